@@ -1,0 +1,397 @@
+"""Folders of shards: the only code that knows file systems and Parquet.
+
+`root/<step>/<key>/` holds `part-00000.parquet ...`, one marker a finished shard in `shards/`, and, written last,
+`manifest.json`. A folder with a manifest is complete. Files appear whole or not at all: written beside and renamed on a
+local disk, one PUT on an object store. Everything but costs (`cost.json`) is a function of the step's identity alone.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import xxhash
+from pyarrow import fs
+
+from pipeline.errors import UserError
+
+_ROW_GROUP_ROWS = 8192
+_ROW_GROUP_BYTES = 32 << 20
+
+
+class Store:
+    """A root folder, local or on S3 (`s3://bucket/prefix`), named by paths relative to it."""
+
+    def __init__(self, root: str | Path):
+        self.root = str(root) if "://" in str(root) else str(Path(root).absolute())
+        try:
+            self._fs, self._base = fs.FileSystem.from_uri(self.root) if "://" in self.root else (None, self.root)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise UserError(f"ROOT={root}: not a folder that can be used ({error})") from error
+        self._fs = self._fs or fs.LocalFileSystem()
+
+    def __reduce__(self):
+        return Store, (self.root,)
+
+    @property
+    def local(self) -> bool:
+        return isinstance(self._fs, fs.LocalFileSystem)
+
+    def path(self, name: str) -> str:
+        return f"{self._base}/{name}" if name else self._base
+
+    def uri(self, name: str) -> str:
+        """What a user types to look at `name`."""
+        return f"{self.root}/{name}"
+
+    def exists(self, name: str) -> bool:
+        return self._fs.get_file_info(self.path(name)).type != fs.FileType.NotFound
+
+    def size(self, name: str) -> int:
+        """Bytes; -1 when there is no such file."""
+        info = self._fs.get_file_info(self.path(name))
+        return info.size if info.type == fs.FileType.File else -1
+
+    def list(self, name: str = "") -> list[fs.FileInfo]:
+        """Entries directly below `name`, sorted by name; empty when there is none."""
+        found = self._fs.get_file_info(fs.FileSelector(self.path(name), allow_not_found=True))
+        return sorted(found, key=lambda info: info.path)
+
+    def open(self, name: str) -> pa.NativeFile:
+        return self._fs.open_input_file(self.path(name))
+
+    def read_json(self, name: str) -> Any:
+        with self.open(name) as file:
+            return json.loads(file.read())
+
+    def write(self, name: str, data: bytes) -> None:
+        with self.writing(name) as path:
+            path.write_bytes(data)
+
+    def write_json(self, name: str, value: Any) -> None:
+        self.write(name, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False).encode() + b"\n")
+
+    @contextlib.contextmanager
+    def writing(self, name: str) -> Iterator[Path]:
+        """A local path to write to; it becomes `name` at once when the block ends well, and is removed when not."""
+        target = self.path(name)
+        if self.local:
+            Path(target).parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(target).parent if self.local else Path(tempfile.gettempdir())
+        temporary = folder / f".tmp-{uuid.uuid4().hex}"
+        try:
+            yield temporary
+            self._publish(temporary, target)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def _publish(self, temporary: Path, target: str) -> None:
+        if self.local:
+            with open(temporary, "rb") as file:
+                os.fsync(file.fileno())
+            os.replace(temporary, target)
+        else:
+            with open(temporary, "rb") as source, self._fs.open_output_stream(target) as sink:
+                shutil.copyfileobj(source, sink, 8 << 20)
+
+    def copy(self, source: str, target: str) -> None:
+        """`target` has the bytes of `source`: a hard link on a local disk, a copy elsewhere."""
+        if not self.local:
+            return self._fs.copy_file(self.path(source), self.path(target))
+        with self.writing(target) as temporary:
+            try:
+                os.link(self.path(source), temporary)
+            except OSError:  # a file system without hard links
+                shutil.copyfile(self.path(source), temporary)
+
+    def delete(self, name: str) -> None:
+        self._fs.delete_dir(self.path(name))
+
+    def sweep(self, name: str) -> None:
+        """Remove what killed writers left in `name` (call it with the lock held)."""
+        for info in self.list(name) if self.local else []:
+            if info.base_name.startswith(".tmp-"):
+                self._fs.delete_file(info.path)
+
+    def lock(self, name: str) -> "contextlib.AbstractContextManager | None":
+        """An exclusive lock on folder `name`, None while another run has it. It ends with the process, however.
+
+        Object stores have no locks: two runs there waste work and write the same bytes.
+        """
+        if not self.local:
+            return contextlib.nullcontext()
+        folder = Path(self.path(name))
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = open(folder / ".lock", "a")  # noqa: SIM115 - closed by the caller's `with`
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            handle.close()
+            return None
+        return handle
+
+
+@dataclass(frozen=True)
+class Part:
+    """One shard of an input, read when asked. `bucket` narrows every table to that bucket's rows."""
+
+    store: Store | None = None
+    folder: str = ""
+    index: int = 0
+    count: int = 1
+    bucket: int | None = None
+    tables: dict[str, Any] = field(default_factory=dict)  # held in memory instead: raw inputs, and tests
+
+    @classmethod
+    def of(cls, table: pa.Table, index: int = 0, count: int = 1, **others: pa.Table) -> "Part":
+        return cls(index=index, count=count, tables={"part": table, **others})
+
+    def table(self, columns: list[str] | None = None, name: str = "part") -> pa.Table:
+        """All rows, or those of the bucket."""
+        if name in self.tables:
+            return self.tables[name].select(columns) if columns else self.tables[name]
+        with self._open(name) as file:
+            if self.bucket is None:
+                return file.read(columns)
+            groups = _groups(file).get(self.bucket, [])
+            return (
+                file.read_row_groups(groups, columns)
+                if groups
+                else file.schema_arrow.empty_table().select(columns or file.schema_arrow.names)
+            )
+
+    def batches(
+        self, columns: list[str] | None = None, name: str = "part", rows: int = 4096
+    ) -> Iterator[pa.RecordBatch]:
+        """The same rows in batches of at most `rows`, one row group in memory at a time."""
+        if name in self.tables or self.bucket is not None:
+            yield from self.table(columns, name).to_batches(max_chunksize=rows)
+            return
+        with self._open(name) as file:
+            yield from file.iter_batches(batch_size=rows, columns=columns)
+
+    def rows(self, name: str = "part") -> int:
+        """Row count, from the footer."""
+        if name in self.tables:
+            return self.tables[name].num_rows
+        with self._open(name) as file:
+            groups = range(file.num_row_groups) if self.bucket is None else _groups(file).get(self.bucket, [])
+            return sum(file.metadata.row_group(g).num_rows for g in groups)
+
+    def file(self, name: str) -> Path:
+        """A raw file of the same step, as a local path (fetched from an object store once)."""
+        assert self.store is not None
+        if self.store.local:
+            return Path(self.store.path(f"{self.folder}/{name}"))
+        local = Path(tempfile.gettempdir()) / "corpus-files" / self.folder / name
+        if not local.exists():
+            local.parent.mkdir(parents=True, exist_ok=True)
+            with (
+                Store(local.parent).writing(name.rpartition("/")[2]) as path,
+                self.store.open(f"{self.folder}/{name}") as source,
+                open(path, "wb") as sink,
+            ):
+                shutil.copyfileobj(source, sink, 8 << 20)
+        return local
+
+    def shard(self, name: str) -> str:
+        """The file of output `name`, relative to the root."""
+        return f"{self.folder}/{name}-{self.index:05d}.parquet"
+
+    @contextlib.contextmanager
+    def _open(self, name: str) -> Iterator[pq.ParquetFile]:
+        assert self.store is not None
+        with self.store.open(self.shard(name)) as source:
+            yield pq.ParquetFile(source)
+
+
+def _groups(file: pq.ParquetFile) -> dict[int, list[int]]:
+    """Row groups of each bucket of a shuffled file."""
+    said = (file.metadata.metadata or {}).get(b"buckets", b"{}")
+    return {int(bucket): groups for bucket, groups in json.loads(said).items()}
+
+
+def together(*parts: tuple[Part, list[str] | None]) -> pa.Table:
+    """The columns of aligned sidecars side by side. Raises AssertionError where ids differ: rows are never paired by luck."""
+    joined: pa.Table | None = None
+    for part, columns in parts:
+        table = part.table(["id", *[c for c in columns if c != "id"]] if columns is not None else None)
+        if joined is None:
+            joined = table
+            continue
+        if not joined["id"].equals(table["id"]):
+            raise AssertionError(f"{part.folder} shard {part.index}: ids differ from those of {parts[0][0].folder}")
+        for name in table.column_names:
+            if name not in joined.column_names:
+                joined = joined.append_column(table.schema.field(name), table[name])
+    assert joined is not None
+    return joined
+
+
+@dataclass(frozen=True)
+class Out:
+    """Rows for another output than "part", or for one bucket, or a raw file."""
+
+    table: pa.Table | None
+    name: str = "part"
+    bucket: int | None = None
+    data: bytes | Path | None = None
+    link: str | None = None  # relative to the root
+
+    @classmethod
+    def file(cls, name: str, data: bytes | Path) -> "Out":
+        """A raw file `name` with these bytes (or a copy of the file at this path)."""
+        return cls(None, name, data=data)
+
+    @classmethod
+    def copy(cls, name: str, source: str) -> "Out":
+        """A raw file `name` with the bytes of `source`, a file relative to the root (no copy on a local disk)."""
+        return cls(None, name, link=source)
+
+
+class ShardWriter:
+    """Writes what a stage yields for one shard. `close` publishes all of it and returns the shard's marker."""
+
+    def __init__(self, store: Store, folder: str, index: int, outputs: dict[str, pa.Schema]):
+        self._store, self._folder, self._index = store, folder, index
+        self._stack = contextlib.ExitStack()
+        self._tables = {name: _TableWriter(schema, name) for name, schema in outputs.items()}
+        self._files: dict[str, dict] = {}
+        # tables go to local scratch first; they are published together when the shard is whole
+        self._scratch = Path(self._stack.enter_context(tempfile.TemporaryDirectory(dir=self._near())))
+        for name, table in self._tables.items():
+            table.open(self._scratch / name)
+
+    def _near(self) -> str | None:
+        if not self._store.local:
+            return None
+        Path(self._store.path(f"{self._folder}/shards")).mkdir(parents=True, exist_ok=True)
+        return self._store.path(f"{self._folder}/shards")
+
+    def __enter__(self) -> "ShardWriter":
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        for table in self._tables.values():
+            table.abandon()
+        self._stack.close()
+
+    def add(self, item: pa.Table | pa.RecordBatch | Out) -> None:
+        out = item if isinstance(item, Out) else Out(item)
+        if out.table is not None:
+            if out.name not in self._tables:
+                raise KeyError(f"no output {out.name!r} is declared; there are {sorted(self._tables)}")
+            self._tables[out.name].add(out.table, out.bucket)
+        elif out.link is not None:
+            self._store.copy(out.link, f"{self._folder}/{out.name}")
+            self._files[out.name] = {"bytes": self._store.size(out.link), "xxh3": _hash_stored(self._store, out.link)}
+        else:
+            assert out.data is not None
+            with self._store.writing(f"{self._folder}/{out.name}") as path:
+                if isinstance(out.data, bytes):
+                    path.write_bytes(out.data)
+                else:
+                    shutil.copyfile(out.data, path)
+                self._files[out.name] = {"bytes": path.stat().st_size, "xxh3": _hash_file(path)}
+
+    def close(self) -> dict[str, Any]:
+        """Publish the tables; returns {"outputs": {name: {rows, bytes, xxh3, reasons, buckets}}, "files": {...}}."""
+        outputs = {}
+        for name, table in self._tables.items():
+            table.close()
+            scratch = self._scratch / name
+            said = {"bytes": scratch.stat().st_size, "xxh3": _hash_file(scratch)}
+            with self._store.writing(f"{self._folder}/{name}-{self._index:05d}.parquet") as path:
+                shutil.move(scratch, path)
+            outputs[name] = {**said, **table.said()}
+        return {"outputs": outputs, "files": self._files}
+
+
+class _TableWriter:
+    """One Parquet file: row groups of a bounded size, or one a bucket."""
+
+    def __init__(self, schema: pa.Schema, name: str):
+        self.schema, self.name = schema, name
+        self.rows, self.reasons = 0, {}  # type: ignore[var-annotated]
+        self._held: list[pa.Table] = []
+        self._buckets: dict[int, list[int]] = {}
+        self._groups = 0
+
+    def open(self, path: Path) -> None:
+        self._writer = pq.ParquetWriter(path, self.schema, compression="zstd", compression_level=3)
+
+    def add(self, rows: pa.Table | pa.RecordBatch, bucket: int | None) -> None:
+        table = rows if isinstance(rows, pa.Table) else pa.Table.from_batches([rows])
+        if not table.schema.equals(self.schema):
+            raise TypeError(
+                f"output {self.name!r}: schema differs from the declared one:\n{table.schema}\n{self.schema}"
+            )
+        self.rows += table.num_rows
+        if "rule" in self.schema.names and table.num_rows:
+            for entry in table["rule"].value_counts().to_pylist():
+                if entry["values"] is not None:
+                    self.reasons[entry["values"]] = self.reasons.get(entry["values"], 0) + entry["counts"]
+        if bucket is not None:
+            self._flush()
+            if table.num_rows:
+                self._buckets.setdefault(bucket, []).append(self._groups)
+                self._write(table)
+            return
+        self._held.append(table)
+        if (
+            sum(t.num_rows for t in self._held) >= _ROW_GROUP_ROWS
+            or sum(t.nbytes for t in self._held) >= _ROW_GROUP_BYTES
+        ):
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._held:
+            table, self._held = pa.concat_tables(self._held), []
+            if table.num_rows:
+                self._write(table)
+
+    def _write(self, table: pa.Table) -> None:
+        self._writer.write_table(table, row_group_size=max(1, table.num_rows))
+        self._groups += 1
+
+    def close(self) -> None:
+        self._flush()
+        if self._buckets:
+            self._writer.add_key_value_metadata({"buckets": json.dumps(self._buckets, sort_keys=True)})
+        self._writer.close()
+
+    def abandon(self) -> None:
+        if self._writer.is_open:
+            self._writer.close()
+
+    def said(self) -> dict[str, Any]:
+        return {
+            "rows": self.rows,
+            "reasons": dict(sorted(self.reasons.items())),
+            "buckets": max(self._buckets, default=-1) + 1,
+        }
+
+
+def _hash_file(path: Path) -> str:
+    hasher = xxhash.xxh3_128()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            hasher.update(block)
+    return hasher.hexdigest()
+
+
+def _hash_stored(store: Store, name: str) -> str:
+    hasher = xxhash.xxh3_128()
+    with store.open(name) as file:
+        while block := file.read(1 << 20):
+            hasher.update(block)
+    return hasher.hexdigest()
