@@ -2,4 +2,4 @@
 
 
 class UserError(Exception):
-    """Bad input of the user's: one line with the file, the place and what to type. The command line prints it and exits 2."""
+    """Bad input of the user's: one line with file, place and what to type (exit 2)."""
