@@ -1,8 +1,8 @@
 """Steps, their keys and their order. Neither Ray nor pyarrow: what a run *is*, not how it is carried out.
 
-A step is a stage (a plain generator function) bound to its inputs and settings. Its key is the sha256 of a canonical JSON
-of everything that may change its rows, and of nothing else: name, version, releases of the libraries that shape rows,
-settings with their defaults, keys of its inputs. Never in a key: root, paths, hosts, workers, time.
+A step is a stage (a plain generator function) bound to its inputs and settings. Its key is the sha256 of a canonical
+JSON of everything that may change its rows, and of nothing else: name, version, releases of the libraries that shape
+rows, settings with their defaults, keys of its inputs. Never in a key: root, paths, hosts, workers, time.
 """
 
 import functools

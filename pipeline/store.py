@@ -34,10 +34,10 @@ class Store:
     def __init__(self, root: str | Path):
         self.root = str(root) if "://" in str(root) else str(Path(root).absolute())
         try:
-            self._fs, self._base = fs.FileSystem.from_uri(self.root) if "://" in self.root else (None, self.root)
+            remote = fs.FileSystem.from_uri(self.root) if "://" in self.root else None
         except (pa.ArrowInvalid, OSError) as error:
             raise UserError(f"ROOT={root}: not a folder that can be used ({error})") from error
-        self._fs = self._fs or fs.LocalFileSystem()
+        self._fs, self._base = remote or (fs.LocalFileSystem(), self.root)
 
     def __reduce__(self):
         return Store, (self.root,)
@@ -54,11 +54,14 @@ class Store:
         return f"{self.root}/{name}"
 
     def exists(self, name: str) -> bool:
-        return self._fs.get_file_info(self.path(name)).type != fs.FileType.NotFound
+        return self.info(name).type != fs.FileType.NotFound
+
+    def info(self, name: str) -> fs.FileInfo:
+        return self._fs.get_file_info(self.path(name))
 
     def size(self, name: str) -> int:
         """Bytes; -1 when there is no such file."""
-        info = self._fs.get_file_info(self.path(name))
+        info = self.info(name)
         return info.size if info.type == fs.FileType.File else -1
 
     def list(self, name: str = "") -> list[fs.FileInfo]:
@@ -221,7 +224,10 @@ def _groups(file: pq.ParquetFile) -> dict[int, list[int]]:
 
 
 def together(*parts: tuple[Part, list[str] | None]) -> pa.Table:
-    """The columns of aligned sidecars side by side. Raises AssertionError where ids differ: rows are never paired by luck."""
+    """The columns of aligned sidecars side by side.
+
+    Raises AssertionError where ids differ: rows are never paired by luck.
+    """
     joined: pa.Table | None = None
     for part, columns in parts:
         table = part.table(["id", *[c for c in columns if c != "id"]] if columns is not None else None)

@@ -1,0 +1,82 @@
+"""The only code that knows Ray: shards as tasks, on this machine or on the cluster of RAY_ADDRESS.
+
+Tasks carry file names, never pages. A task that raises fails here too: nothing ends well that did not (datatrove's Ray
+executor returns normally when a task has raised).
+"""
+
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import UserError
+from pipeline.run import Task, carry_out
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+class RayPool:
+    """`width` tasks in flight. Raises UserError when the cluster cannot run that many, or cannot be reached."""
+
+    def __init__(self, width: int):
+        self.width = width
+        self._ray = _start(width)
+        self._remote = self._ray.remote(num_cpus=1, max_retries=0)(carry_out)
+        self._flying: dict[Any, Task] = {}
+
+    def submit(self, task: Task) -> None:
+        run = self._remote
+        if task.attempt > 1:  # another environment is another worker process: a retry never meets a sick one
+            run = run.options(runtime_env={"env_vars": {"CORPUS_ATTEMPT": str(task.attempt)}})
+        self._flying[run.remote(task)] = task
+
+    def wait(self) -> tuple[Task, BaseException | None]:
+        (reference, *_), _ = self._ray.wait(list(self._flying), num_returns=1)
+        task = self._flying.pop(reference)
+        try:
+            self._ray.get(reference)
+        except self._ray.exceptions.RayTaskError as error:
+            return task, getattr(error, "cause", None) or error
+        except self._ray.exceptions.RayError as error:  # the worker died, or its node
+            return task, error
+        return task, None
+
+    def close(self) -> None:
+        """End the workers of a local cluster; leave a shared one."""
+        for reference in self._flying:
+            self._ray.cancel(reference, force=True)
+        self._ray.shutdown()
+
+
+def _start(width: int) -> Any:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    address = os.environ.get("RAY_ADDRESS")
+    if address is None:
+        os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # nobody else reaches it; spares a token file in $HOME
+    elif ":" in address:
+        _reach(address)
+    import ray
+
+    ray.init(**({"address": address} if address else {"num_cpus": width}), **_options(address))
+    cores = int(ray.cluster_resources().get("CPU", 0))
+    if cores < width:
+        ray.shutdown()
+        raise UserError(f"WORKERS={width}: the Ray cluster has {cores} CPUs; give WORKERS={cores} or less")
+    return ray
+
+
+def _reach(address: str) -> None:
+    """Raises UserError when nobody listens there: Ray itself would try for minutes."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except (OSError, ValueError) as error:
+        raise UserError(f"RAY_ADDRESS={address}: no cluster answers there ({error}); start it or unset it") from error
+
+
+def _options(address: str | None) -> dict[str, Any]:
+    ships = {"working_dir": str(CHECKOUT), "excludes": [".git", ".venv*", "/data", "__pycache__", "tests"]}
+    here = {"env_vars": {"PYTHONPATH": str(CHECKOUT)}}
+    common = {"log_to_driver": False, "logging_level": "ERROR", "runtime_env": ships if address else here}
+    return common if address else {**common, "include_dashboard": False}
