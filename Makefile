@@ -1,0 +1,68 @@
+# Everything is run from this checkout; `make help` lists the targets.
+# LANG is also the shell's locale, so it counts only when it is given on make's command line.
+export LC_ALL := C.UTF-8
+export PYTHONPATH := $(CURDIR)
+SHELL := /bin/sh
+PYTHON ?= python3
+ROOT ?= data
+WORKERS ?=
+RECIPE ?= $(if $(filter command line,$(origin LANG)),$(LANG))
+python := .venv/bin/python
+run = $(python) -m pipeline
+quoted = '$(subst ','\'',$(1))'
+options = --root $(call quoted,$(ROOT)) $(if $(SOURCE),--source $(call quoted,$(SOURCE))) \
+  $(if $(WORKERS),--workers $(WORKERS)) $(if $(LOCAL),--local) $(foreach pair,$(SET),--set $(call quoted,$(pair)))
+
+.PHONY: help corpus plan gc funnel test check bench bench-language bench-signals bench-dedup bench-contamination lock clean
+.DEFAULT_GOAL := help
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+	@echo
+	@echo 'make corpus LANG=de [SOURCE="crawl/*.warc.gz"] [ROOT=data] [WORKERS=2] [LOCAL=1] [SET="near.threshold=0.7"]'
+
+corpus: .venv/ready recipe  ## WARC files to a finished corpus; prints its folder: LANG=de [SOURCE=glob] [ROOT=dir] [WORKERS=n]
+	@$(run) corpus $(call quoted,$(RECIPE)) $(options)
+
+plan: .venv/ready recipe  ## what `make corpus` would run, why, and what it may cost
+	@$(run) plan $(call quoted,$(RECIPE)) $(options)
+
+funnel: .venv/ready recipe  ## the finished corpus's page funnel as a Markdown table
+	@$(run) funnel "$$($(run) corpus $(call quoted,$(RECIPE)) $(options))"
+
+gc: .venv/ready  ## list step folders under ROOT that no recorded run needs; YES=1 removes them
+	@$(run) gc --root $(call quoted,$(ROOT)) $(if $(YES),--yes)
+
+.PHONY: recipe
+recipe:
+	@test -n $(call quoted,$(RECIPE)) || { echo "say which language on make's command line, for example: make corpus LANG=de" >&2; exit 2; }
+
+test: .venv/ready-dev  ## lint, types and every test
+	$(python) -m ruff check .
+	$(python) -m ruff format --check .
+	$(python) -m mypy
+	$(python) -m pytest $(PYTEST)
+
+bench-language: .venv/ready-dev  ## language identification: accuracy and speed of the candidates
+	$(python) -m tests.bench_language
+
+lock:  ## resolve pyproject's dependencies anew into the two lock files
+	$(python) -m pip install --quiet pip-tools
+	$(python) -m piptools compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --extra dev --output-file requirements-dev.lock pyproject.toml
+	$(python) -m piptools compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --constraint requirements-dev.lock --output-file requirements.lock pyproject.toml
+
+# The environment: made once, made anew when the locked versions change. Its noise goes to stderr: stdout is the answer's.
+.venv/ready: requirements.lock
+	@echo "making .venv (once; a minute or two)" >&2
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one: make PYTHON=python3.12 ...")'
+	@test -x $(python) || $(PYTHON) -m venv .venv >&2
+	@$(python) -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.lock >&2
+	@touch $@
+
+.venv/ready-dev: requirements-dev.lock .venv/ready
+	@$(python) -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-dev.lock >&2
+	@touch $@
+
+clean:  ## remove the environment and caches (never ROOT)
+	rm -rf .venv .pytest_cache .hypothesis .ruff_cache .mypy_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

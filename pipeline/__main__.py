@@ -1,0 +1,231 @@
+"""The command line: `python -m pipeline COMMAND`. stdout is the answer; progress and errors go to stderr.
+
+Exit codes: 0 the output is complete; 1 the run failed (run it again to continue); 2 bad input (one line: what to type).
+"""
+
+import argparse
+import glob
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from pipeline.errors import UserError
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    arguments = _parser().parse_args(argv)
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        arguments.command(arguments)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped; run the same again to continue where it was", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read the output has gone, as `head` does
+        return 1
+    except Exception as error:
+        if type(error).__name__ != "RunFailed":
+            raise
+        print(f"error: the run failed; what was finished is kept, the same command continues\n{error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _stop(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m pipeline", description="Common Crawl in, a corpus in one language out.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, function: Callable, text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(command=function)
+        return sub
+
+    for name, function, text in (
+        ("corpus", _corpus, "make the corpus of a recipe; prints its folder"),
+        ("plan", _plan, "what `corpus` would run, why, and what it may cost"),
+    ):
+        _recipe_options(command(name, function, text))
+    explain = command("explain", _explain, "one page's story: each stage, each value against its bound")
+    explain.add_argument("page", metavar="URL-or-id")
+    explain.add_argument("--recipe", help="language or recipe file (default: of the latest run in the root)")
+    _run_options(explain)
+    gc = command("gc", _gc, "step folders that no recorded run needs")
+    gc.add_argument("--root", default="data")
+    gc.add_argument("--yes", action="store_true", help="remove them")
+    funnel = command("funnel", _funnel, "the page funnel of a finished corpus as a Markdown table")
+    funnel.add_argument("folder")
+    extract = command("extract", _extract, "text of an HTML file, or JSONL of url and text of a WARC")
+    extract.add_argument("file")
+    extract.add_argument("--engine", default="trafilatura")
+    identify = command("identify", _identify, "a language and its score for each line of standard input")
+    identify.add_argument("--model", default="embedded", help="embedded, langdetect, or a fastText model's path")
+    signals = command("signals", _signals, "the heuristic signals of each text of a JSONL or Parquet file")
+    signals.add_argument("file")
+    signals.add_argument("--text-column", default="text")
+    signals.add_argument("--language", default="en", help="whose stop words count")
+    dedup = command("dedup", _dedup, "near-duplicates of a JSONL or Parquet file, verified")
+    dedup.add_argument("file")
+    dedup.add_argument("--preset", default="14x8", help="bands x rows")
+    dedup.add_argument("--threshold", type=float, default=0.8, help="Jaccard similarity of word 5-grams")
+    dedup.add_argument("--text-column", default="text")
+    dedup.add_argument("--id-column", default="id")
+    return parser
+
+
+def _recipe_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("recipe", metavar="LANGUAGE-or-recipe.toml")
+    _run_options(parser)
+
+
+def _run_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--source", help="files or globs (default: the recipe's, else the demo crawl)")
+    parser.add_argument("--root", default="data", help="where steps are kept: a folder or s3://bucket/prefix")
+    parser.add_argument("--workers", type=_positive, default=os.cpu_count() or 1, help="shards at once")
+    parser.add_argument("--local", action="store_true", help="in this process, without Ray: for debugging")
+    parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="change a setting")
+    parser.add_argument("--shuffle", type=int, metavar="SEED", help="start shards in a random order (for tests)")
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of workers; give 1 or more")
+    return int(text)
+
+
+def say(line: str) -> None:
+    """Progress, with the time of day."""
+    print(f"[{time.strftime('%H:%M:%S')}] {line}", file=sys.stderr, flush=True)
+
+
+def _goal(arguments: argparse.Namespace) -> Any:
+    from pipeline import recipe
+
+    return recipe.load(arguments.recipe, sources(arguments.source), dict(_pair(text) for text in arguments.set))
+
+
+def sources(said: str | None) -> tuple[str, ...] | None:
+    """Files that `--source` names: a path, or globs separated by blanks. Raises UserError when one matches nothing."""
+    if said is None:
+        return None
+    found: list[str] = []
+    for pattern in [said] if Path(said).exists() or "://" in said else said.split():
+        matches = [pattern] if "://" in pattern else sorted(glob.glob(pattern, recursive=True))
+        files = [path for path in matches if "://" in path or os.path.isfile(path)]
+        if not files:
+            raise UserError(f"--source {pattern}: no file is there; give WARC, WET, Parquet or JSONL files or a glob")
+        found += files
+    return tuple(dict.fromkeys(found))
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise UserError(f"--set {text}: write it as SECTION.KEY=VALUE, for example --set near.threshold=0.7")
+    return key.strip(), value.strip()
+
+
+def _corpus(arguments: argparse.Namespace) -> None:
+    from pipeline.plan import record
+    from pipeline.run import InProcess, execute
+    from pipeline.store import Store
+
+    wanted, store = _goal(arguments), Store(arguments.root)
+    record(wanted.corpus, store, wanted.name, wanted.told)
+
+    def pool() -> Any:
+        if arguments.local:
+            return InProcess()
+        from pipeline.cluster import RayPool
+
+        say(f"starting {arguments.workers} Ray worker{'s' if arguments.workers > 1 else ''}")
+        return RayPool(arguments.workers)
+
+    print(execute(wanted.corpus, store, pool, say, arguments.shuffle))
+
+
+def _plan(arguments: argparse.Namespace) -> None:
+    from pipeline.plan import plan, table
+    from pipeline.store import Store
+
+    wanted = _goal(arguments)
+    print(table(plan(wanted.corpus, Store(arguments.root))))
+    print(wanted.notes())
+
+
+def _gc(arguments: argparse.Namespace) -> None:
+    from pipeline.plan import garbage, remove
+    from pipeline.store import Store
+
+    store = Store(arguments.root)
+    found = garbage(store)
+    for name in found:
+        gone = arguments.yes and remove(store, name)
+        print(f"{'removed' if gone else 'in use' if arguments.yes else 'not needed'}: {store.uri(name)}")
+    if found and not arguments.yes:
+        say("nothing was removed; add --yes (make gc YES=1) to remove these")
+
+
+def _funnel(arguments: argparse.Namespace) -> None:
+    from pipeline.card import funnel_table
+    from pipeline.store import Store
+
+    store = Store(arguments.folder)
+    if not store.exists("stats.json"):
+        raise UserError(
+            f"{arguments.folder}: no finished corpus (stats.json is missing); give a folder `corpus` printed"
+        )
+    print(funnel_table(store.read_json("stats.json")))
+
+
+def _explain(arguments: argparse.Namespace) -> None:
+    from pipeline.recipe import story
+    from pipeline.store import Store
+
+    print(story(arguments, Store(arguments.root), _goal))
+
+
+def _extract(arguments: argparse.Namespace) -> None:
+    from extract.cli import extract_file
+
+    extract_file(arguments.file, arguments.engine, sys.stdout)
+
+
+def _identify(arguments: argparse.Namespace) -> None:
+    from extract.language import identify_lines
+
+    identify_lines(sys.stdin, sys.stdout, arguments.model)
+
+
+def _signals(arguments: argparse.Namespace) -> None:
+    from filters.signals import signals_file
+
+    signals_file(arguments.file, sys.stdout, arguments.text_column, arguments.language)
+
+
+def _dedup(arguments: argparse.Namespace) -> None:
+    from dedup.cli import dedup_file
+
+    dedup_file(
+        arguments.file,
+        sys.stdout,
+        preset=arguments.preset,
+        threshold=arguments.threshold,
+        text_column=arguments.text_column,
+        id_column=arguments.id_column,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,161 @@
+"""The store on a local disk and on a real S3 endpoint: same bytes, whole files or none, schemas that hold."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import pyarrow as pa
+import pytest
+
+from pipeline.errors import UserError
+from pipeline.run import InProcess, execute, folder_of, manifest, parts
+from pipeline.store import Out, Part, ShardWriter, Store, together
+from tests import toy
+from tests.test_run import CHECKOUT, contents
+
+ROW = pa.schema([("id", pa.string()), ("rule", pa.string())])
+
+
+@pytest.fixture(scope="module")
+def s3():
+    """A real S3 endpoint on localhost (moto's server), its bucket `corpora`, and the environment that points there."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = subprocess.Popen(
+        [sys.executable, "-c", "from moto.server import main; main()", "-H", "127.0.0.1", "-p", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    url = f"http://127.0.0.1:{port}"
+    settings = {
+        "AWS_ENDPOINT_URL": url,
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
+    request = urllib.request.Request(f"{url}/corpora", method="PUT")
+    for _ in range(100):
+        try:
+            urllib.request.urlopen(request, timeout=5)
+            break
+        except urllib.error.URLError:
+            time.sleep(0.2)
+    yield "s3://corpora"
+    server.send_signal(signal.SIGTERM)
+    server.wait(timeout=30)
+    for name, value in before.items():
+        os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+def download(store: Store, name: str = "") -> dict[str, bytes]:
+    """Every object below `name`."""
+    found = {}
+    for info in store.list(name):
+        path = f"{name}/{info.base_name}".lstrip("/")
+        if info.is_file:
+            with store.open(path) as file:
+                found[path] = file.read()
+        else:
+            found |= download(store, path)
+    return found
+
+
+def test_a_run_on_s3_writes_the_same_bytes_as_on_disk(s3, tmp_path):
+    remote, local = Store(f"{s3}/run"), Store(tmp_path)
+    for store in (remote, local):
+        execute(toy.goal(), store, InProcess, lambda _: None)
+    there = {k: v for k, v in download(remote).items() if "/shards/" not in k and "cost.json" not in k}
+    assert sorted(there) == sorted(contents(tmp_path))
+    for name, data in there.items():
+        assert data == (tmp_path / name).read_bytes(), name
+    assert parts(remote, toy.goal())[0].file("note.txt").read_text() == "3 sums of 200 numbers\n"
+
+
+def test_a_run_on_s3_killed_is_continued(s3):
+    command = [sys.executable, "-c", "import tests.toy; tests.toy.main()", f"{s3}/killed", "0", "1", "0.05", ""]
+    process = subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.DEVNULL)
+    store = Store(f"{s3}/killed")
+    while process.poll() is None and len(store.list(f"{folder_of(first())}/shards")) < 2:
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    said: list[str] = []
+    execute(toy.goal(pause=0.05), store, InProcess, said.append)
+    assert any("of them finished before" in line for line in said)
+    assert manifest(store, toy.goal(pause=0.05))
+
+
+def first():
+    from pipeline.dag import ancestors
+
+    return ancestors(toy.goal(pause=0.05))[0]
+
+
+def test_a_root_that_cannot_be_used_is_one_line():
+    with pytest.raises(UserError, match=r"ROOT=nosuch://x: not a folder that can be used"):
+        Store("nosuch://x")
+
+
+def test_nothing_appears_when_the_writer_dies(tmp_path):
+    store = Store(tmp_path)
+    with pytest.raises(ZeroDivisionError), store.writing("a/b.bin") as path:
+        path.write_bytes(b"half")
+        raise ZeroDivisionError
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
+
+
+def rows(*pairs: tuple[str, str | None]) -> pa.Table:
+    return pa.table({"id": [a for a, _ in pairs], "rule": [b for _, b in pairs]}, schema=ROW)
+
+
+def test_marker_counts_rows_and_reasons(tmp_path):
+    with ShardWriter(Store(tmp_path), "s/k", 0, {"part": ROW}) as writer:
+        writer.add(rows(("1", "short"), ("2", None)))
+        writer.add(rows(("3", "short"), ("4", "long")))
+        marker = writer.close()
+    assert marker["outputs"]["part"]["rows"] == 4
+    assert marker["outputs"]["part"]["reasons"] == {"long": 1, "short": 2}
+
+
+@pytest.mark.parametrize(
+    ("item", "error"),
+    [
+        (pa.table({"id": ["1"]}), "schema differs"),
+        (Out(rows(("1", None)), name="other"), "no output 'other' is declared"),
+    ],
+)
+def test_undeclared_output_is_refused(tmp_path, item, error):
+    with (
+        pytest.raises((TypeError, KeyError), match=error),
+        ShardWriter(Store(tmp_path), "s/k", 0, {"part": ROW}) as writer,
+    ):
+        writer.add(item)
+
+
+def test_buckets_are_read_back_one_by_one(tmp_path):
+    store = Store(tmp_path)
+    with ShardWriter(store, "s/k", 0, {"part": ROW}) as writer:
+        for bucket in (2, 0):
+            writer.add(Out(rows((f"b{bucket}", None)), bucket=bucket))
+        assert writer.close()["outputs"]["part"]["buckets"] == 3
+    for bucket, expected in ((0, ["b0"]), (1, []), (2, ["b2"])):
+        part = Part(store, "s/k", 0, 1, bucket)
+        assert part.table()["id"].to_pylist() == expected
+        assert part.rows() == len(expected)
+        assert [b.num_rows for b in part.batches(["id"])] == ([1] if expected else [])
+
+
+def test_sidecars_of_other_documents_are_never_joined():
+    a, b = Part.of(rows(("1", "x"), ("2", "y"))), Part.of(rows(("2", "x"), ("1", "y")))
+    with pytest.raises(AssertionError, match="ids differ"):
+        together((a, ["id"]), (b, ["rule"]))
+    assert together((a, ["id"]), (a, ["rule"])).column_names == ["id", "rule"]
