@@ -1,0 +1,87 @@
+"""The heuristic signals of a page: everything that Gopher's, C4's and FineWeb's rules ask, measured once.
+
+Definitions are those of datatrove 0.10.1 (GopherQualityFilter, GopherRepetitionFilter, C4QualityFilter,
+FineWebQualityFilter); where ours differ is listed, with the reason, in tests/test_signals_parity.py. Words are those of
+`filters.signal_words`; characters are codepoints; a ratio of nothing is 0, so no signal is ever null. Sources: Rae et
+al. 2021 (Gopher, appendix A.1.1, table A1), Raffel et al. 2020 (C4, section 2.2), Penedo et al. 2024 (FineWeb, 3.6).
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+
+from filters.signal_badwords import load, occurrences
+from filters.signal_c4 import POLICIES, LineRules, phrases
+from filters.signal_classes import table
+from filters.signal_kernel import COUNTS, RATIOS, Settings, measure
+from filters.signal_words import hash_of
+from pipeline.dag import Asset, stage
+from pipeline.errors import UserError
+from pipeline.schema import SIGNALS
+from pipeline.store import Part
+from pipeline.tokens import buffers
+
+GOPHER_STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
+_BATCH_BYTES = 32 << 20
+
+
+@stage(version=1, libraries=(), outputs={"part": SIGNALS})
+def signals(
+    pages: Part,
+    *,
+    stop_words: tuple[str, ...] = GOPHER_STOP_WORDS,
+    bad_words: Asset | None = None,
+    split_hyphens: bool = True,
+    terminal_punctuation: bool = False,
+    min_words_per_line: int = 3,
+    max_word_length: int = 1000,
+    javascript: bool = True,
+    citations: bool = True,
+    policy_phrases: tuple[str, ...] = POLICIES,
+) -> Iterator[pa.Table]:
+    """One row of signals (schema SIGNALS) a page, in the order of the pages.
+
+    `stop_words`: a page's count of different ones is `stop_word_count`; lower case, Capitalised and UPPER CASE count,
+    `’` is `'`. `bad_words`: a UTF-8 list, one word or phrase a line (LDNOOBW); none: `c4_bad_words` is 0.
+    `split_hyphens`: `E-Mail` is three tokens (spaCy for most languages) or one (German, Danish). The rest says what
+    C4's line rules do before `c4_sentences` and `c4_kept_line_ratio` are counted: as in `filters.lines.clean`.
+    """
+    settings = prepare(
+        stop_words,
+        split_hyphens,
+        LineRules(terminal_punctuation, min_words_per_line, max_word_length, citations),
+        javascript,
+        policy_phrases,
+    )
+    bad = load(bad_words.path) if bad_words else None
+    for batch in pages.batches(["id", "text"]):
+        yield signal_table(batch["id"], batch["text"], settings, bad)
+
+
+def prepare(
+    stop_words: tuple[str, ...], split_hyphens: bool, rules: LineRules, javascript: bool, policies: tuple[str, ...]
+) -> Settings:
+    """Settings as the kernels take them. Raises UserError for what they cannot look for."""
+    for phrase in policies:
+        if len(phrase) < 2:
+            raise UserError(f"policy_phrases: {phrase!r} is too short to look for; give two letters or more")
+    spelled = {}
+    for number, word in enumerate(stop_words):
+        for form in (word, word.lower(), word.capitalize(), word.upper()):
+            for spelling in (form, form.replace("'", "’")):
+                points = np.array([ord(c) for c in spelling], np.uint32)
+                spelled.setdefault(int(hash_of(points, 0, len(points))), number)
+    hashes = sorted(spelled)
+    numbers = np.array([spelled[h] for h in hashes], np.int64)
+    return Settings(np.array(hashes, np.uint64), numbers, split_hyphens, rules, phrases(javascript, policies))
+
+
+def signal_table(ids: pa.Array, texts: pa.Array, settings: Settings, bad: np.ndarray | None = None) -> pa.Table:
+    """Signals of d texts (schema SIGNALS, d rows). `bad`: hashes of bad words from `signal_badwords.load`."""
+    data, offsets = buffers(texts)
+    counts, ratios = measure(data, offsets, table(), settings)
+    values = {name: counts[:, k] for k, name in enumerate(COUNTS)} | {n: ratios[:, k] for k, n in enumerate(RATIOS)}
+    values["c4_bad_words"] = occurrences(texts, bad) if bad is not None else np.zeros(len(texts), np.int64)
+    columns = [ids if f.name == "id" else pa.array(np.ascontiguousarray(values[f.name])).cast(f.type) for f in SIGNALS]
+    return pa.table(columns, schema=SIGNALS)
