@@ -1,0 +1,214 @@
+"""Visible text of HTML as a stream of runs, by one scan over the bytes: no tree, for language identification only."""
+
+import functools
+import html.entities
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+# Elements whose content is not read. `title` stays: it is text in the page's language.
+_SKIPPED = ("script", "style", "noscript", "template", "svg", "textarea", "select", "math", "iframe", "code")
+# Elements that do not end a run of text; the others do.
+_INLINE = ("a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "em", "font", "i", "ins", "kbd", "mark", "nobr",
+           "q", "s", "small", "span", "strong", "sub", "sup", "tt", "u", "var", "wbr", "br", "img")  # fmt: skip
+
+
+class Runs(NamedTuple):
+    """Visible text of a page: run i is text[start[i]:start[i + 1]], UTF-8 where the page is; `letters` counts its
+    bytes that are no ASCII digit, sign or space."""
+
+    text: np.ndarray  # uint8
+    start: np.ndarray  # (n + 1,) int64
+    letters: np.ndarray  # (n,) int64
+
+
+def _name(name: str) -> int:
+    """A lower-case tag name of up to eight letters as a number: its bytes, the first one highest."""
+    return int.from_bytes(name[:8].encode(), "big")
+
+
+@functools.cache
+def _tables() -> tuple[np.ndarray, ...]:
+    entities = sorted((_name(k), v) for k, v in html.entities.name2codepoint.items() if len(k) <= 8)
+    return (
+        np.array([_name(name) for name in _SKIPPED], np.int64),
+        np.array([_name(name) for name in _INLINE], np.int64),
+        np.array([key for key, _ in entities], np.int64),
+        np.array([point for _, point in entities], np.int64),
+    )
+
+
+def runs(data: np.ndarray) -> Runs:
+    """Runs of visible text of a page's bytes (uint8, ASCII-compatible). Linear in the length whatever the markup."""
+    text = np.empty(len(data) + 8, np.uint8)
+    start, letters = np.zeros(len(data) // 2 + 2, np.int64), np.zeros(len(data) // 2 + 2, np.int64)
+    n, size = _runs(data, *_tables(), text, start, letters)
+    return Runs(text[:size], start[: n + 1], letters[:n])
+
+
+@njit(cache=True, nogil=True)
+def _find(data, at, byte):
+    while at < len(data) and data[at] != byte:
+        at += 1
+    return at
+
+
+@njit(cache=True, nogil=True)
+def _word(data, at, stop):
+    """The letters and digits from `at` on, lower-cased, as `_name` has them (0 when more than eight), and their end."""
+    key, n = np.int64(0), 0
+    while at < stop:
+        b = np.int64(data[at])
+        if 65 <= b <= 90:
+            b += 32
+        if not (97 <= b <= 122 or 48 <= b <= 57):
+            break
+        key, n, at = (key << 8) | b, n + 1, at + 1
+    return (key if n <= 8 else np.int64(0)), at
+
+
+@njit(cache=True, nogil=True)
+def _has(keys, key):
+    for one in keys:  # noqa: SIM110 - numba compiles no generator expression
+        if one == key:
+            return True
+    return False
+
+
+@njit(cache=True, nogil=True)
+def _tag_end(data, at):
+    """Offset behind the `>` that ends a tag; one inside a quoted value does not, unless the quote is never closed."""
+    limit = min(len(data), at + 4096)
+    first, quote = -1, 0
+    while at < limit:
+        b = data[at]
+        if b == 62 and first < 0:
+            first = at + 1
+        if quote == 0:
+            if b == 62:
+                return at + 1
+            if (b == 34 or b == 39) and data[at - 1] == 61:
+                quote = b
+        elif b == quote:
+            quote = 0
+        at += 1
+    return first if first >= 0 else _find(data, at, 62) + 1
+
+
+@njit(cache=True, nogil=True)
+def _comment_end(data, at):
+    while at + 2 < len(data):
+        if data[at + 2] == 62 and data[at] == 45 and data[at + 1] == 45:
+            return at + 3
+        at += 1
+    return len(data)
+
+
+@njit(cache=True, nogil=True)
+def _element_end(data, at, name):
+    """Offset of the end tag `</name`; `at` when the page has none (an unclosed `<select>` must not hide the rest)."""
+    here = at
+    while True:
+        here = _find(data, here, 60)
+        if here + 2 >= len(data):
+            return at
+        if data[here + 1] == 47 and _word(data, here + 2, min(len(data), here + 12))[0] == name:
+            return here
+        here += 1
+
+
+@njit(cache=True, nogil=True)
+def _point(data, at, names, points):
+    """Codepoint of the character reference at `at` (an ampersand) and the offset behind it; -1 when it is none."""
+    stop = min(len(data), at + 12)
+    if at + 2 < stop and data[at + 1] == 35:
+        here, value, base = at + 2, np.int64(0), 10
+        if data[here] | 32 == 120:
+            here, base = here + 1, 16
+        digits = here
+        while here < stop:
+            b = np.int64(data[here])
+            digit = b - 48 if 48 <= b <= 57 else (b | 32) - 87 if base == 16 and 97 <= (b | 32) <= 102 else -1
+            if digit < 0:
+                break
+            value, here = value * base + digit, here + 1
+        if here == digits or value > 0xFFFF or 0xD800 <= value < 0xE000:
+            return np.int64(-1), at
+        return value, here + (here < len(data) and data[here] == 59)
+    key, n, here = np.int64(0), 0, at + 1
+    while here < stop and n < 8:
+        b = np.int64(data[here])
+        if not (97 <= (b | 32) <= 122 or 48 <= b <= 57):
+            break
+        key, n, here = (key << 8) | b, n + 1, here + 1
+    i = np.searchsorted(names, key)
+    if n and i < len(names) and names[i] == key:
+        return points[i], here + (here < len(data) and data[here] == 59)
+    return np.int64(-1), at
+
+
+@njit(cache=True, nogil=True)
+def _put(out, n, point):
+    if point < 0x80:
+        out[n] = point
+        return n + 1
+    if point < 0x800:
+        out[n], out[n + 1] = 0xC0 | (point >> 6), 0x80 | (point & 63)
+        return n + 2
+    out[n], out[n + 1], out[n + 2] = 0xE0 | (point >> 12), 0x80 | ((point >> 6) & 63), 0x80 | (point & 63)
+    return n + 3
+
+
+@njit(cache=True, nogil=True)
+def _runs(data, skipped, inline, names, points, text, start, letters):
+    at, n, size, count, space = 0, 0, 0, 0, True
+    while at < len(data):
+        b = data[at]
+        if b == 60 and at + 1 < len(data):
+            c = data[at + 1]
+            letter = 97 <= (c | 32) <= 122
+            if letter or c == 47 or c == 33 or c == 63:
+                if c == 33 and at + 3 < len(data) and data[at + 2] == 45 and data[at + 3] == 45:
+                    at = _comment_end(data, at + 2)
+                    continue
+                name, _ = _word(data, at + 1 + (c == 47), min(len(data), at + 12))
+                at = _tag_end(data, at + 1)
+                if letter and _has(skipped, name):
+                    at = _element_end(data, at, name)
+                ends = not _has(inline, name)
+                if size > start[n] and not space and (ends or name == 97 or name == 25202):  # a, br
+                    text[size] = 32
+                    size, space = size + 1, True
+                if ends and size > start[n]:
+                    letters[n] = count
+                    n, count = n + 1, 0
+                    start[n] = size
+                    space = True
+                continue
+        if b <= 32:
+            if not space:
+                text[size] = 32
+                size, space = size + 1, True
+            at += 1
+            continue
+        if b == 38:
+            point, after = _point(data, at, names, points)
+            if point >= 0:
+                if point <= 32 or point == 160:
+                    if not space:
+                        text[size] = 32
+                        size, space = size + 1, True
+                else:
+                    size, space = _put(text, size, point), False
+                    count += point >= 0x80 or 97 <= (point | 32) <= 122
+                at = after
+                continue
+        text[size] = b
+        size, space, at = size + 1, False, at + 1
+        count += b >= 0x80 or 97 <= (b | 32) <= 122
+    if size > start[n]:
+        letters[n] = count
+        n += 1
+        start[n] = size
+    return n, size
