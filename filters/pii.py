@@ -7,9 +7,9 @@ no state, no rotating replacements (datatrove's formatter takes turns, so its ou
 
 What is left alone on purpose, because masking it harms more text than it protects people:
 - private, loopback, documentation and other non-public IP addresses, as in datatrove; addresses whose four numbers are
-  all below 32 (section numbers and versions such as 3.2.1.4; a real address is so with probability (32/256)^4 = 0.02 %);
+  all below 32 (section numbers and versions such as 3.2.1.4; of all addresses, (32/256)^4 = 0.02 % are so);
 - numbers without area code ("call 4711"); numbers that look like dates, prices, ISBNs, order or account numbers;
-- national numbers in plans without trunk prefix (es, it mobile, pl, pt, cs, da, no), unless a word such as "tel." leads.
+- national numbers in plans without trunk prefix (es, pl, pt, cs, da, no; it mobile), unless a word like "tel." leads.
 """
 
 import functools
@@ -17,6 +17,7 @@ import ipaddress
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
 
 from pipeline.errors import UserError
 
@@ -25,22 +26,26 @@ TAG = "<{kind}-pii>"  # as Apertus writes them (arXiv:2509.14233, section 3.1.3)
 
 Span = tuple[int, int]
 
-_LATIN_AND_NEAR = "A-Za-z\u00c0-\u04ff"  # Latin, Greek, Cyrillic: not Han or kana, which touch addresses without a space
+# Latin, Greek, Cyrillic; not Han or kana, which touch addresses without a space.
+_LATIN_AND_NEAR = "A-Za-z\u00c0-\u04ff"
 _LOCAL = rf"[{_LATIN_AND_NEAR}0-9_%+~-]+(?:[.']+[{_LATIN_AND_NEAR}0-9_%+~-]+)*"
 _LABEL = rf"[{_LATIN_AND_NEAR}0-9](?:[{_LATIN_AND_NEAR}0-9-]*[{_LATIN_AND_NEAR}0-9])?"
 _EMAIL = re.compile(rf"(?<![{_LATIN_AND_NEAR}0-9_%+~.'-]){_LOCAL}@{_LABEL}(?:\.{_LABEL})+")
-_AT, _DOT = r"[ \u00a0]?[\[({]\s?(?:at|ät|@)\s?[\])}][ \u00a0]?", r"[ \u00a0]?[\[({]\s?(?:dot|punkt|\.)\s?[\])}][ \u00a0]?"
+_AT = r"[ \u00a0]?[\[({]\s?(?:at|ät|@)\s?[\])}][ \u00a0]?"
+_DOT = r"[ \u00a0]?[\[({]\s?(?:dot|punkt|\.)\s?[\])}][ \u00a0]?"
 _VEILED = re.compile(
     rf"(?<![{_LATIN_AND_NEAR}0-9_%+~.'-]){_LOCAL}{_AT}{_LABEL}(?:(?:\.|{_DOT}){_LABEL})+", re.IGNORECASE
 )
 _VEIL = re.compile(r"[\[({]\s?(?:at|ät|@)\s?[\])}]", re.IGNORECASE)
-_FILES = frozenset("png jpg jpeg gif svg webp avif ico css js mjs ts map json html pdf mp4".split())  # icon@2x.png
+_FILES = frozenset(["png", "jpg", "jpeg", "gif", "svg", "webp", "avif", "ico", "css", "js", "json", "pdf"])  # a@2x.png
 
 # Patterns start with the digit itself (Python's engine skips ahead to it); what stands before is looked at afterwards.
 _IPV4 = re.compile(r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(?!\w|\.\d)")
 _JOINED = re.compile(r"[\w.]\Z")
 _IPV6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f]{1,4}:(?:[0-9A-Fa-f]{0,4}:){1,6}[0-9A-Fa-f]{0,4}(?![\w:])")
-_VERSION = re.compile(r"(?:\bv|ver|version|release|firmware|build|driver|treiber|§|section|kapitel|abschnitt)[ .:]*\Z", re.I)
+_VERSION = re.compile(
+    r"(?:\bv|ver|version|release|firmware|build|driver|treiber|§|section|kapitel|abschnitt)[ .:]*\Z", re.IGNORECASE
+)
 
 _IBAN = re.compile(r"[A-Z][A-Z][ \u00a0]?[0-9]{2}(?:[ \u00a0.-]?[A-Z0-9]){11,32}")
 
@@ -88,7 +93,7 @@ def check(kinds: Iterable[str], region: str, tag: str) -> None:
         if kind not in KINDS:
             raise UserError(f"pii: unknown kind {kind!r}; there are {', '.join(KINDS)}")
     if region not in phonenumbers.SUPPORTED_REGIONS:
-        raise UserError(f"region: {region!r} is no ISO 3166-1 country with a numbering plan; type two letters such as DE")
+        raise UserError(f"region: {region!r} is no country with a numbering plan; type two letters such as DE")
     if re.search(r"[\d@\[({]", tag.replace("{kind}", "")):
         raise UserError(f"tag: {tag!r} would be taken for personal data again; leave out digits, @ and brackets")
 
@@ -185,15 +190,15 @@ def _phones(text: str, region: str) -> Iterator[Span]:
 
 
 def _phone_length(chain: str, before: str, after: str, region: str) -> int:
-    """Characters of `chain` that are a phone number, 0 when none is. Only a sure one may be followed by other digits."""
+    """Characters of `chain` that are a phone number, 0 when none. Only a sure one may be followed by other digits."""
     digits = re.sub(r"\D", "", chain[:24])
     cue = _CUE.search(before) is not None
     abroad = "+" in chain[:2] or (digits[:2] == "00" and chain.lstrip("(")[:3] == digits[:3] and digits[2] != "0")
     if _DATE.search(chain) and not abroad:
         return 0
-    if not _NO_END.match(after) and (abroad or cue or _has_form(chain, digits, before, region)):
-        if _is_number(chain, abroad, cue, region):
-            return len(chain)
+    formed = not _NO_END.match(after) and (abroad or cue or _has_form(chain, digits, before, region))
+    if formed and _is_number(chain, abroad, cue, region):
+        return len(chain)
     ends = [m.start() for m in re.finditer(r"(?<=\d)[ \u00a0](?=[\d(])", chain)] if abroad or cue else []
     return next((end for end in reversed(ends) if _is_number(chain[:end], abroad, cue, region)), 0)
 
@@ -215,12 +220,14 @@ def _has_form(chain: str, digits: str, before: str, region: str) -> bool:
     return not _is_progression(groups) and not all(len(g) == 5 for g in groups) and (not pairs or region in _PAIRS)
 
 
-_PAIRS = frozenset("FR BE LU MC GP RE MQ GF TR".split())  # where numbers are written two digits a group
+_PAIRS = frozenset(
+    ["FR", "BE", "LU", "MC", "GP", "RE", "MQ", "GF", "TR"]
+)  # where numbers are written two digits a group
 
 
 def _is_progression(groups: list[str]) -> bool:
     """1 2 3 4 5, 10 20 30: counting, not calling."""
-    steps = {int(b) - int(a) for a, b in zip(groups, groups[1:], strict=False)}
+    steps = {int(b) - int(a) for a, b in pairwise(groups)}
     return len(groups) > 2 and len(steps) == 1
 
 
@@ -236,7 +243,8 @@ def _is_number(chain: str, abroad: bool, cue: bool, region: str) -> bool:
         number = phonenumbers.parse(f"+{digits.lstrip('0')}" if abroad else chain, region)
     except phonenumbers.NumberParseException:
         return False
-    if not (phonenumbers.is_valid_number(number) if abroad else phonenumbers.is_valid_number_for_region(number, region)):
+    exists = phonenumbers.is_valid_number(number)
+    if not exists or not (abroad or phonenumbers.is_valid_number_for_region(number, region)):
         return False
     bare = chain.isdigit() and not abroad and not cue
     return not bare or phonenumbers.number_type(number) == phonenumbers.PhoneNumberType.MOBILE

@@ -1,4 +1,4 @@
-"""The ledger: one row per input record, kept or dropped, with the one reason. What is counted and published rests on it."""
+"""The ledger: one row per input record, kept or dropped, with the one reason. Counts and publishing rest on it."""
 
 from collections.abc import Iterator
 
@@ -12,12 +12,14 @@ from pipeline.store import Out, Part, together
 
 # The kept rows of a shard of pages: what evenly sized files are cut by, without reading a text again.
 KEPT = pa.schema([("id", pa.string()), ("row", pa.int64()), ("text_bytes", pa.int64())])
-# Documents that near dedup dropped for a kept one (each with the exact copies it stood for itself): summed by kept document.
+# Documents that near dedup dropped for a kept one (with the exact copies each stood for), summed by kept document.
 STANDS_FOR = pa.schema([("id", pa.string()), ("documents", pa.int64())])
 
 
 @stage(version=1, outputs={"part": LEDGER, "kept": KEPT, "stands_for": STANDS_FOR})
-def ledger(pages: Part, verdicts: Part, exact: Part, near: Part, *, similarity: float = 0.8) -> Iterator[pa.Table | Out]:
+def ledger(
+    pages: Part, verdicts: Part, exact: Part, near: Part, *, similarity: float = 0.8
+) -> Iterator[pa.Table | Out]:
     """Every record of the shard exactly once: rejects, then dropped by rules, by exact dedup, by near dedup, or kept.
 
     `similarity` is the bound of near dedup (true Jaccard), written beside each similarity. Rows are in the order of
@@ -101,8 +103,7 @@ def _kept(pages: Part, fates: pa.Table) -> pa.Table:
 def _stands_for(fates: pa.Table) -> pa.Table:
     """Per kept document, how many documents of this shard its near duplicates stood for. Sorted by id."""
     rows = fates.filter(pc.is_valid(fates["near_duplicate_of"]))
-    counts = pa.table(
-        {"id": rows["near_duplicate_of"], "documents": pc.coalesce(rows["exact_cluster_size"], pa.scalar(1, pa.int64()))}
-    )
+    sizes = pc.coalesce(rows["exact_cluster_size"], pa.scalar(1, pa.int64()))
+    counts = pa.table({"id": rows["near_duplicate_of"], "documents": sizes})
     summed = counts.group_by("id").aggregate([("documents", "sum")]).sort_by("id")
     return summed.rename_columns(["id", "documents"]).select(STANDS_FOR.names).cast(STANDS_FOR)

@@ -1,0 +1,141 @@
+"""The dataset card: `README.md` with the Hub's YAML header, so that `datasets.load_dataset` on the folder finds the data."""
+
+import json
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline.stats import funnel_table
+
+# What a column is, for the card; its type comes from the schema.
+COLUMNS = {
+    "id": "32 hex digits; the ledger has the same",
+    "url": "address as captured",
+    "host": "host name of the address",
+    "date": "time of the capture (UTC), null if unknown",
+    "dump": "crawl that the page is from",
+    "source": "file that the record was read from",
+    "offset": "place of the record in that file, in bytes (row number in a table)",
+    "title": "title of the page",
+    "text": "main text, mojibake mended, personal data masked",
+    "language": "identified language, ISO 639-1, else 639-3",
+    "script": "its script, ISO 15924",
+    "language_score": "confidence of the language, 0 to 1",
+    "quality": "the classifier's probability of the better class, 0 to 1; null where none ran",
+    "license": "licence that the page itself links to, null if none",
+    "duplicates": "documents of the crawl that this one stands for, itself among them (weight by it to undo dedup)",
+    "word_count": "words of the text as measured by the rules",
+    "char_count": "characters of `text`",
+    "pii_masked": "pieces of personal data masked in title and text",
+}
+_SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"))
+_LARGE = ((10**8, "10M<n<100M"), (10**9, "100M<n<1B"), (10**10, "1B<n<10B"), (10**11, "10B<n<100B"))
+
+
+def card(stats: dict[str, Any], schema: pa.Schema, name: str, language: str, download_bytes: int) -> str:
+    """`README.md` of the published folder. `download_bytes`: size of the data files together."""
+    return "\n".join([_header(stats, schema, name, language, download_bytes), _body(stats, schema, name, language)])
+
+
+def size_category(documents: int) -> str:
+    """The Hub's name for a number of rows."""
+    return next((name for below, name in (*_SIZES, *_LARGE) if documents < below), "n>1T")
+
+
+def _header(stats: dict[str, Any], schema: pa.Schema, name: str, language: str, download_bytes: int) -> str:
+    """YAML in its JSON spelling for values, so that no name can break it (`no` is Norwegian, not False)."""
+    kept = stats["kept"]
+    split = {"name": "train", "num_bytes": kept["text_bytes"], "num_examples": kept["documents"]}
+    said: dict[str, Any] = {
+        "pretty_name": name,
+        "language": [language] if language else [],
+        "license": "other",
+        "license_name": "rights-of-the-pages-authors",
+        "task_categories": ["text-generation"],
+        "size_categories": [size_category(kept["documents"])],
+        "configs": [{"config_name": "default", "data_files": [{"split": "train", "path": "data/*.parquet"}]}],
+        "dataset_info": {
+            "features": [{"name": f.name, "dtype": str(f.type).replace("double", "float64")} for f in schema],
+            "splits": [split],
+            "download_size": download_bytes,
+            "dataset_size": kept["text_bytes"],
+        },
+    }
+    lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in said.items()]
+    return "\n".join(["---", *lines, "---", ""])
+
+
+def _body(stats: dict[str, Any], schema: pa.Schema, name: str, language: str) -> str:
+    parts = [f"# {_plain(name)}", _summary(stats, language), _USE, "## How it came to be", _RECIPE, funnel_table(stats)]
+    parts += ["## Columns", _columns(schema), "## Duplicates", _duplicates(stats), "## Personal data", _personal(stats)]
+    if stats["contamination"]:
+        parts += ["## Benchmarks", _benchmarks(stats)]
+    return "\n\n".join([*parts, "## Rights", _RIGHTS, "## Known limits", _LIMITS]) + "\n"
+
+
+_USE = """\
+```python
+from datasets import load_dataset
+
+corpus = load_dataset("PATH/OF/THIS/FOLDER", split="train", streaming=True)
+```
+
+`polars.scan_parquet("data/*.parquet")` and DuckDB's `FROM 'data/*.parquet'` read the same files."""
+_RECIPE = """\
+Every input record has one row in `ledger/`, kept or dropped, with the stage, the rule, the measured value and its bound;
+duplicates name the document that stands for them. `stats.json` has the numbers, `report.html` samples and the effect of
+each rule, `manifest.json` digests of all files and the keys of the steps. Records are dropped in this order:"""
+_RIGHTS = """\
+No licence is claimed or granted for the pages: their text belongs to its authors, and what one may do with it depends on
+the law that applies and on the terms of the crawl. `license` holds a licence that the page links to; it was read by a
+machine and may be that of a picture on the page. To have a page removed, name its `url` or `id`."""
+_LIMITS = """\
+- Text is what an extractor took for a page's main content: navigation is left in some pages, content is missing in others.
+- Rules judge form, not truth. Pages may be wrong, offensive, or written by machines.
+- Personal data is masked by pattern, not by understanding: names and postal addresses stay, and so do addresses in `url`."""
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _summary(stats: dict[str, Any], language: str) -> str:
+    kept = stats["kept"]
+    share = kept["documents"] / max(1, stats["records"])
+    lines = ["| | |", "|---|--:|", f"| language | {language or 'any'} |", f"| documents | {kept['documents']:,} |"]
+    lines += [f"| {what} | {kept[key]:,} |" for what, key in (("words", "words"), ("characters", "characters"))]
+    lines += [
+        f"| text, bytes | {kept['text_bytes']:,} |",
+        f"| share of the {stats['records']:,} records | {share:.1%} |",
+    ]
+    return "\n".join(lines)
+
+
+def _columns(schema: pa.Schema) -> str:
+    rows = [f"| `{field.name}` | {field.type} | {COLUMNS[field.name]} |" for field in schema]
+    return "\n".join(["| column | type | |", "|---|---|---|", *rows])
+
+
+def _duplicates(stats: dict[str, Any]) -> str:
+    exact, near = (stats["duplicates"][n] for n in ("exact", "near"))
+    return (
+        f"{exact['dropped']:,} exact copies and {near['dropped']:,} verified near duplicates were left out, each for a "
+        "document that is kept; `duplicates` says how many a document stands for."
+    )
+
+
+def _personal(stats: dict[str, Any]) -> str:
+    kinds = {kind: n for kind, n in stats["pii"].items() if kind != "documents"}
+    if not kinds:
+        return "Nothing was masked."
+    counts = ", ".join(f"{n:,} {kind}" for kind, n in kinds.items())
+    return f"Masked in {stats['pii'].get('documents', 0):,} documents, each by a tag such as `<email-pii>`: {counts}."
+
+
+def _benchmarks(stats: dict[str, Any]) -> str:
+    lines = ["| benchmark | documents with a hit | items hit | highest score | still in the corpus |"]
+    lines += ["|---|--:|--:|--:|--:|"]
+    for row in stats["contamination"]:
+        numbers = f"{row['documents']:,} | {row['items']:,} | {row['highest']:.3f} | {row['kept']:,}"
+        lines.append(f"| {row['benchmark']} | {numbers} |")
+    return "\n".join(lines)

@@ -1,0 +1,254 @@
+"""Publishing: even files of the kept documents, text mended and personal data masked; and the folder people get."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from filters import pii as personal
+from filters.mend import mend
+from pipeline import samples, stats
+from pipeline.card import card
+from pipeline.dag import stage
+from pipeline.report import report
+from pipeline.store import Out, Part, together
+
+# Rows [first, last) of one shard of pages belong to one file; their kept rows are what it holds.
+RANGES = pa.schema([(n, pa.int64()) for n in ("file", "shard", "first", "last", "documents", "text_bytes")])
+DATA = pa.schema(
+    [
+        ("id", pa.string()),  # 32 hex digits; the ledger knows it too
+        ("url", pa.string()),
+        ("host", pa.string()),
+        ("date", pa.timestamp("ms", "UTC")),  # of the capture; Parquet has no seconds, so readers agree on milliseconds
+        ("dump", pa.string()),
+        ("source", pa.string()),
+        ("offset", pa.int64()),  # of the record in the source: where to read the page again
+        ("title", pa.string()),
+        ("text", pa.string()),  # mended, personal data masked
+        ("language", pa.string()),
+        ("script", pa.string()),
+        ("language_score", pa.float64()),
+        ("quality", pa.float64()),  # null where no classifier ran
+        ("license", pa.string()),  # the page's own link, null if none
+        ("duplicates", pa.int64()),  # documents of the crawl that this one stands for, itself among them
+        ("word_count", pa.int64()),
+        ("char_count", pa.int64()),  # of `text` as it stands here
+        ("pii_masked", pa.int64()),  # in title and text
+    ]
+)
+# What the texts add up to, so that statistics need not read them again.
+TOTALS = pa.schema([("name", pa.string()), ("value", pa.int64())])
+_FROM_PAGES = ["id", "url", "host", "date", "dump", "source", "offset", "title", "text", "license"]
+_BATCH = 1024
+
+
+@stage(version=1, outputs={"part": RANGES})
+def layout(ledgers: list[Part], *, shard_bytes: int = 256 << 20) -> Iterator[Out]:
+    """Cut the kept documents, in their order, into the fewest files of at most about `shard_bytes` of UTF-8 text each.
+
+    A document belongs to the file in which its middle byte falls when the whole is cut evenly, so files differ by less
+    than a document at either end. One bucket a file; an empty corpus has one empty file.
+    """
+    total = sum(sum(pc.sum(b["text_bytes"], min_count=0).as_py() for b in _sizes(part)) for part in ledgers)
+    count = max(1, -(-total // shard_bytes))
+    edges = np.array([total * k // count for k in range(1, count)], dtype=np.int64)
+    ranges, before = [], 0
+    for part in ledgers:
+        for batch in _sizes(part):
+            found, before = _cut(part.index, batch, before, edges)
+            ranges += found
+    yield from _files(ranges)
+
+
+def _sizes(part: Part) -> Iterator[pa.RecordBatch]:
+    return part.batches(["row", "text_bytes"], name="kept", rows=1 << 16)
+
+
+def _cut(shard: int, batch: pa.RecordBatch, before: int, edges: np.ndarray) -> tuple[list[dict], int]:
+    """Ranges of one batch of kept rows, and the bytes up to its end."""
+    rows, sizes = (batch[name].to_numpy(zero_copy_only=False) for name in ("row", "text_bytes"))
+    ends = before + np.cumsum(sizes)
+    files = np.searchsorted(edges, ends - sizes + sizes // 2, side="right")
+    starts = np.flatnonzero(np.diff(files, prepend=-1)) if len(files) else []
+    ranges = [
+        {
+            "file": int(files[a]),
+            "shard": shard,
+            "first": int(rows[a]),
+            "last": int(rows[b - 1]) + 1,
+            "documents": int(b - a),
+            "text_bytes": int(sizes[a:b].sum()),
+        }
+        for a, b in zip(starts, [*starts[1:], len(files)], strict=True)
+    ]
+    return ranges, int(ends[-1]) if len(ends) else before
+
+
+def _files(ranges: list[dict]) -> Iterator[Out]:
+    """One bucket a file, numbered without gaps (a document larger than a file leaves numbers over)."""
+    if not ranges:
+        ranges = [dict.fromkeys(RANGES.names, 0)]
+    for k, file in enumerate(sorted({r["file"] for r in ranges})):
+        mine = [{**r, "file": k} for r in ranges if r["file"] == file]
+        yield Out(pa.Table.from_pylist(mine, schema=RANGES), bucket=k)
+
+
+@stage(version=1, libraries=("ftfy", "phonenumbers", "python-stdnum"), outputs={"part": DATA, "totals": TOTALS})
+def data(
+    layout: list[Part],
+    ledgers: list[Part],
+    pages: list[Part],
+    languages: list[Part],
+    signals: list[Part],
+    exact: list[Part],
+    quality: list[Part] | None = None,
+    *,
+    pii: tuple[str, ...] = personal.KINDS,
+    region: str = "DE",
+    tag: str = personal.TAG,
+    mend_text: bool = True,
+) -> Iterator[pa.Table | Out]:
+    """The rows of one file, in the order of the pages.
+
+    `pii`: kinds of personal data to mask (`filters/pii.py`), none when empty. `region`: ISO 3166-1 country whose phone
+    numbers are meant where the host's top-level domain names none. `tag`: what stands in their place. `mend_text`:
+    undo mojibake first (`filters/mend.py`).
+    """
+    personal.check(pii, region, tag)
+    ranges = [r for part in layout for r in part.table().to_pylist()]
+    totals: Counter = Counter()
+    for r in sorted(ranges, key=lambda r: (r["shard"], r["first"])):
+        i = r["shard"]
+        sidecars = _sidecars(languages[i], signals[i], exact[i], quality[i] if quality else None)
+        chosen = _chosen(ledgers, i, r["first"], r["last"])
+        for rows in _rows(pages[i], sidecars, chosen):
+            yield _published(rows, totals, (pii, region, tag, mend_text))
+    yield Out(pa.table({"name": sorted(totals), "value": [totals[n] for n in sorted(totals)]}, TOTALS), name="totals")
+
+
+def _sidecars(languages: Part, signals: Part, exact: Part, quality: Part | None) -> pa.Table:
+    wanted = [
+        (languages, ["language", "script", "language_score"]),
+        (signals, ["word_count"]),
+        (exact, ["cluster_size"]),
+        *([(quality, ["quality"])] if quality else []),
+    ]
+    joined = together(*wanted)
+    if quality is None:
+        joined = joined.append_column("quality", pa.nulls(joined.num_rows, pa.float64()))
+    return joined
+
+
+def _chosen(ledgers: list[Part], shard: int, first: int, last: int) -> pa.Table:
+    """Kept rows of the range: id, row, and the documents that near dedup lets each stand for besides its own."""
+    kept = ledgers[shard].table(["id", "row"], name="kept")
+    kept = kept.filter(pc.and_(pc.greater_equal(kept["row"], first), pc.less(kept["row"], last)))
+    stood: Counter = Counter()
+    for part in ledgers:  # a near duplicate may be in any shard
+        for batch in part.batches(name="stands_for", rows=1 << 16):
+            mine = batch.filter(pc.is_in(batch["id"], value_set=kept["id"].combine_chunks()))
+            for key, n in zip(mine["id"].to_pylist(), mine["documents"].to_pylist(), strict=True):
+                stood[key] += n
+    return kept.append_column("near", pa.array([stood[key] for key in kept["id"].to_pylist()], pa.int64()))
+
+
+def _rows(pages: Part, sidecars: pa.Table, chosen: pa.Table) -> Iterator[pa.Table]:
+    """Chosen pages with their sidecars, a batch at a time. Raises AssertionError where ids differ."""
+    wanted = chosen["row"].to_numpy()
+    first = 0
+    for batch in pages.batches(_FROM_PAGES, rows=_BATCH):
+        last = first + batch.num_rows
+        a, b = np.searchsorted(wanted, [first, last])
+        if b > a:
+            rows = pa.Table.from_batches([batch]).take(pa.array(wanted[a:b] - first))
+            beside, mine = sidecars.take(pa.array(wanted[a:b])), chosen.slice(a, b - a)
+            if not rows["id"].equals(beside["id"]) or not rows["id"].equals(mine["id"]):
+                raise AssertionError(f"{pages.folder} shard {pages.index}: ids of sidecars or ledger differ")
+            for table in (beside, mine):
+                for name in table.column_names:
+                    rows = rows if name in rows.column_names else rows.append_column(name, table[name])
+            yield rows
+        first = last
+        if first and len(wanted) and first > wanted[-1]:
+            return
+
+
+def _published(rows: pa.Table, totals: Counter, settings: tuple) -> pa.Table:
+    kinds, region, tag, mended = settings
+    texts: list[str | None] = []
+    titles: list[str | None] = []
+    masked: list[int] = []
+    for text, title, host in zip(*(rows[n].to_pylist() for n in ("text", "title", "host")), strict=True):
+        where = personal.region_of(host, region)
+        counts: Counter = Counter()
+        for value, into in ((text or "", texts), (title, titles)):
+            whole = mend(value) if mended and value else value
+            clean, found = personal.mask(whole or "", kinds, where, tag)
+            into.append(clean if value is not None else None)
+            counts.update(found)
+            totals["mended"] += whole != value and into is texts
+        totals.update({f"pii_{kind}": n for kind, n in counts.items()})
+        totals["pii_documents"] += bool(counts)
+        masked.append(counts.total())
+    return _table(rows, texts, titles, masked, totals)
+
+
+def _table(
+    rows: pa.Table, texts: list[str | None], titles: list[str | None], masked: list[int], totals: Counter
+) -> pa.Table:
+    text = pa.array(texts, pa.string())
+    made = {
+        "text": text,
+        "title": pa.array(titles, pa.string()),
+        "char_count": pc.utf8_length(text).cast(pa.int64()),
+        "pii_masked": pa.array(masked, pa.int64()),
+        "duplicates": pc.add(pc.coalesce(rows["cluster_size"], pa.scalar(1, pa.int64())), rows["near"]),
+        "date": rows["date"].cast(pa.timestamp("ms", "UTC")),
+    }
+    totals["documents"] += rows.num_rows
+    totals["text_bytes"] += pc.sum(pc.binary_length(text).cast(pa.int64()), min_count=0).as_py()
+    totals["characters"] += pc.sum(made["char_count"], min_count=0).as_py()
+    totals["words"] += pc.sum(rows["word_count"], min_count=0).as_py()
+    return pa.table({name: made[name] if name in made else rows[name] for name in DATA.names}, DATA)
+
+
+@stage(version=1, outputs={})
+def corpus(
+    data: list[Part],
+    ledgers: list[Part],
+    pages: list[Part],
+    verdicts: list[Part],
+    languages: list[Part],
+    exact: list[Part],
+    near: list[Part],
+    contamination: list[Part] | None = None,
+    *,
+    title: str = "Corpus",
+    language: str = "",
+    region: str = "DE",
+    recipe: str = "{}",
+) -> Iterator[Out]:
+    """The folder people get: data and ledger (linked, not copied), `stats.json`, `README.md`, `report.html`.
+
+    `title`, `language`: what the card calls it (language as ISO 639-1, else 639-3). `region`: as for `data`, for the
+    samples of dropped pages in the report. `recipe`: JSON with "rules" (objects in the recipe's order) and "steps"
+    (name: key); other plain values are printed too.
+    """
+    for i, part in enumerate(data):
+        yield Out.copy(f"data/train-{i:05d}-of-{len(data):05d}.parquet", part.shard("part"))
+    for i, part in enumerate(ledgers):
+        yield Out.copy(f"ledger/ledger-{i:05d}.parquet", part.shard("part"))
+    found = stats.count(data, ledgers, pages, verdicts, languages, exact, near, contamination, json.loads(recipe))
+    shown = {
+        "kept": samples.kept(data),
+        "dropped": samples.dropped(ledgers, pages, region),
+        "hits": samples.hits(contamination, ledgers),
+    }
+    size = sum(part.store.size(part.shard("part")) for part in data if part.store)
+    yield Out.file("stats.json", json.dumps(found, indent=1, ensure_ascii=False).encode() + b"\n")
+    yield Out.file("README.md", card(found, DATA, title, language, size).encode())
+    yield Out.file("report.html", report(found, shown, title, language).encode())
