@@ -1,4 +1,4 @@
-"""The dataset card: `README.md` with the Hub's YAML header, so that `datasets.load_dataset` on the folder finds the data."""
+"""The dataset card: `README.md` with the Hub's YAML header, by which `datasets.load_dataset` finds the data."""
 
 import json
 from typing import Any
@@ -45,7 +45,6 @@ def size_category(documents: int) -> str:
 def _header(stats: dict[str, Any], schema: pa.Schema, name: str, language: str, download_bytes: int) -> str:
     """YAML in its JSON spelling for values, so that no name can break it (`no` is Norwegian, not False)."""
     kept = stats["kept"]
-    split = {"name": "train", "num_bytes": kept["text_bytes"], "num_examples": kept["documents"]}
     said: dict[str, Any] = {
         "pretty_name": name,
         "language": [language] if language else [],
@@ -54,15 +53,16 @@ def _header(stats: dict[str, Any], schema: pa.Schema, name: str, language: str, 
         "task_categories": ["text-generation"],
         "size_categories": [size_category(kept["documents"])],
         "configs": [{"config_name": "default", "data_files": [{"split": "train", "path": "data/*.parquet"}]}],
-        "dataset_info": {
-            "features": [{"name": f.name, "dtype": str(f.type).replace("double", "float64")} for f in schema],
-            "splits": [split],
-            "download_size": download_bytes,
-            "dataset_size": kept["text_bytes"],
-        },
     }
-    lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in said.items()]
-    return "\n".join(["---", *lines, "---", ""])
+    features = [{"name": f.name, "dtype": str(f.type).replace("double", "float64")} for f in schema]
+    split = {"name": "train", "num_bytes": kept["text_bytes"], "num_examples": kept["documents"]}
+    sizes = [f"  download_size: {download_bytes}", f"  dataset_size: {kept['text_bytes']}"]
+    info = ["dataset_info:", "  features:", *[f"  - {_yaml(f)}" for f in features], "  splits:", f"  - {_yaml(split)}"]
+    return "\n".join(["---", *[f"{key}: {_yaml(value)}" for key, value in said.items()], *info, *sizes, "---", ""])
+
+
+def _yaml(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _body(stats: dict[str, Any], schema: pa.Schema, name: str, language: str) -> str:
@@ -82,17 +82,17 @@ corpus = load_dataset("PATH/OF/THIS/FOLDER", split="train", streaming=True)
 
 `polars.scan_parquet("data/*.parquet")` and DuckDB's `FROM 'data/*.parquet'` read the same files."""
 _RECIPE = """\
-Every input record has one row in `ledger/`, kept or dropped, with the stage, the rule, the measured value and its bound;
-duplicates name the document that stands for them. `stats.json` has the numbers, `report.html` samples and the effect of
-each rule, `manifest.json` digests of all files and the keys of the steps. Records are dropped in this order:"""
+Every input record has one row in `ledger/`, kept or dropped, with stage, rule, measured value and bound; duplicates
+name the document that stands for them. `stats.json` has the numbers, `report.html` samples and the effect of each
+rule, `manifest.json` digests of all files and the keys of the steps. Records are dropped in this order:"""
 _RIGHTS = """\
-No licence is claimed or granted for the pages: their text belongs to its authors, and what one may do with it depends on
-the law that applies and on the terms of the crawl. `license` holds a licence that the page links to; it was read by a
-machine and may be that of a picture on the page. To have a page removed, name its `url` or `id`."""
+No licence is claimed or granted for the pages: their text belongs to its authors, and what one may do with it depends
+on the law that applies and on the terms of the crawl. `license` holds a licence that the page links to; it was read by
+a machine and may be that of a picture on the page. To have a page removed, name its `url` or `id`."""
 _LIMITS = """\
-- Text is what an extractor took for a page's main content: navigation is left in some pages, content is missing in others.
+- Text is what an extractor took for a page's main content: some pages keep navigation, others miss content.
 - Rules judge form, not truth. Pages may be wrong, offensive, or written by machines.
-- Personal data is masked by pattern, not by understanding: names and postal addresses stay, and so do addresses in `url`."""
+- Personal data is masked by pattern, not by understanding: names and postal addresses stay, and so does `url`."""
 
 
 def _plain(text: str) -> str:
