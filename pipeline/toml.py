@@ -1,0 +1,54 @@
+"""Reading TOML files for people: every problem is one line with file, line and what to type."""
+
+import re
+import tomllib
+from pathlib import Path
+
+from pipeline.check import Source
+from pipeline.errors import UserError
+from pipeline.places import places
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+def read(path: Path, folder: Path) -> Source:
+    """The TOML file at `path`; relative paths in it start at `folder`. Raises UserError with file and line."""
+    name = shown(path)
+    try:
+        text = path.read_bytes().decode()
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise UserError(f"{name}:{line}: not UTF-8; save the file as UTF-8") from error
+    except OSError as error:
+        raise UserError(f"{name}: cannot be read ({error.strerror})") from error
+    text = text.replace("\r\n", "\n")
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(_syntax(name, text, str(error))) from error
+    return Source(name, folder, data, places(text))
+
+
+def shown(path: Path) -> str:
+    """`path` as short as a user can type it: relative to here or to the checkout."""
+    full = path.resolve()
+    for base in (Path.cwd(), CHECKOUT):
+        if full.is_relative_to(base):
+            return str(full.relative_to(base))
+    return str(path)
+
+
+def _syntax(name: str, text: str, said: str) -> str:
+    """tomllib's message with the place in front: it says `... (at line 3, column 5)` or `(at end of document)`."""
+    what, _, where = said.removesuffix(")").rpartition(" (at ")
+    found = re.fullmatch(r"line (\d+), column (\d+)", where)
+    line = int(found[1]) if found else text.count("\n", 0, len(text.rstrip())) + 1
+    hint = {
+        "Invalid value": '; text stands in quotes: name = "value"',
+        "Unclosed array": "; close it with ]",
+        "Expected '=' after a key in a key/value pair": "; type name = value",
+        "Cannot overwrite a value": "; the key is there twice: leave one out",
+        "Invalid statement": "; type name = value or [section]",
+    }.get(what, "")
+    column = f", column {found[2]}" if found else ""
+    return f"{name}:{line}{column}: not TOML: {what[:1].lower()}{what[1:]}{hint}"
