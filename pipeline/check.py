@@ -179,22 +179,23 @@ def _span(low: float, high: float) -> str:
 
 def _retype(said: Said, kind: type) -> str:
     """`; type threshold = 0.3` for a number in quotes or a text without them."""
+    start = "type" if isinstance(said.path[-1], int) else f"type {_key(said)} ="
     if isinstance(said.value, str) and kind in (int, float):
         try:
-            return f"; type {_key(said)} = {kind(said.value)}"
+            return f"; {start} {kind(said.value)}"
         except ValueError:
             return ""
     if isinstance(said.value, str) and kind is bool and said.value.lower() in ("true", "false"):
-        return f"; type {_key(said)} = {said.value.lower()}"
+        return f"; {start} {said.value.lower()}"
     if kind is str and isinstance(said.value, (int, float)):
-        return f'; type {_key(said)} = "{_show(said.value)}"'
+        return f'; {start} "{_show(said.value)}"'
     return ""
 
 
 def _key(said: Said) -> str:
     """The setting as the recipe spells it; an entry of a list by its position from 1."""
     *_, last = said.path
-    return f"{said.path[-2]}, entry {last + 1}," if isinstance(last, int) else str(last)
+    return f"entry {last + 1} of {said.path[-2]}" if isinstance(last, int) else str(last)
 
 
 def _show(value: Any) -> str:

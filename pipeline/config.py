@@ -193,13 +193,15 @@ class _Merged:
             elif key in self.sections:
                 self._section(key, said)
             elif key != "extends":
-                raise said.wrong(self._stray(key))
+                raise said.wrong(self._stray(said))
 
-    def _stray(self, key: str, section: str = "") -> str:
+    def _stray(self, said: Said, section: str = "") -> str:
         """Words for a key that is not here, but perhaps elsewhere."""
+        key = said.path[-1]
         homes = [name for name, stages in self.sections.items() if key in parameters(stages)]
         if homes:
-            return f"'{key}' is a setting of [{homes[0]}]: move it below that header"
+            hint = "move it below that header" if said.source.lines else f"type --set {homes[0]}.{key}=..."
+            return f"'{key}' is a setting of [{homes[0]}]: {hint}"
         if section:
             return unknown("setting", key, parameters(self.sections[section])) + f" (in [{section}])"
         return unknown("section", key, ["language", "extends", "rules", *self.sections])
@@ -214,7 +216,7 @@ class _Merged:
         known = parameters(self.sections[name])
         for key in said.value:
             if key not in known:
-                raise said.of(key).wrong(self._stray(key, name))
+                raise said.of(key).wrong(self._stray(said.of(key), name))
             self.said[name][key] = said.of(key)
 
     def _rules(self, said: Said) -> None:
