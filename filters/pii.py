@@ -29,13 +29,12 @@ Span = tuple[int, int]
 # Latin, Greek, Cyrillic; not Han or kana, which touch addresses without a space.
 _LATIN_AND_NEAR = "A-Za-z\u00c0-\u04ff"
 _LOCAL = rf"[{_LATIN_AND_NEAR}0-9_%+~-]+(?:[.']+[{_LATIN_AND_NEAR}0-9_%+~-]+)*"
+_FREE = rf"(?<![{_LATIN_AND_NEAR}0-9_%+~-])(?<![{_LATIN_AND_NEAR}0-9_%+~-][.'])"  # no start in the middle: linear time
 _LABEL = rf"[{_LATIN_AND_NEAR}0-9](?:[{_LATIN_AND_NEAR}0-9-]*[{_LATIN_AND_NEAR}0-9])?"
-_EMAIL = re.compile(rf"(?<![{_LATIN_AND_NEAR}0-9_%+~.'-]){_LOCAL}@{_LABEL}(?:\.{_LABEL})+")
+_EMAIL = re.compile(rf"{_FREE}{_LOCAL}@{_LABEL}(?:\.{_LABEL})+")
 _AT = r"[ \u00a0]?[\[({]\s?(?:at|ät|@)\s?[\])}][ \u00a0]?"
 _DOT = r"[ \u00a0]?[\[({]\s?(?:dot|punkt|\.)\s?[\])}][ \u00a0]?"
-_VEILED = re.compile(
-    rf"(?<![{_LATIN_AND_NEAR}0-9_%+~.'-]){_LOCAL}{_AT}{_LABEL}(?:(?:\.|{_DOT}){_LABEL})+", re.IGNORECASE
-)
+_VEILED = re.compile(rf"{_FREE}{_LOCAL}{_AT}{_LABEL}(?:(?:\.|{_DOT}){_LABEL})+", re.IGNORECASE)
 _VEIL = re.compile(r"[\[({]\s?(?:at|ät|@)\s?[\])}]", re.IGNORECASE)
 _FILES = frozenset(["png", "jpg", "jpeg", "gif", "svg", "webp", "avif", "ico", "css", "js", "json", "pdf"])  # a@2x.png
 
@@ -56,6 +55,8 @@ _NO_START = re.compile(r"(?:[\w+#=&@/-]|\d[.,:])\Z")  # what a number does not f
 _NO_END = re.compile(r"\w|[.,:]\d|\s?(?:[%€$£°]|(?:EUR|Euro|USD|CHF|PLN|zł|TL|kg|km|cm|mm|ml)\b)")
 _DATE = re.compile(r"(?<!\d)(?:[0-3]?\d([./-])[0-3]?\d\1(?:1\d|20)\d\d|(?:1\d|20)\d\d([./-])[01]?\d\2[0-3]?\d)(?!\d)")
 _ISBN = re.compile(r"(?:97[89][- ]?\d|0-)[\d-]+-\d\Z|97[89]\d{10}\Z")
+_PLACE, _CITY = re.compile(r"[ \u00a0]\d{5}\Z"), re.compile(r"[ \u00a0][^\W\d_a-z]")  # 030 1234567 10187 Berlin
+_YEAR = re.compile(r"(?:19|20)\d\d\Z")
 _NANP = re.compile(r"(?:\+?1[-. ])?\(?[2-9]\d\d(?:\) ?|[-.])\d{3}[-. ]\d{4}$")
 _CUE = re.compile(
     r"(?:(?:\b(?:tele?|tél|tlf|tfno|tlm|telm|telef|fon|phone|mob|handy|cell|fax|gsm|sms|hotline|call|dial|whats\s?app|ruf|puh"
@@ -197,6 +198,9 @@ def _phone_length(chain: str, before: str, after: str, region: str) -> int:
     if _DATE.search(chain) and not abroad:
         return 0
     formed = not _NO_END.match(after) and (abroad or cue or _has_form(chain, digits, before, region))
+    place = _PLACE.search(chain) if (abroad or cue) and _CITY.match(after) else None
+    if formed and place and _is_number(chain[: place.start()], abroad, cue, region):
+        return place.start()
     if formed and _is_number(chain, abroad, cue, region):
         return len(chain)
     ends = [m.start() for m in re.finditer(r"(?<=\d)[ \u00a0](?=[\d(])", chain)] if abroad or cue else []
@@ -214,6 +218,8 @@ def _has_form(chain: str, digits: str, before: str, region: str) -> bool:
         return False
     if "." in chain and set(re.findall(r"\D", chain)) != {"."}:
         return False  # hours: 08.00 - 12.00
+    if len(digits) < 8 or (len(groups) == 2 and _YEAR.match(groups[1])):
+        return False  # issue 030 / 2021
     if len(groups) == 1:
         return True  # `_is_number` lets mobile numbers pass
     pairs = all(len(group) <= 2 for group in groups)
@@ -237,7 +243,7 @@ def _is_number(chain: str, abroad: bool, cue: bool, region: str) -> bool:
 
     metadata = phonenumbers.PhoneMetadata.metadata_for_region(region)
     digits = re.sub(r"\D", "", chain)
-    if not abroad and metadata.national_prefix == "0" and digits[0] != "0":
+    if not abroad and metadata is not None and metadata.national_prefix == "0" and digits[0] != "0":
         return False  # a number without its area code
     try:
         number = phonenumbers.parse(f"+{digits.lstrip('0')}" if abroad else chain, region)

@@ -73,7 +73,7 @@ def _cut(shard: int, batch: pa.RecordBatch, before: int, edges: np.ndarray) -> t
     rows, sizes = (batch[name].to_numpy(zero_copy_only=False) for name in ("row", "text_bytes"))
     ends = before + np.cumsum(sizes)
     files = np.searchsorted(edges, ends - sizes + sizes // 2, side="right")
-    starts = np.flatnonzero(np.diff(files, prepend=-1)) if len(files) else []
+    starts = np.flatnonzero(np.diff(files, prepend=-1)).tolist()
     ranges = [
         {
             "file": int(files[a]),

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from pipeline.report_style import STYLE
+from pipeline.wording import against, bound, number
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _REASONS = {"no document": "lost", "rule": "drop", "duplicate": "copy"}
@@ -45,10 +46,7 @@ def _e(value: Any) -> str:
 
 
 def _n(value: Any) -> str:
-    """A number as people read it."""
-    if isinstance(value, float):
-        return f"{value:,.0f}" if value.is_integer() and abs(value) >= 10 else f"{value:.4g}"
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else _e(value)
+    return _e(number(value))
 
 
 def _section(title: str, body: str) -> str:
@@ -60,8 +58,8 @@ def _none() -> str:
 
 
 def _table(heads: list[str], rows: Iterable[Iterable[str]], kinds: str) -> str:
-    """`kinds`: one letter a column: t text, n number, w wide text, b bar."""
-    names = {"t": "", "n": "num", "w": "wide", "b": "bar"}
+    """`kinds`: one letter a column: t text, r reason, n number, s share, w wide text, b bar."""
+    names = {"t": "", "r": "reason", "n": "num", "s": "num share", "w": "wide", "b": "bar"}
     head = "".join(f'<th class="{names[k]}">{h}</th>' for h, k in zip(heads, kinds, strict=True))
     body = "".join(
         "<tr>" + "".join(f'<td class="{names[k]}">{c}</td>' for c, k in zip(row, kinds, strict=True)) + "</tr>\n"
@@ -115,13 +113,14 @@ def _funnel(stats: dict[str, Any]) -> str:
     for row in stats["funnel"]:
         if row["what"] in ("records", "kept"):
             bar = _bar(total, (row["left"], "left"))
-            rows.append([f"<b>{row['what']}</b>", "", "", "", bar, f"<b>{_n(row['left'])}</b>"])
+            rows.append([f"<b>{row['what']}</b>", "", "", bar, f"<b>{_n(row['left'])}</b>"])
         else:
             bar = _bar(total, (row["left"], "left"), (row["dropped"], _REASONS[row["what"]]))
             share = f"{row['dropped'] / max(1, total):.1%}"
-            rows.append([_e(row["stage"]), _e(row["rule"]), _n(row["dropped"]), share, bar, _n(row["left"])])
-    key = "".join(f'<i class="{c}"></i> {t} ' for c, t in _KEY)
-    return f'<p class="key">{key}</p>' + _table(["stage", "reason", "dropped", "", "", "left"], rows, "ttnnbn")
+            reason = f"<span>{_e(row['stage'])}</span> {_e(row['rule'])}"
+            rows.append([reason, _n(row["dropped"]), share, bar, _n(row["left"])])
+    key = " ".join(f'<span><i class="{c}"></i> {t}</span>' for c, t in _KEY)
+    return f'<p class="key">{key}</p>' + _table(["stage and reason", "dropped", "", "", "left"], rows, "rnsbn")
 
 
 _KEY = (("left", "left"), ("lost", "no document"), ("drop", "dropped by a rule"), ("copy", "duplicate"))
@@ -144,35 +143,12 @@ def _rules(stats: dict[str, Any], dropped: dict[tuple[str, str], list[dict]]) ->
     return note + _table(heads, rows, "wbnnn") if rows else _none()
 
 
-def bound(rule: dict[str, Any]) -> str:
-    """A rule's condition in words: `word_count from 50 to 100,000`."""
-    low, high = rule.get("min"), rule.get("max")
-    if low is not None or high is not None:
-        said = (
-            f"from {_n(low)} to {_n(high)}"
-            if None not in (low, high)
-            else f"≥ {_n(low)}"
-            if high is None
-            else f"≤ {_n(high)}"
-        )
-        return f"{rule.get('column', '')} {said}".strip()
-    for key, sign in (("equals", "="), ("not_equals", "≠"), ("any_of", "one of")):
-        if rule.get(key) is not None:
-            value = ", ".join(map(str, rule[key])) if isinstance(rule[key], list | tuple) else rule[key]
-            return f"{rule.get('column', '')} {sign} {value}".strip()
-    return ""
-
-
 def _example(row: dict | None) -> str:
     return f"<small>{_against(row)}: {_e(row['url'])} {_e(row['id'])}</small>" if row else ""
 
 
 def _against(row: dict[str, Any]) -> str:
-    """The measured value against its bound."""
-    if row["value"] is None:
-        return _e(row["detail"] or row["rule"])
-    said = f"{_n(row['value'])} against {_n(row['threshold'])}" if row["threshold"] is not None else _n(row["value"])
-    return f"{said} {_e(row['detail'])}".strip()
+    return _e(against(row))
 
 
 def _in_order(stats: dict[str, Any], dropped: dict[tuple[str, str], list[dict]]) -> list[tuple[dict, list[dict]]]:
@@ -188,7 +164,7 @@ def _reason(reason: dict[str, Any], rows: list[dict]) -> str:
 
 
 def _instead(row: dict[str, Any]) -> str:
-    return f" duplicate of {_e(row['duplicate_of'])}" if row["duplicate_of"] else ""
+    return f", duplicate of {_e(row['duplicate_of'])}" if row["duplicate_of"] else ""
 
 
 def _page(row: dict[str, Any], about: str) -> str:
@@ -206,7 +182,8 @@ def _about_kept(row: dict[str, Any]) -> str:
 def _clusters(stats: dict[str, Any]) -> str:
     shown = []
     for name, said in stats["duplicates"].items():
-        shown.append(f"<h3>{_e(name)}: {_n(said['dropped'])} dropped, {_n(said['clusters'])} clusters</h3>")
+        clusters = f"{_n(said['clusters'])} cluster{'s' if said['clusters'] != 1 else ''}"
+        shown.append(f"<h3>{_e(name)}: {_n(said['dropped'])} dropped, {clusters}</h3>")
         rows = [
             [_n(c["size"]), _e(c["url"]), "".join(f"<small>{_e(m)}</small>" for m in c["members"])]
             for c in said["largest"]
@@ -219,10 +196,11 @@ def _benchmarks(stats: dict[str, Any], hits: list[dict]) -> str:
     heads = ["benchmark", "documents", "items", "highest", "still kept"]
     keys = ("benchmark", "documents", "items", "highest", "kept")
     counts = _table(heads, [[_n(row[k]) for k in keys] for row in stats["contamination"]], "tnnnn")
-    keys = ("contamination", "kind", "benchmark", "item", "url")
-    return counts + _table(
-        ["score", "part", "benchmark", "item", "page"], [[_n(h[k]) for k in keys] for h in hits], "nttww"
-    )
+    shown = [
+        [_n(h["contamination"]), _e(h["kind"]), f"{_e(h['benchmark'])} {_e(h['item'])}<small>{_e(h['url'])}</small>"]
+        for h in hits
+    ]
+    return counts + "<h3>Highest scores</h3>" + _table(["score", "part", "item and page"], shown, "ntw")
 
 
 def _shape(stats: dict[str, Any]) -> str:
@@ -247,18 +225,14 @@ def _bars(title: str, rows: list[tuple[str, float]]) -> str:
     return f"<div><h3>{_e(title)}</h3>{_table(['', '', ''], body, 'tbn')}</div>"
 
 
-def _costs(costs: list[dict] | None) -> str:
-    most = max((c["cpu_seconds"] for c in costs or []), default=0)
-    rows = [
-        [
-            _e(c["step"]),
-            _bar(most, (c["cpu_seconds"], "left")),
-            _n(c["cpu_seconds"]),
-            _n(c["wall_seconds"]),
-            _bytes(c["peak_rss_bytes"]),
-        ]
-        for c in costs or []
-    ]
+def _costs(costs: list[dict]) -> str:
+    most = max(c["cpu_seconds"] for c in costs)
+    rows = []
+    for c in costs:
+        bar = _bar(most, (c["cpu_seconds"], "left"))
+        rows.append(
+            [_e(c["step"]), bar, *[_n(c[k]) for k in ("cpu_seconds", "wall_seconds")], _bytes(c["peak_rss_bytes"])]
+        )
     return _table(["step", "", "CPU s", "wall s", "peak memory"], rows, "tbnnn")
 
 

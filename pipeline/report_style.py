@@ -24,6 +24,7 @@ header p { margin: 14px 0 0; padding: 10px 14px; border-radius: 8px; overflow-wr
 .fine { background: var(--fine); } .alarm { background: var(--warn); } .note { background: var(--soft); }
 .alarm b, .note b { text-transform: uppercase; font-size: 12px; letter-spacing: .06em; margin-right: 6px; }
 .alarm b { color: var(--drop); }
+td.reason span { color: var(--quiet); display: inline-block; min-width: 110px; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: 14px; }
 th { text-align: left; font-weight: 600; color: var(--quiet); font-size: 13px; white-space: nowrap; }
@@ -32,8 +33,8 @@ th.num, td.num { text-align: right; font-variant-numeric: tabular-nums; white-sp
 td.wide { overflow-wrap: anywhere; min-width: 150px; }
 td.bar { width: 34%; min-width: 90px; padding-top: 9px; } td.wide + td.bar { width: 20%; }
 td.bar svg { display: block; width: 100%; height: 12px; background: var(--soft); border-radius: 2px; }
-.key i { display: inline-block; width: 11px; height: 11px; border-radius: 2px; margin-left: 10px; }
-.key i:first-child { margin-left: 0; }
+.key i { display: inline-block; width: 11px; height: 11px; border-radius: 2px; }
+.key span { white-space: nowrap; margin-right: 10px; }
 rect.left { fill: var(--left); } rect.lost { fill: var(--lost); } rect.drop { fill: var(--drop); }
 rect.copy { fill: var(--copy); } rect.shared { fill: var(--shared); }
 i.left { background: var(--left); } i.lost { background: var(--lost); } i.drop { background: var(--drop); }
@@ -42,9 +43,12 @@ article { border-left: 3px solid var(--line); padding: 2px 0 2px 12px; margin: 1
 article p { margin: 4px 0 0; white-space: pre-line; unicode-bidi: isolate; font-size: 14px; }
 details { border-bottom: 1px solid var(--line); padding: 6px 0; } summary { cursor: pointer; }
 .grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 440px), 1fr)); gap: 4px 32px; }
-.grid thead { display: none; } .grid td { overflow-wrap: anywhere; }
+.grid thead { display: none; } .grid table { table-layout: fixed; } .grid td.bar { width: 45%; }
+.grid td.num { width: 20%; } .grid td { overflow-wrap: anywhere; }
 code { font-size: 13px; overflow-wrap: anywhere; }
 @media (max-width: 600px) { main { padding: 16px 12px 60px; } h1 { font-size: 22px; } table { font-size: 13px; }
- th, td { padding-right: 8px; } td.bar { min-width: 50px; } .tiles { grid-template-columns: 1fr 1fr; }
+ th, td { padding-right: 8px; } td.bar { min-width: 50px; } .share, .wide + .bar { display: none; }
+ td.reason span { display: block; font-size: 12px; min-width: 0; }
+ td.reason { overflow-wrap: anywhere; } .tiles { grid-template-columns: 1fr 1fr; }
  .tiles b { font-size: 19px; } }
 """

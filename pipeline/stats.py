@@ -34,7 +34,7 @@ def count(
     totals = _totals(data)
     rules = _rules(verdicts, recipe)
     documents = sum(part.rows() for part in pages)
-    stats = {
+    stats: dict[str, Any] = {
         "records": sum(part.rows() for part in ledgers),
         "documents": documents,
         "kept": {n: totals[n] for n in ("documents", "characters", "words", "text_bytes", "mended")},
@@ -83,15 +83,16 @@ def _funnel(ledgers: list[Part], pages: list[Part], rules: list[str]) -> list[di
         gone = gone.group_by(["stage", "rule"]).aggregate([([], "count_all")])
         dropped.update({(r["stage"], r["rule"]): r["count_all"] for r in gone.to_pylist()})
     rejecting = {stage for stage, n in _counted(pages, "stage", "rejects").items() if n}
-    rows = [{"what": "records", "stage": None, "rule": None, "dropped": 0, "left": records}]
-    for (stage, rule), n in sorted(dropped.items(), key=lambda item: _place(*item[0], rejecting, rules, item[1])):
+    rows: list[dict[str, Any]] = [{"what": "records", "stage": None, "rule": None, "dropped": 0, "left": records}]
+    for (stage, rule), n in sorted(dropped.items(), key=lambda item: _place(item, rejecting, rules)):
         what = "no document" if stage in rejecting else "duplicate" if stage in ("exact", "near") else "rule"
         rows.append({"what": what, "stage": stage, "rule": rule, "dropped": n, "left": rows[-1]["left"] - n})
     return [*rows, {"what": "kept", "stage": None, "rule": None, "dropped": 0, "left": rows[-1]["left"]}]
 
 
-def _place(stage: str, rule: str, rejecting: set[str], rules: list[str], dropped: int) -> tuple:
+def _place(item: tuple[tuple[str, str], int], rejecting: set[str], rules: list[str]) -> tuple:
     """Where in the funnel a reason stands: rejects, then rules in the recipe's order, exact, near."""
+    (stage, rule), dropped = item
     if stage in rejecting:
         return (0, _BEFORE.index(stage) if stage in _BEFORE else len(_BEFORE), stage, -dropped, rule)
     if stage in ("exact", "near"):
@@ -110,9 +111,8 @@ def _rules(verdicts: list[Part], recipe: dict[str, Any]) -> list[dict[str, Any]]
     first = _counted(verdicts, "rule")
     named = {rule["name"]: rule for rule in recipe.get("rules", [])}
     order = [*named, *sorted((fails.keys() | first.keys()) - named.keys() - {None})]
-    said = ("column", "min", "max", "equals", "not_equals", "any_of", "stage")
-    bound = {name: {k: named[name][k] for k in said if named.get(name, {}).get(k) is not None} for name in named}
-    return [{"rule": n, **bound.get(n, {}), "fails": fails[n], "alone": alone[n], "dropped": first[n]} for n in order]
+    bounds = {name: {k: v for k, v in rule.items() if k not in ("name", "why")} for name, rule in named.items()}
+    return [{"rule": n, **bounds.get(n, {}), "fails": fails[n], "alone": alone[n], "dropped": first[n]} for n in order]
 
 
 def _values(column: pa.ChunkedArray) -> dict[str, int]:
@@ -203,7 +203,7 @@ def _clusters(duplicates: list[Part], ledgers: list[Part]) -> dict[str, Any]:
 
 
 def urls_of(ids: list[str], ledgers: list[Part]) -> dict[str, str]:
-    found = {}
+    found: dict[str, str] = {}
     for part in ledgers:
         table = part.table(["id", "url"])
         mine = table.filter(pc.is_in(table["id"], value_set=pa.array(ids, pa.string())))

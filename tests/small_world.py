@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
+from filters.rules import verdicts
 from pipeline import ledger, publish
 from pipeline.dag import Leaf, Step, bucket, stage, step, whole
 from pipeline.run import InProcess, execute, parts, quiet
@@ -20,14 +21,13 @@ from pipeline.schema import (
     REJECTS,
     SIGNALS,
     URLS,
-    VERDICTS,
 )
 from pipeline.store import Out, Part, Store
 
 SHARDS, EACH = 4, 60
 RULES = (
     {"name": "language", "column": "language", "equals": "de", "stage": "language"},
-    {"name": "gopher_word_count", "column": "word_count", "min": 50, "max": 100000, "stage": "gopher"},
+    {"name": "gopher_word_count", "column": "word_count", "min": 50, "stage": "gopher"},
     {"name": "line_punct_ratio", "column": "line_punct_ratio", "min": 0.12, "stage": "fineweb"},
     {"name": "contamination", "column": "contamination", "max": 0.8, "stage": "contamination"},
 )
@@ -155,26 +155,6 @@ def contamination(p: Part) -> Iterator[pa.Table]:
     )  # fmt: skip
 
 
-@stage(version=1, outputs={"part": VERDICTS})
-def verdicts(p: Part) -> Iterator[pa.Table]:
-    fate = {r: fate_of(p.index, r) for r in _rows(p.index)}
-    by_rule = {rule["name"]: rule for rule in RULES}
-    value = {"gopher_word_count": 12.0, "line_punct_ratio": 0.05, "contamination": 0.97}
-
-    def of(r: int, key: str):
-        return {**by_rule[fate[r]], "rule": fate[r]}.get(key) if fate[r] in by_rule else None
-
-    def failed(r: int) -> list[str]:
-        also = ["line_punct_ratio"] if fate[r] == "gopher_word_count" else []
-        return [fate[r], *also] if fate[r] in by_rule else []
-
-    yield _sidecar(
-        VERDICTS, p.index, keep=lambda r: fate[r] not in by_rule, stage=lambda r: of(r, "stage"),
-        rule=lambda r: of(r, "rule"), value=lambda r: value.get(fate[r]), failed=failed,
-        threshold=lambda r: of(r, "min") or of(r, "max"), detail=lambda r: "nl" if fate[r] == "language" else None,
-    )  # fmt: skip
-
-
 def _duplicates(shard: int, kind: str, head: tuple[int, int], size: int, similarity: float) -> pa.Table:
     mine = {r for r in _rows(shard) if fate_of(shard, r) == kind}
     members = mine | ({head[1]} if shard == head[0] else set())
@@ -199,8 +179,10 @@ def steps(shard_bytes: int = 100_000, **settings) -> dict[str, Step]:
     """The graph from pages to the printed folder, wired as the recipe wires it."""
     leaf = Leaf("small world", 1, tuple({"n": i} for i in range(SHARDS)))
     made = {"pages": step(pages, leaf)}
-    for fn in (languages, urls, signals, quality, contamination, verdicts, exact, near):
+    for fn in (languages, urls, signals, quality, contamination, exact, near):
         made[fn.__name__] = step(fn, made["pages"])
+    measured = [made[name] for name in ("pages", "languages", "urls", "signals", "quality", "contamination")]
+    made["verdicts"] = step(verdicts, *measured, rules=RULES)
     made["ledger"] = step(ledger.ledger, *[made[n] for n in ("pages", "verdicts", "exact", "near")], similarity=0.8)
     made["layout"] = step(publish.layout, whole(made["ledger"]), shard_bytes=shard_bytes)
     sides = [whole(made[n]) for n in ("ledger", "pages", "languages", "signals", "exact", "quality")]
