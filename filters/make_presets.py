@@ -109,4 +109,5 @@ if __name__ == "__main__":
     try:
         main(sys.argv[1:])
     except UserError as error:
-        sys.exit(f"{error}")
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
