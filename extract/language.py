@@ -4,11 +4,12 @@ import functools
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple, Protocol, TextIO
+from typing import TextIO
 
 import numpy as np
 import pyarrow as pa
 
+from extract.lid_base import UNKNOWN, Guess, Identifier, sample
 from extract.lid_script import scripts
 from extract.prefilter import prefilter
 from pipeline.dag import stage
@@ -18,34 +19,25 @@ from pipeline.store import Part
 __all__ = ["Guess", "Identifier", "identifier", "identify", "identify_lines", "prefilter"]
 
 
-class Guess(NamedTuple):
-    """A text's language. `und` with score 0 is a text without letters."""
-
-    language: str  # ISO 639-1 where there is one, else 639-3
-    script: str  # ISO 15924, counted
-    score: float  # 0..1
-    second: str | None = None
-    second_score: float | None = None
-
-
-class Identifier(Protocol):
-    """What every backend offers. The answer for a text depends on that text alone."""
-
-    def identify(self, texts: list[str]) -> list[Guess]: ...
-
-
-UNKNOWN = Guess("und", "Zyyy", 0.0)
+# Scripts in which (nearly) one language of the web is written, and that the embedded model does not tell.
+_ONLY = {
+    "Thaa": "dv", "Tibt": "bo", "Syrc": "syr", "Cher": "chr", "Cans": "iu", "Tfng": "zgh", "Yiii": "ii", "Olck": "sat",
+    "Nkoo": "nqo", "Mtei": "mni", "Mong": "mn", "Adlm": "ff", "Vaii": "vai", "Rohg": "rhg", "Lisu": "lis",
+}  # fmt: skip
 
 
 class Embedded:
     """The default: no download (extract/lid_embedded.py)."""
+
+    def __init__(self, characters: int = 1000):
+        self.characters = characters
 
     def identify(self, texts: list[str]) -> list[Guess]:
         from extract import lid_embedded as lid
 
         found: list[Guess] = []
         for first in range(0, len(texts), lid.CHUNK):
-            data, offsets = lid.encode(texts[first : first + lid.CHUNK])
+            data, offsets = lid.encode([sample(text, self.characters) for text in texts[first : first + lid.CHUNK]])
             found += _guesses(lid.probabilities(data, offsets), scripts(data, offsets), lid.load().labels)
         return found
 
@@ -59,33 +51,36 @@ def _guesses(p: np.ndarray, written: list[str], labels: tuple[str, ...]) -> list
     second = p.argmax(axis=1)
     rest = p[index, second]
     return [
-        UNKNOWN if script == "Zyyy" or s == 0.0 else Guess(labels[b], script, float(s), labels[c], float(r))
+        Guess(_ONLY[script], script, 1.0)
+        if script in _ONLY
+        else UNKNOWN
+        if script == "Zyyy" or s == 0.0
+        else Guess(labels[b], script, float(s), labels[c], float(r))
         for b, s, c, r, script in zip(best, score, second, rest, written, strict=True)
     ]
 
 
 @functools.cache
-def identifier(model: str = "embedded", sha256: str | None = None) -> Identifier:
+def identifier(model: str = "embedded", sha256: str | None = None, characters: int = 1000) -> Identifier:
     """The identifier named `model`: "embedded", "langdetect", or the path or URL of a fastText model (.bin, .ftz).
 
-    `sha256` pins the content of a fastText model. Raises UserError with what to type.
+    `sha256` pins the content of a fastText model. `characters`: length of each of the three pieces of a text that are
+    read. Raises UserError with what to type.
     """
     if model == "embedded":
-        return Embedded()
+        return Embedded(characters)
     from extract import lid_models
 
-    return lid_models.backend(model, sha256)
+    return lid_models.backend(model, sha256, characters)
 
 
-def sample(text: str, size: int = 1000) -> list[str]:
-    """Pieces of at most `size` characters: the whole text when three suffice, else its beginning, middle and end.
+def check(model: str = "embedded", sha256: str | None = None) -> None:
+    """Raise UserError unless `identify` can run with these settings: a model file must be there and be pinned."""
+    if model in ("embedded", "langdetect"):
+        return
+    from extract import lid_models
 
-    More text changes no label and costs time (tests/bench_language.py prints by how much).
-    """
-    if len(text) <= 3 * size:
-        return [text[at : at + size] for at in range(0, len(text), size)]
-    middle = (len(text) - size) // 2
-    return [text[:size], text[middle : middle + size], text[-size:]]
+    lid_models.check(model, sha256)
 
 
 @stage(version=1, libraries=("py3langid", "fasttext-community", "langdetect", "numba"), outputs={"part": LANGUAGES})
@@ -94,19 +89,20 @@ def identify(
 ) -> Iterator[pa.Table]:
     """Label each page with its language, and with a second one where part of the text is in it.
 
-    `model`, `sha256`: see `identifier`. `characters`: length of each of the three pieces of text that are read.
+    `model`, `sha256`: see `identifier`; a file must be pinned, since its content shapes the rows. `characters`: length of each of the three pieces of text that are read.
     `window`: characters of the windows that are labelled one by one. `second_language` is the most frequent other
     language of the windows that are sure (score of at least 0.5), `second_score` its share of all windows (0..1).
     """
-    backend = identifier(model, sha256)
+    check(model, sha256)
+    backend = identifier(model, sha256, characters)
     for batch in pages.batches(["id", "text"], rows=1024):
         texts = [text or "" for text in batch.column("text").to_pylist()]
         yield _rows(batch.column("id"), [sample(text, characters) for text in texts], backend, window)
 
 
-def _rows(ids: pa.Array, samples: list[list[str]], backend: Identifier, window: int) -> pa.Table:
-    guesses = backend.identify(["\n".join(pieces) for pieces in samples])
-    cut = [[piece[at : at + window] for piece in pieces for at in range(0, len(piece), window)] for pieces in samples]
+def _rows(ids: pa.Array, samples: list[str], backend: Identifier, window: int) -> pa.Table:
+    guesses = backend.identify(samples)
+    cut = [[text[at : at + window] for at in range(0, len(text), window)] for text in samples]
     labelled = iter(backend.identify([piece for pieces in cut for piece in pieces]))
     seconds = [
         _second(guess.language, list(itertools.islice(labelled, len(pieces))))
@@ -136,7 +132,7 @@ def identify_lines(stream_in: TextIO, stream_out: TextIO, model: str = "embedded
     """Write `language<TAB>score<TAB>script` for every line of `stream_in`, in order; `und`, 0.0 for an empty line."""
     backend = identifier(model, sha256)
     for lines in _groups(stream_in, 1024):
-        for guess in backend.identify(["\n".join(sample(line)) for line in lines]):
+        for guess in backend.identify(lines):
             stream_out.write(f"{guess.language}\t{round(guess.score, 4)}\t{guess.script}\n")
 
 

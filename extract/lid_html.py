@@ -42,8 +42,9 @@ def _tables() -> tuple[np.ndarray, ...]:
 def runs(data: np.ndarray) -> Runs:
     """Runs of visible text of a page's bytes (uint8, ASCII-compatible). Linear in the length whatever the markup."""
     text = np.empty(len(data) + 8, np.uint8)
-    start, letters = np.zeros(len(data) // 2 + 2, np.int64), np.zeros(len(data) // 2 + 2, np.int64)
-    n, size = _runs(data, *_tables(), text, start, letters)
+    start, letters = np.empty(len(data) // 2 + 2, np.int64), np.empty(len(data) // 2 + 2, np.int64)
+    skipped, inline, names, points = _tables()
+    n, size = _runs(data, skipped, inline, names, points, text, start, letters)
     return Runs(text[:size], start[: n + 1], letters[:n])
 
 
@@ -163,6 +164,7 @@ def _put(out, n, point):
 @njit(cache=True, nogil=True)
 def _runs(data, skipped, inline, names, points, text, start, letters):
     at, n, size, count, space = 0, 0, 0, 0, True
+    start[0] = 0
     while at < len(data):
         b = data[at]
         if b == 60 and at + 1 < len(data):

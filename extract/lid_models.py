@@ -3,12 +3,13 @@
 import hashlib
 import itertools
 import os
+import re
 import shutil
 import tempfile
 import urllib.request
 from pathlib import Path
 
-from extract.language import UNKNOWN, Guess, Identifier
+from extract.lid_base import UNKNOWN, Guess, Identifier, best_two, sample
 from extract.lid_codes import two_letters
 from extract.lid_embedded import clean, encode
 from extract.lid_script import scripts
@@ -17,16 +18,23 @@ from pipeline.errors import UserError
 _PREFIX = "__label__"
 
 
-def backend(model: str, sha256: str | None) -> Identifier:
+def backend(model: str, sha256: str | None, characters: int) -> Identifier:
     """See `extract.language.identifier`."""
     if model == "langdetect":
-        return LangDetect()
-    if model.endswith((".bin", ".ftz")):
-        return FastText(fetch(model, sha256))
-    raise UserError(
-        f"language model {model!r} is unknown: type embedded, langdetect, or the path or URL of a fastText model "
-        "that ends in .bin or .ftz"
-    )
+        return LangDetect(characters)
+    return FastText(fetch(model, sha256), characters)
+
+
+def check(model: str, sha256: str | None) -> None:
+    """Raise UserError unless `model` is a fastText model that is pinned, and, for a file, there with that content."""
+    _known(model)
+    if sha256 is None:
+        where = "" if "://" in model or not Path(model).is_file() else f' = "{_sha256(Path(model))}"'
+        raise UserError(f"{model}: pin the model, so that the same settings give the same rows: add sha256{where}")
+    if not re.fullmatch("[0-9a-fA-F]{64}", sha256):
+        raise UserError(f"{model}: sha256 {sha256!r} is not 64 hex digits; type what sha256sum prints for the model")
+    if "://" not in model:
+        fetch(model, sha256)
 
 
 def fetch(model: str, sha256: str | None) -> Path:
@@ -34,6 +42,7 @@ def fetch(model: str, sha256: str | None) -> Path:
 
     A URL must be pinned: what is at an address may change, and rows with it. Raises UserError.
     """
+    _known(model)
     if "://" not in model:
         path = Path(model)
         if not path.is_file():
@@ -43,17 +52,29 @@ def fetch(model: str, sha256: str | None) -> Path:
     if sha256 is None:
         raise UserError(f'{model}: a model from a URL needs sha256 = "..." (64 hex digits) beside it')
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "corpus-models"
-    path = cache / (sha256 + Path(model).suffix)
+    path = cache / (sha256.lower() + Path(model).suffix)
     if not path.is_file():
         _download(model, path, sha256)
     return path
 
 
+def _known(model: str) -> None:
+    if not model.endswith((".bin", ".ftz")):
+        raise UserError(
+            f"language model {model!r} is unknown: type embedded, langdetect, or the path or URL of a fastText model "
+            "that ends in .bin or .ftz"
+        )
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _verify(path: Path, sha256: str | None, name: str) -> None:
     if sha256 is None:
         return
-    with open(path, "rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = _sha256(path)
     if found != sha256.lower():
         raise UserError(f'{name}: its sha256 is {found}, not {sha256}; get the right file, or set sha256 = "{found}"')
 
@@ -75,9 +96,10 @@ def _download(url: str, path: Path, sha256: str) -> None:
 class FastText:
     """A supervised fastText model with labels `__label__de`, `__label__deu_Latn` or `__label__deu-Latn`."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, characters: int = 1000):
         import fasttext
 
+        self.characters = characters
         try:
             self.model = fasttext.load_model(str(path))
             labels = self.model.get_labels()
@@ -87,7 +109,7 @@ class FastText:
             raise UserError(f"{path}: its labels are not of the form {_PREFIX}de; give a language model")
 
     def identify(self, texts: list[str]) -> list[Guess]:
-        data, offsets = encode(texts)
+        data, offsets = encode([sample(text, self.characters) for text in texts])
         cleaned, bounds = clean(data, offsets)
         lines = [bytes(cleaned[a:b]).decode("utf-8") for a, b in itertools.pairwise(bounds)]
         return [self._guess(line, script) for line, script in zip(lines, scripts(data, offsets), strict=True)]
@@ -106,13 +128,15 @@ class FastText:
 class LangDetect:
     """langdetect (a port of Nakatani's language-detection), seeded before each text, so that order has no effect."""
 
-    def __init__(self) -> None:
+    def __init__(self, characters: int = 1000) -> None:
         from langdetect import detector_factory
 
+        self.characters = characters
         detector_factory.init_factory()
         detector_factory.DetectorFactory.seed = 0
 
     def identify(self, texts: list[str]) -> list[Guess]:
+        texts = [sample(text, self.characters) for text in texts]
         return [self._guess(text, s) for text, s in zip(texts, scripts(*encode(texts)), strict=True)]
 
     def _guess(self, text: str, script: str) -> Guess:
@@ -128,10 +152,3 @@ class LangDetect:
             name = two_letters(one.lang)
             found[name] = min(found.get(name, 0.0) + one.prob, 1.0)
         return UNKNOWN if script == "Zyyy" else best_two(found, script)
-
-
-def best_two(found: dict[str, float], script: str) -> Guess:
-    """The two best of `found` (language to score); ties by name."""
-    ranked = sorted(found.items(), key=lambda item: (-item[1], item[0]))
-    second, second_score = ranked[1] if len(ranked) > 1 else (None, None)
-    return Guess(ranked[0][0], script, ranked[0][1], second, second_score)

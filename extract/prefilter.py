@@ -15,6 +15,8 @@ WINDOW = 800  # bytes of text in each of at most
 WINDOWS = 4  # windows that are looked at
 LONG = 100  # letters that make a run a paragraph rather than a menu entry
 LITTLE = 100  # letters below which nothing can be said
+# Written so alike that another identifier may well decide otherwise on the extracted text: admitted together.
+_ALIKE = ("bs hr sr", "da nb nn", "id ms", "cs sk", "gl pt", "af nl", "de lb", "wuu yue zh", "ar ary arz", "uz uzs")
 _LANG = re.compile(rb"<html[^>]{0,2000}?\s(?:xml:)?lang\s*=\s*[\"']?([A-Za-z]{2,3})", re.I)
 
 
@@ -22,8 +24,8 @@ def prefilter(html: bytes | str, language: str, threshold: float = 0.05) -> tupl
     """May the page be in `language` (ISO 639-1, else 639-3)? Returns the answer, the best guess and its score (0..1).
 
     `html` is text, or bytes in UTF-8. Admitted are pages where any window of visible text has a probability of
-    `language` of at least `threshold`, that declare the language, that have too little text, and all pages when the
-    identifier does not know the language. Never raises on any content.
+    `language`, or of one written much alike, of at least `threshold`; that declare the language; that have too little
+    text; and all pages when the identifier does not know the language. Never raises on any content.
     """
     data = html.encode("utf-8", "replace") if isinstance(html, str) else bytes(html)
     model = lid.load()
@@ -36,8 +38,14 @@ def prefilter(html: bytes | str, language: str, threshold: float = 0.05) -> tupl
     scores = lid.probabilities(*windows(found))
     total = scores.mean(axis=0)
     best = int(total.argmax())
-    may = float(scores[:, model.labels.index(language)].max()) >= threshold or declared(data) == language
-    return may, model.labels[best], float(total[best])
+    likely = scores[:, list(_columns(language, model.labels))].sum(axis=1).max() >= threshold
+    return bool(likely) or declared(data) == language, model.labels[best], float(total[best])
+
+
+@functools.cache
+def _columns(language: str, labels: tuple[str, ...]) -> tuple[int, ...]:
+    group = next((names.split() for names in _ALIKE if language in names.split()), [language])
+    return tuple(labels.index(name) for name in group if name in labels)
 
 
 def declared(data: bytes) -> str | None:
@@ -52,17 +60,28 @@ def _say_unknown(language: str) -> None:
 
 
 def windows(found: Runs) -> tuple[np.ndarray, np.ndarray]:
-    """Up to WINDOWS pieces of text, evenly spaced over the paragraphs, or over all runs where those say too little.
+    """Pieces of text to look at: bytes (uint8) and their (w + 1,) int64 offsets.
 
-    Returns bytes (uint8) and their (w + 1,) int64 offsets.
+    WINDOWS of WINDOW bytes, evenly spaced over the paragraphs, and two more over the short runs where those have more
+    letters (lists of titles under a menu in another language); all text at once where there are no paragraphs.
     """
-    size = np.diff(found.start)
-    keep = found.letters >= LONG
-    if size[keep].sum() < WINDOW:
-        keep = found.letters > 0
-    text = found.text[np.repeat(keep, size)]
-    if len(text) <= WINDOW * WINDOWS:
-        count = max(1, len(text) // WINDOW)
-        return text, np.linspace(0, len(text), count + 1).astype(np.int64)
-    first = np.linspace(0, len(text) - WINDOW, WINDOWS).astype(np.int64)
-    return np.concatenate([text[a : a + WINDOW] for a in first]), np.arange(WINDOWS + 1, dtype=np.int64) * WINDOW
+    long = found.letters >= LONG
+    in_long = int(found.letters[long].sum())
+    if in_long < WINDOW:
+        pieces = _spaced(_text(found, found.letters > 0), WINDOWS)
+    else:
+        pieces = _spaced(_text(found, long), WINDOWS)
+        if int(found.letters.sum()) > 2 * in_long:
+            pieces += _spaced(_text(found, ~long & (found.letters > 0)), 2)
+    return np.concatenate(pieces), np.cumsum([0, *(len(piece) for piece in pieces)])
+
+
+def _text(found: Runs, keep: np.ndarray) -> np.ndarray:
+    return found.text[np.repeat(keep, np.diff(found.start))]
+
+
+def _spaced(text: np.ndarray, count: int) -> list[np.ndarray]:
+    """At most `count` pieces of at least WINDOW bytes: all of a short text, else evenly spaced."""
+    if len(text) <= WINDOW * count:
+        return np.array_split(text, max(1, len(text) // WINDOW))
+    return [text[at : at + WINDOW] for at in np.linspace(0, len(text) - WINDOW, count).astype(np.int64)]
