@@ -1,9 +1,9 @@
 """A demo crawl, written by us: what `make corpus` runs on when no source is named.
 
 A few hundred invented pages on invented hosts (`*.example`, RFC 2606) become a handful of WARC files. The texts, the
-templates and the families of machine-made pages are data in `configs/demo`; `pages` puts them together, `build` writes them
-down, `crawl` is the stage. The same seed gives the same bytes (with the same releases of zlib and brotli); another seed
-gives other numbers, names and comments in the machine-made parts, and another order.
+templates and the families of machine-made pages are data in `configs/demo`; `pages` puts them together, `build` writes
+them down, `crawl` is the stage. The same seed gives the same bytes (with the same releases of zlib and brotli); another
+seed gives other numbers, names and comments in the machine-made parts, and another order.
 """
 
 import base64
@@ -24,6 +24,43 @@ from pipeline.dag import stage
 from pipeline.errors import UserError
 from pipeline.store import Out
 
+# What a page is, and what a good run makes of it.
+KINDS = {
+    "good_article": "an essay, report or explanation worth keeping",
+    "technical": "the same with tables, code or formulas, on which rules about words may go wrong",
+    "recipe": "a recipe; most are prose enough to stay",
+    "forum": "a thread of questions and answers",
+    "press_release": "a press release, the original",
+    "personal_data": "prose with invented people's addresses and numbers: masked when published",
+    "benchmark_leak": "a page that repeats items of benchmark-de.jsonl",
+    "mixed_language": "German and English by turns",
+    "noai": "robots or X-Robots-Tag forbid the use for training",
+    "tdm_reserved": "text and data mining is reserved",
+    "mirror": "byte for byte the page `mirror_of` on another host",
+    "syndicated": "the text of `mirror_of` in another host's template",
+    "refetch": "the page `mirror_of`, fetched again in the second crawl",
+    "revisit": "a revisit record: unchanged since the first crawl, no body",
+    "near_duplicate": "`near_duplicate_of` with a few words changed (Jaccard of word 5-grams at least 0.8)",
+    "templated": "filled-in templates that share less than near-duplicates do",
+    "legal": "imprint, privacy notice, terms",
+    "shop": "a product page",
+    "home": "a front page: headlines and links",
+    "link_farm": "links and nothing else",
+    "keyword_spam": "search terms in a row",
+    "comment_spam": "a guest book full of advertising",
+    "cookie_wall": "consent or subscription instead of the article",
+    "calendar_trap": "generated calendar pages without end",
+    "low_quality": "reads like a bad machine translation",
+    "all_caps": "shouting",
+    "lorem_ipsum": "placeholder text",
+    "truncated": "WARC-Truncated: the record ends within the body",
+    "cut_member": "the file ends within the record: lost, or counted as damage",
+    "empty_body": "200 and no byte",
+    "non_html": "PDF, JSON, images, feeds, plain text, style sheets",
+    "not_found": "404 and 410",
+    "server_error": "500 and 503",
+    "redirect": "301, 302, 307",
+}  # fmt: skip
 FILES = pa.schema([pa.field("name", pa.string(), nullable=False), pa.field("records", pa.int64(), nullable=False)])
 
 
@@ -41,8 +78,8 @@ def content_digest() -> str:
 def crawl(*, seed: int = 1, texts_sha256: str = "") -> Iterator[pa.Table | Out]:
     """The demo crawl as raw files, and one row a file: its name and how many records it was given.
 
-    `seed` varies the machine-made parts. `texts_sha256` (see `content_digest`) names the texts that are meant; others than
-    these raise UserError, an empty one takes what is there.
+    `seed` varies the machine-made parts. `texts_sha256` (see `content_digest`) names the texts that are meant; others
+    than these raise UserError, an empty one takes what is there.
     """
     if texts_sha256 not in ("", content_digest()):
         raise UserError("configs/demo changed while the run was being planned; run it again")
@@ -97,16 +134,18 @@ def pages(seed: int = 1) -> list[Page]:
     out = [page for document in documents for page in _captures(document, titles, seed)]
     out += _homes(titles, seed)
     out += [_special(entry, seed) for entry in texts.read("specials.toml")["special"]]
-    _once(out)
+    _check(out)
     out.sort(key=lambda page: (page.cut == "member", random.Random(f"{seed}:{page.dump}:{page.url}").random()))
     return out
 
 
-def _once(captures: list[Page]) -> None:
+def _check(captures: list[Page]) -> None:
     seen: set[tuple[str, int]] = set()
     for page in captures:
         if (page.url, page.dump) in seen:
             raise ValueError(f"demo page {page.url} is there twice in one crawl")
+        if page.kind not in KINDS:
+            raise ValueError(f"demo page {page.url} is of an unknown kind {page.kind!r}")
         seen.add((page.url, page.dump))
 
 

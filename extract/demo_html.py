@@ -92,7 +92,7 @@ _INLINE = (
 
 
 def markdown(text: str) -> str:
-    """HTML of the subset that the texts use: headings, lists, quotes, tables, fenced code, `$$` TeX, raw HTML blocks."""
+    """HTML of what the texts use of Markdown: headings, lists, quotes, tables, fenced code, `$$` TeX, raw HTML."""
     parts = re.split(r"^(```.*?^```)$", text, flags=re.M | re.S)
     out = []
     for i, part in enumerate(parts):

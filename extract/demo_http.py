@@ -1,7 +1,7 @@
 """The demo crawl's pages on the wire and in WARC files: character sets, codings, HTTP messages, records.
 
-Record order and headers follow Common Crawl's files: one warcinfo record, then request, response (or revisit) and metadata
-for every capture, each in a gzip member of its own. Record ids are UUIDs of version 5, so that a rebuild gives the same.
+Record order and headers follow Common Crawl's files: one warcinfo record, then request, response (or revisit) and
+metadata for every capture, each in a gzip member of its own. Record ids are UUIDs of version 5: always the same.
 """
 
 import gzip
