@@ -28,7 +28,8 @@ from pipeline.tokens import buffers, classes, words
 
 WORDS = 4  # words of a seed. One altered word of eight leaves a run of four; longer seeds miss lightly altered questions
 CANDIDATE = 0.15  # share of a sequence's seeds (by weight) that must be near each other before it is aligned
-_LEAST = 4 * matching.UNIT  # weight of the words of a text: less is no evidence, however much of it is found
+_LEAST = 5 * matching.UNIT  # weight of the words of a text: less is no evidence, however much of it is found
+_FOREIGN = 3 * matching.GAP  # a whole match may have so many foreign words in it: `Answer:` before the answer
 _COMMON_AT_LEAST = 10  # documents: in a small crawl 1 % of them is no evidence that a phrase is common
 
 INDEX = pa.schema(
@@ -76,36 +77,30 @@ def benchmark_index(
 
 def _texts(item: files.Item) -> Iterator[tuple[str, str, str, str, str]]:
     """(item, part, text, choices, answer) of each text to look for."""
-    choices = "\n".join(item.choices)
-    yield item.id, "question", item.question, choices, item.answer
-    if not item.choices or item.answer not in item.choices:
-        yield item.id, "answer", item.answer, "", ""
-        bare = files.bare(item.answer)
-        if bare != item.answer:
-            yield item.id, "answer", bare, "", ""
-    else:
-        yield item.id, "answer", item.answer, "", ""
+    yield item.id, "question", item.question, "\n".join(item.choices), item.answer
+    for answer in sorted({item.answer, files.bare(item.answer)}):
+        yield item.id, "answer", answer, "", ""
 
 
 def _sequences(name: str, rows: list[tuple[str, str, str, str, str]], n: int, min_words: int) -> pa.Table:
     ids, parts, *texts = zip(*rows, strict=True)
     text, choices, answer = (_Column(column) for column in texts)
-    out: dict[str, list] = {field: [] for field in INDEX.names}
+    question = np.array(parts) == "question"
+    least = np.where(question, min_words, n)  # an answer alone is evidence only when it is long
+    own = [text.words(i) for i in range(len(rows))]
+    behind = np.where((choices.length > 0) | (text.length >= n), choices.length, answer.length)
+    tails = [(choices if choices.length[i] or text.length[i] >= n else answer).words(i) for i in range(len(rows))]
+    both = [np.concatenate(pair) for pair in zip(own, tails, strict=True)]
+    near = [answer.words(i) if length < n else [] for i, length in enumerate(answer.length)]
+    policy, own_policy = _policies(both, text.length + behind, least, n), _policies(own, text.length, least, n)
+    names = [name] * len(rows)
+    return pa.table([names, ids, parts, policy, both, [len(w) for w in own], own_policy, near], schema=INDEX)
 
-    def policy(length: float, words: np.ndarray, least: int) -> str:
-        return "too short" if length < least or len(words) < WORDS else "whole" if length < n else "share"
 
-    for i in range(len(rows)):
-        question = parts[i] == "question"
-        tail = choices if len(choices.words(i)) or text.length[i] >= n else answer
-        words = np.concatenate([text.words(i), tail.words(i)])
-        least = min_words if question else n  # an answer alone is evidence only when it is long
-        judged = policy(text.length[i] + tail.length[i], words, least), policy(text.length[i], text.words(i), least)
-        near = answer.words(i) if answer.length[i] < n else answer.words(i)[:0]
-        row = (name, ids[i], parts[i], judged[0], words, len(text.words(i)), judged[1], near)
-        for field, value in zip(INDEX.names, row, strict=True):
-            out[field].append(value)
-    return pa.table(out, INDEX)
+def _policies(sequences: list[np.ndarray], lengths: np.ndarray, least: np.ndarray, n: float) -> np.ndarray:
+    """How each sequence is judged, by its length in words; one of hardly anything but numbers is too short too."""
+    policy = np.where(lengths < n, "whole", "share")
+    return np.where((lengths < least) | (matching.evidence(sequences, WORDS) < _LEAST), "too short", policy)
 
 
 class _Column:
@@ -260,9 +255,10 @@ def _matches(
     running = np.concatenate([[0], np.cumsum(weights.word, dtype=np.int64)])
     totals = np.stack([running[t.first[s] + known.inner[s]], running[t.first[s + 1]]]) - running[t.first[s]]
     score, policy, answered = aligned[:, [0, 3]].T, known.policies[:, s], aligned[:, 6] > 0
-    whole = (policy == "whole") & (score == totals)
-    partly = (policy == "whole") & np.stack([answered, np.zeros_like(answered)])
-    counts = (totals >= _LEAST) & ((policy == "share") | whole | partly)
+    longer = np.stack([np.zeros(len(s), bool), known.inner[s] < t.first[s + 1] - t.first[s]])
+    whole = score >= totals - _FOREIGN - np.where(longer, matching.UNIT, 0)
+    answered_too = np.stack([answered, np.zeros_like(answered)])
+    counts = (totals >= _LEAST) & ((policy == "share") | (policy == "whole") & (whole | answered_too))
     share = np.where(counts, score / np.maximum(totals, 1), 0.0)
     better = share.argmax(axis=0)
     for c in np.flatnonzero(share.max(axis=0, initial=0.0) >= report):

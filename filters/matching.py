@@ -228,6 +228,18 @@ def build(hashes: np.ndarray, first: np.ndarray, k: int) -> Table:
     return Table(k, hashes, first, grams, posting, posted, numeric[begin], counts.astype(np.int64), *tables)
 
 
+def evidence(sequences: list[np.ndarray], k: int) -> np.ndarray:
+    """(s,) int64 weight of each sequence where none of its k-grams is common: what it can be judged by at the most."""
+    first = np.concatenate([[0], np.cumsum([len(s) for s in sequences], dtype=np.int64)])
+    table = build(np.concatenate([np.zeros(0, np.uint64), *sequences]), first, k)
+    return _sums(weigh(table, np.zeros(len(table.gram), np.int64), 2.0, 1.0).word, first)
+
+
+def _sums(values: np.ndarray, first: np.ndarray) -> np.ndarray:
+    running = np.concatenate([[0], np.cumsum(values, dtype=np.int64)])
+    return running[first[1:]] - running[first[:-1]]
+
+
 @functools.cache
 def _numbers() -> np.ndarray:
     """Hashes of 0 to 9999, as words."""
