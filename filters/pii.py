@@ -43,7 +43,7 @@ _IPV4 = re.compile(r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(?!\w|\.\d)")
 _JOINED = re.compile(r"[\w.]\Z")
 _IPV6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f]{1,4}:(?:[0-9A-Fa-f]{0,4}:){1,6}[0-9A-Fa-f]{0,4}(?![\w:])")
 _VERSION = re.compile(
-    r"(?:\bv|ver|version|release|firmware|build|driver|treiber|§|section|kapitel|abschnitt)[ .:]*\Z", re.IGNORECASE
+    r"(?:\b(?:v|ver)|version|release|firmware|build|driver|treiber|§|section|kapitel|abschnitt)[ .:]*\Z", re.IGNORECASE
 )
 
 _IBAN = re.compile(r"[A-Z][A-Z][ \u00a0]?[0-9]{2}(?:[ \u00a0.-]?[A-Z0-9]){11,32}")

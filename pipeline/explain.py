@@ -4,7 +4,6 @@ import difflib
 import re
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -60,7 +59,7 @@ def _is_spelled_otherwise(table: pa.Table, query: str) -> pa.ChunkedArray:
 
 def _not_found(ledgers: list[Part], query: str) -> str:
     records = sum(part.rows() for part in ledgers)
-    host = (urlsplit(query if "://" in query else f"//{query}").hostname or "").removeprefix("www.")
+    host = re.split("[/?#:]", re.sub(_SAME, "", query.lower()), maxsplit=1)[0]
     near: list[str] = []
     for part in ledgers:
         urls = part.table(["url"])["url"]

@@ -57,7 +57,7 @@ def id_of(shard: int, row: int) -> str:
 
 def text_of(shard: int, row: int) -> str:
     seed = random.Random(f"{shard}/{row}")
-    text = " ".join(seed.choice(_WORDS) for _ in range(40 + seed.randrange(400))) + "."
+    text = " ".join(seed.choice(_WORDS) for _ in range(60 + seed.randrange(400))) + "."
     special = {
         3: "SchÃ¶ne GrÃ¼ÃŸe von " + text,
         4: f"Schreiben Sie an jana.weber{shard}@beispiel-verein.de oder Tel. 030 22751170. " + text,
@@ -175,7 +175,7 @@ def near(p: Part) -> Iterator[pa.Table]:
     yield _duplicates(p.index, "near", (0, 21), 1 + 2 * (SHARDS - 1), 0.91)
 
 
-def steps(shard_bytes: int = 100_000, **settings) -> dict[str, Step]:
+def steps(shard_bytes: int = 110_000, **settings) -> dict[str, Step]:
     """The graph from pages to the printed folder, wired as the recipe wires it."""
     leaf = Leaf("small world", 1, tuple({"n": i} for i in range(SHARDS)))
     made = {"pages": step(pages, leaf)}

@@ -23,6 +23,7 @@ MASKED = [
     ("Zugriff von 188.102.128.236 um 12:30", f"Zugriff von {IP} um 12:30"),
     ("http://93.184.216.34:8080/", f"http://{IP}:8080/"),
     ("Edit by 2003:e7:df1b:3d00:8c2:41e1:6a5b:1234.", f"Edit by {IP}."),
+    ("auf dem Server 93.184.216.34.", f"auf dem Server {IP}."),
     ("2a02:8109::7 war es", f"{IP} war es"),
     # IBAN
     ("IBAN: DE89 3704 0044 0532 0130 00 BIC COBADEFFXXX", f"IBAN: {B} BIC COBADEFFXXX"),

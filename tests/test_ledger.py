@@ -1,0 +1,95 @@
+import pyarrow as pa
+import pytest
+import small_world as world
+
+from pipeline.ledger import ledger
+from pipeline.schema import DUPLICATES, LEDGER, PAGES, REJECTS, VERDICTS
+from pipeline.store import Out, Part
+
+
+def _table(schema, rows):
+    return pa.Table.from_pylist([dict.fromkeys(schema.names) | row for row in rows], schema=schema)
+
+
+def _run(fates, rejects=(), **similarity):
+    """The ledger of documents with these fates: "keep", a rule, ("exact", id) or ("near", id, similarity)."""
+    ids = [f"{i:032x}" for i in range(len(fates))]
+    where = [{"id": i, "url": f"u{i}", "source": "a", "offset": 10 * n, "text": "ä" * n} for n, i in enumerate(ids)]
+    judged, exact, near = [], [], []
+    for i, fate in zip(ids, fates, strict=True):
+        rule = isinstance(fate, str) and fate != "keep"
+        why = {"stage": "s", "rule": fate, "value": 1.5, "threshold": 2.0, "detail": "d"} if rule else {}
+        judged.append({"id": i, "keep": not rule, "failed": [fate] if rule else [], **why})
+        for name, rows in (("exact", exact), ("near", near)):
+            mine = fate if fate[0] == name else (None, None, None)
+            said = {"duplicate_of": mine[1], "cluster": mine[1], "cluster_size": 3 if mine[1] else None}
+            rows.append({"id": i, **said, "similarity": mine[2] if len(mine) > 2 else None})
+    pages = Part.of(_table(PAGES, where), rejects=_table(REJECTS, rejects))
+    sides = [Part.of(_table(s, rows)) for s, rows in ((VERDICTS, judged), (DUPLICATES, exact), (DUPLICATES, near))]
+    part, kept, stands_for = list(ledger(pages, *sides, **similarity))
+    assert isinstance(kept, Out)
+    return part, kept.table, stands_for.table, ids
+
+
+def test_each_fate_has_its_row():
+    head = "f" * 32
+    part, kept, stands_for, ids = _run(["keep", "short", ("exact", head), ("near", head, 0.9)], similarity=0.7)
+    assert part.schema == LEDGER
+    columns = ["id", "verdict", "stage", "rule", "value", "threshold", "detail", "duplicate_of"]
+    assert [tuple(row.values()) for row in part.select(columns).to_pylist()] == [
+        (ids[0], "kept", None, None, None, None, None, None),
+        (ids[1], "dropped", "s", "short", 1.5, 2.0, "d", None),
+        (ids[2], "dropped", "exact", "duplicate_text", 1.0, None, None, head),
+        (ids[3], "dropped", "near", "near_duplicate", 0.9, 0.7, None, head),
+    ]
+    assert kept.to_pylist() == [{"id": ids[0], "row": 0, "text_bytes": 0}]
+    assert stands_for.to_pylist() == [{"id": head, "documents": 1}]
+
+
+def test_sizes_are_bytes_of_kept_texts():
+    _, kept, _, _ = _run(["keep", "short", "keep"])
+    assert kept["row"].to_pylist() == [0, 2]
+    assert kept["text_bytes"].to_pylist() == [0, 4]
+
+
+def test_rejects_stand_where_they_were_read():
+    reject = {"id": "r", "url": "x", "source": "a", "offset": 5, "stage": "http", "rule": "status", "value": 404.0}
+    part, *_ = _run(["keep", "short"], [reject])
+    assert part["offset"].to_pylist() == [0, 5, 10]
+    assert part["rule"].to_pylist() == [None, "status", "short"]
+    assert part["verdict"].to_pylist() == ["kept", "dropped", "dropped"]
+
+
+def test_an_empty_shard_has_an_empty_ledger():
+    part, kept, stands_for, _ = _run([])
+    assert (part.num_rows, kept.num_rows, stands_for.num_rows) == (0, 0, 0)
+
+
+def test_sidecars_of_other_pages_are_an_error():
+    pages = Part.of(_table(PAGES, [{"id": "a", "text": ""}]), rejects=_table(REJECTS, []))
+    other = Part.of(_table(VERDICTS, [{"id": "b", "keep": True}]))
+    none = Part.of(_table(DUPLICATES, [{"id": "b"}]))
+    with pytest.raises(AssertionError, match="not those of these pages"):
+        list(ledger(pages, other, none, none))
+    with pytest.raises(AssertionError, match="ids differ"):
+        list(ledger(pages, other, none, Part.of(_table(DUPLICATES, [{"id": "a"}]))))
+
+
+def test_two_stages_may_not_drop_one_document():
+    pages = Part.of(_table(PAGES, [{"id": "a", "text": ""}]), rejects=_table(REJECTS, []))
+    dropped = Part.of(_table(VERDICTS, [{"id": "a", "keep": False, "stage": "s", "rule": "r"}]))
+    copy, alone = (Part.of(_table(DUPLICATES, [{"id": "a", "duplicate_of": d}])) for d in ("b", None))
+    with pytest.raises(AssertionError, match="two stages dropped document a"):
+        list(ledger(pages, dropped, copy, alone))
+
+
+def test_every_record_of_a_crawl_is_there_once(tmp_path):
+    store, made, _ = world.build(tmp_path)
+    parts = world.parts_of(store, made)
+    for pages, entry in zip(parts["pages"], parts["ledger"], strict=True):
+        expected = pages.table(["id"])["id"].to_pylist() + pages.table(["id"], name="rejects")["id"].to_pylist()
+        assert sorted(entry.table()["id"].to_pylist()) == sorted(expected)
+    rows = [row for part in parts["ledger"] for row in part.table().to_pylist()]
+    fates = {world.id_of(s, r): world.fate_of(s, r) for s in range(world.SHARDS) for r in range(world.EACH)}
+    names = {None: "kept", "duplicate_text": "exact", "near_duplicate": "near"}
+    assert {r["id"]: names.get(r["rule"], r["rule"]) for r in rows if r["id"] in fates} == fates
