@@ -118,7 +118,7 @@ def _chosen(captures: list[Page], half: int) -> list[Page]:
 
 
 def _schedule(captures: list[Page]) -> dict[tuple[str, int], datetime]:
-    when = {}
+    when: dict[tuple[str, int], datetime] = {}
     for dump in (0, 1):
         own = [page for page in captures if page.dump == dump]
         when |= {(page.url, dump): date for page, date in zip(own, moments(dump, len(own)), strict=True)}
@@ -246,7 +246,7 @@ def _slug(name: str) -> str:
 
 def _special(entry: dict[str, Any], seed: int) -> Page:
     """Answers that are no pages: other media types, errors, empty bodies."""
-    given = {key: entry[key] for key in ("media", "status", "encoding", "dump", "send") if key in entry}
+    given: dict[str, Any] = {key: entry[key] for key in ("media", "status", "encoding", "dump", "send") if key in entry}
     given["headers"] = tuple(map(tuple, entry.get("headers", ())))
     body = entry.get("text", "").encode()
     if "base64" in entry:
