@@ -1,8 +1,12 @@
 """Near deduplication against the definition, spelled out over all pairs."""
 
+import functools
+import itertools
 import re
+import time
 
 import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -42,6 +46,7 @@ def near(
     return run(near_join, parts, elected.bucket, *sidecars, tasks=n).table()
 
 
+@functools.cache
 def grams(text: str, n: int) -> set[tuple]:
     """Shingles of a Latin text, the obvious way."""
     found = re.findall(r"\w+", text.lower())
@@ -112,3 +117,150 @@ def test_clusters_are_those_of_the_definition(rows, shards, partitions, threshol
     assert {r["id"]: (r["cluster"], r["cluster_size"]) for r in table.to_pylist()} == {
         i: (c, sizes[c]) for i, c in clusters.items()
     }
+
+
+def licences(shared) -> list[dict]:
+    files = sorted((shared / "dedup" / "spdx-licences").glob("*"))
+    return [{"id": path.name, "text": path.read_text(encoding="utf-8")} for path in files]
+
+
+@pytest.mark.parametrize(("bands", "width", "threshold"), [(14, 8, 0.8), (17, 15, 0.9), (64, 2, 0.5)])
+def test_licences(shared, bands, width, threshold):
+    """Every removal is verified against the text that stays, in words of a regular expression; none is missed."""
+    rows = [row for row in licences(shared) if "Mulan" not in row["id"]]  # Chinese: a word a character here
+    table = near(pages(rows, 3), bands=bands, rows=width, threshold=threshold)
+    found, shingled = removed(table), {row["id"]: grams(row["text"], 5) for row in rows}
+    assert found == reference(rows, bands, width, 5, threshold, lambda r: r["id"])
+    assert len(found) > 80
+    for one, (other, said) in found.items():
+        assert said == similarity(shingled[one], shingled[other]) >= threshold
+        assert other not in found and other < one
+    if width == 2:  # so many narrow bands that no pair is missed: no two of those that stay are alike
+        kept = [row["id"] for row in rows if row["id"] not in found]
+        assert max(similarity(shingled[a], shingled[b]) for a, b in itertools.combinations(kept, 2)) < threshold
+
+
+def test_the_same_bytes_however_the_corpus_is_cut(shared):
+    rows = licences(shared)[:300]
+    expected = None
+    for shards, partitions, order in [(1, 1, 1), (4, 7, -1), (7, 2, 1)]:
+        table = near(pages(rows[::order], shards), partitions=partitions).sort_by("id")
+        assert expected is None or table.equals(expected)
+        expected = table
+
+
+def numbered(first: int, count: int) -> str:
+    return " ".join(f"wort{i}" for i in range(first, first + count))
+
+
+def test_a_chain_of_neighbours_is_not_one_cluster():
+    """Windows sliding over a long text: each resembles the next (0.85), none the next but one (0.72)."""
+    rows = [{"text": numbered(32 * i, 404)} for i in range(600)]
+    table = near(pages(rows, 2), bands=60, rows=5).to_pylist()
+    table.sort(key=lambda r: r["id"])
+    stays = [f"{i - i % 2:032x}" for i in range(600)]
+    assert [r["cluster"] for r in table] == stays and {r["cluster_size"] for r in table} == {2}
+    assert [r["rule"] for r in near.alarms] == []
+
+
+def test_the_most_similar_of_those_that_stay_is_named():
+    base = numbered(0, 204)
+    rows = [{"text": numbered(18, 204)}, {"text": base + " " + numbered(900, 19)}, {"text": base + " a"}]
+    found = removed(near(pages(rows), bands=60, rows=4, threshold=0.82))
+    one, two, three = (grams(r["text"], 5) for r in rows)
+    assert similarity(one, two) < 0.82 <= similarity(one, three) < similarity(two, three)
+    assert found == {f"{2:032x}": (f"{1:032x}", similarity(two, three))}
+
+
+@pytest.mark.parametrize(("cut", "removed_"), [(0.9, True), (180 / 200, True), (0.9000001, False)])
+def test_the_threshold_itself_is_similar_enough(cut, removed_):
+    rows = [{"text": numbered(0, 194)}, {"text": numbered(0, 184) + " " + numbered(500, 10)}]
+    assert similarity(*(grams(r["text"], 5) for r in rows)) == 0.9
+    assert bool(removed(near(pages(rows), bands=100, rows=3, threshold=cut))) == removed_
+
+
+@pytest.mark.parametrize(
+    ("texts", "found"),
+    [
+        (["", "", " "], set()),  # nothing written: nothing to compare
+        (["Kurz.", "kurz"], {1}),  # short texts: the same words
+        (["Kurz und gut.", "Kurz und"], set()),
+        (["我们都爱吃苹果和香蕉" * 9, "我们都爱吃苹果和香蕉" * 9 + "吗"], {1}),
+        (["Ein " * 50, "EIN " * 50], {1}),
+        (["Seite 1 von 9 mit dem Preis 10", "Seite 2 von 9 mit dem Preis 12"], set()),  # numbers count
+        (["e\u0301te\u0301 " * 9, "e\u0301te\u0301\u00a0" * 9], {1}),
+    ],
+)
+def test_short_empty_and_other_scripts(texts, found):
+    table = near(pages([{"text": t} for t in texts]))
+    assert {int(i, 16) for i in removed(table)} == found
+
+
+def test_dropped_and_exact_duplicates_and_scope():
+    text = numbered(0, 100)
+    rows = [{"text": text + f" {i}", "dump": "ab"[i % 2]} for i in range(6)]
+    parts = pages(rows)
+    ids = parts[0].table()["id"]
+    verdicts = Part.of(pa.table({"id": ids, "keep": [False, True, True, True, True, True]}))
+    copies = {
+        "id": ids,
+        "duplicate_of": pa.array([None, None, None, "x", None, None]),
+        "cluster_size": [1, 5, 1, 5, 1, 1],
+    }
+    exact = Part.of(pa.table(copies))
+    table = near(parts, [verdicts], [exact]).to_pylist()
+    first = f"{1:032x}"
+    assert [r["duplicate_of"] for r in table] == [None, None, first, None, first, first]
+    assert [r["cluster_size"] for r in table] == [None, 8, 8, None, 8, 8]  # 5 + 1 + 1 + 1
+    assert [r["cluster"] for r in table] == [None, first, first, None, first, first]
+    apart = {int(a, 16): int(b, 16) for a, (b, _) in removed(near(parts, scope="dump")).items()}
+    assert apart == {2: 0, 4: 0, 3: 1, 5: 1}
+    scores = Part.of(pa.table({"id": ids, "quality": [0.1, 0.2, 0.3, 0.9, 0.3, None]}))
+    assert {int(b, 16) for b, _ in removed(near(parts, [scores], keep="best:quality")).values()} == {3}
+    assert {
+        int(b, 16) for b, _ in removed(near(pages([*rows, {"text": text + " längste"}]), keep="longest")).values()
+    } == {6}
+
+
+def test_a_hundred_thousand_mirrors_in_seconds():
+    """One kept document, one comparison a mirror; and the alarm."""
+    near(pages([{"text": numbered(0, 9)}] * 2))  # compiled before the clock starts
+    parts = pages([{"text": numbered(0, 60)}] * 100_000, 2)
+    start = time.monotonic()
+    table = near(parts)
+    assert time.monotonic() - start < 30
+    assert set(table["cluster_size"].to_pylist()) == {100_000} and len(removed(table)) == 99_999
+    assert {(a["rule"], a["value"]) for a in near.alarms} == {
+        ("large_near_cluster", 100_000.0),
+        ("large_component", 100_000.0),
+    }
+
+
+def test_a_template_family_below_the_threshold_costs_no_square():
+    """3,000 pages of one template, 0.6 alike: none is removed, and the bands that all share are cut, with an alarm."""
+    template = numbered(0, 79)
+    rows = [{"text": f"{template} {numbered(1000 * (i + 1), 27)}"} for i in range(3000)]
+    table = near(pages(rows, 2), bands=14, rows=2)
+    assert removed(table) == {}
+    assert {a["rule"] for a in near.alarms} == {"large_component", "full_bands"}
+
+
+def test_pieces_of_a_large_component_and_small_ones_give_the_same(shared, monkeypatch):
+    rows = licences(shared)[:250]
+    whole = near(pages(rows), bands=40, rows=2, threshold=0.6)
+    monkeypatch.setattr("dedup.near._HELD", 4096)
+    assert near(pages(rows), bands=40, rows=2, threshold=0.6).equals(whole)
+    assert len(removed(whole)) > 50
+
+
+def test_groups_over_the_bound_of_pairs_lose_nothing():
+    """400 near-copies share a band: they are tied together whole, and the definition still decides."""
+    rows = [{"id": f"{i:032x}", "text": numbered(0, 40) + " " + numbered(500 + i, 3)} for i in range(400)]
+    expected = reference(rows, 20, 3, 5, 0.7, lambda r: r["id"])
+    assert removed(near(pages(rows, 3), bands=20, rows=3, threshold=0.7)) == expected and len(expected) > 300
+
+
+def test_an_empty_corpus_and_empty_shards():
+    assert near(pages([])).num_rows == 0
+    table = near([*pages([{"text": "a b c"}, {"text": "a b c"}]), *[Part.of(PAGES.empty_table(), 1, 2)]])
+    assert list(removed(table)) == [f"{1:032x}"]
