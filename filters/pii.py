@@ -50,17 +50,18 @@ _IBAN = re.compile(r"[A-Z][A-Z][ \u00a0]?[0-9]{2}(?:[ \u00a0.-]?[A-Z0-9]){11,32}
 
 _SEPARATOR = r"(?:[ \u00a0]?[-./()\u2010-\u2013]{1,2}[ \u00a0]?[(]?|[ \u00a0])?"
 _CHAIN = re.compile(rf"[0-9](?:{_SEPARATOR}[0-9]){{6,40}}")
-_OPENING = re.compile(r"(?:\+ ?\(?|\(\+?|)\Z")
+_OPENING = re.compile(r"(?:\+[ \u00a0]?\(?|\(\+?|)\Z")
 _NO_START = re.compile(r"(?:[\w+#=&@/-]|\d[.,:])\Z")  # what a number does not follow
 _NO_END = re.compile(r"\w|[.,:]\d|\s?(?:[%€$£°]|(?:EUR|Euro|USD|CHF|PLN|zł|TL|kg|km|cm|mm|ml)\b)")
 _DATE = re.compile(r"(?<!\d)(?:[0-3]?\d([./-])[0-3]?\d\1(?:1\d|20)\d\d|(?:1\d|20)\d\d([./-])[01]?\d\2[0-3]?\d)(?!\d)")
 _ISBN = re.compile(r"(?:97[89][- ]?\d|0-)[\d-]+-\d\Z|97[89]\d{10}\Z")
 _PLACE, _CITY = re.compile(r"[ \u00a0]\d{5}\Z"), re.compile(r"[ \u00a0][^\W\d_a-z]")  # 030 1234567 10187 Berlin
 _YEAR = re.compile(r"(?:19|20)\d\d\Z")
-_NANP = re.compile(r"(?:\+?1[-. ])?\(?[2-9]\d\d(?:\) ?|[-.])\d{3}[-. ]\d{4}$")
+_NANP = re.compile(r"(?:1[-. ])?\(?[2-9]\d\d(?:\) ?|[-.])\d{3}[-. ]\d{4}$")
 _CUE = re.compile(
-    r"(?:(?:\b(?:tele?|tél|tlf|tfno|tlm|telm|telef|fon|phone|mob|handy|cell|fax|gsm|sms|hotline|call|dial|whats\s?app|ruf|puh"
-    r"|m[óo]vil|тел|моб|факс|τηλ)|fon|fono|phone|foon|rufnummer)[^\W\d]*|\b[TMF](?=[.:])|[☎📞✆📱]|電話|电话|手机)"
+    r"(?:(?:\b(?:tele?|tél|tlf|tfno|tlm|telm|telef|fon|phone|mob|handy|cell|fax|gsm|sms|hotline|call|dial|ruf|puh|m[óo]vil"
+    r"|whats\s?app|тел|моб|факс|τηλ)|fono|phone|foon|fon|rufnummer|unter der nummer)[^\W\d]*"
+    r"|\b[TMF](?=[.:])|[☎📞✆📱]|電話|电话|手机)"
     r"[^\w+(]{0,8}(?:(?:nr|no|nummer|number|num|n°|nº|zentrale|fax)\b[^\w+(]{0,6})?\Z",
     re.IGNORECASE,
 )
@@ -214,7 +215,8 @@ def _has_form(chain: str, digits: str, before: str, region: str) -> bool:
     if region in ("US", "CA") and _NANP.match(chain):
         return True
     groups = re.findall(r"\d+", chain)
-    if digits[0] != "0" or digits[1] == "0" or (groups[0] == "0" and chain[0] != "(") or len(groups) > 6:
+    parted = "/" in chain or chain[0] == "("  # area code set apart: 0 36 31 / 46 55 08
+    if digits[0] != "0" or digits[1] == "0" or (groups[0] == "0" and not parted) or len(groups) > 7:
         return False
     if "." in chain and set(re.findall(r"\D", chain)) != {"."}:
         return False  # hours: 08.00 - 12.00
@@ -222,7 +224,7 @@ def _has_form(chain: str, digits: str, before: str, region: str) -> bool:
         return False  # issue 030 / 2021
     if len(groups) == 1:
         return True  # `_is_number` lets mobile numbers pass
-    pairs = all(len(group) <= 2 for group in groups)
+    pairs = not parted and all(len(group) <= 2 for group in groups)
     return not _is_progression(groups) and not all(len(g) == 5 for g in groups) and (not pairs or region in _PAIRS)
 
 
@@ -243,6 +245,8 @@ def _is_number(chain: str, abroad: bool, cue: bool, region: str) -> bool:
 
     metadata = phonenumbers.PhoneMetadata.metadata_for_region(region)
     digits = re.sub(r"\D", "", chain)
+    if cue and not abroad and _NANP.match(chain):  # hosts of .com say nothing about the country
+        chain, digits, abroad = f"+1{digits[-10:]}", f"1{digits[-10:]}", True
     if not abroad and metadata is not None and metadata.national_prefix == "0" and digits[0] != "0":
         return False  # a number without its area code
     try:

@@ -39,6 +39,9 @@ MASKED = [
     ("Tel.: 0 61 51 / 405 -0", f"Tel.: {P}"),
     ("Pressestelle 0711-28077-500", f"Pressestelle {P}"),
     ("+ 49 (0)7141 2987780", P),
+    ("unter der Nummer 0800 1331330", f"unter der Nummer {P}"),
+    ("Redaktion\n0 36 31 / 46 55 08", f"Redaktion\n{P}"),
+    ("call 212-306-6794, phone 1 (876) 926-3590", f"call {P}, phone {P}"),
     ("Telefonnummer: 03022751170", f"Telefonnummer: {P}"),
     ("Rufen Sie an: +380 44 207 33 05.", f"Rufen Sie an: {P}."),
 ]
@@ -64,7 +67,7 @@ LEFT = [
     "10 20 30 40 50 60 70", "04109 04229 04277", "3,14159265358979", "Tor 05 11 23 45", "0815471100", "#0301234567",
     "https://example.de/030/22751170", "Tel Aviv 1948-2018 wuchs", "USt-IdNr. DE 123456789", "DIN 03 456 78 901",
     "1234567890", "Hausnummer 12-14, 10115 Berlin", "Heft 030 / 2021", "+1 für diesen Vorschlag", "5+49 30 9599 8099",
-    "0 1 2 3 4 5 6 7 8 9", "Az. 02 45 1234/19",
+    "0 1 2 3 4 5 6 7 8 9", "Teil 212-306-6794", "Az. 02 45 1234/19",
 ]  # fmt: skip
 
 FOREIGN = [
