@@ -61,7 +61,10 @@ KINDS = {
     "server_error": "500 and 503",
     "redirect": "301, 302, 307",
 }  # fmt: skip
-FILES = pa.schema([pa.field("name", pa.string(), nullable=False), pa.field("records", pa.int64(), nullable=False)])
+# One row a file, in a bucket of its own, as the stage `pages` takes them; `path` is relative to the step's own files.
+FILES = pa.schema(
+    [("path", pa.string()), ("name", pa.string()), ("start", pa.int64()), ("end", pa.int64()), ("records", pa.int64())]
+)
 
 
 def content_digest() -> str:
@@ -86,8 +89,9 @@ def crawl(*, seed: int = 1, texts_sha256: str = "") -> Iterator[pa.Table | Out]:
     files = _files(seed)
     for name, (data, _) in files.items():
         yield Out.file(name, data)
-    rows = {"name": list(files), "records": [records for _, records in files.values()]}
-    yield pa.table(rows, schema=FILES)
+    for i, (name, (_, records)) in enumerate(files.items()):
+        row = {"path": name, "name": name, "start": 0, "end": None, "records": records}
+        yield Out(pa.Table.from_pylist([row], FILES), bucket=i)
 
 
 def build(seed: int = 1) -> dict[str, bytes]:

@@ -377,10 +377,12 @@ def test_references_are_not_the_crawls_texts(name, least, low):
 
 # --- the stage and bad texts ----------------------------------------------------------------------------------------
 def test_stage_yields_the_files_and_a_row_each():
-    *outs, table = demo.crawl(seed=1, texts_sha256=demo.content_digest())
-    assert {out.name: out.data for out in outs} == files()
-    assert table.schema.equals(demo.FILES) and table["name"].to_pylist() == list(NAMES)
-    assert sum(table["records"].to_pylist()) == 4 + 3 * len(pages()) - 1
+    outs = list(demo.crawl(seed=1, texts_sha256=demo.content_digest()))
+    assert {out.name: out.data for out in outs if out.table is None} == files()
+    tables = [out.table for out in outs if out.table is not None]
+    assert [out.bucket for out in outs if out.table is not None] == list(range(len(NAMES)))
+    assert [table["path"].to_pylist() for table in tables] == [[name] for name in NAMES]
+    assert sum(table["records"][0].as_py() for table in tables) == 4 + 3 * len(pages()) - 1
 
 
 def test_stage_refuses_other_texts():
