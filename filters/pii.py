@@ -35,12 +35,13 @@ _EMAIL = re.compile(rf"{_FREE}{_LOCAL}@{_LABEL}(?:\.{_LABEL})+")
 _AT = r"[ \u00a0]?[\[({]\s?(?:at|ät|@)\s?[\])}][ \u00a0]?"
 _DOT = r"[ \u00a0]?[\[({]\s?(?:dot|punkt|\.)\s?[\])}][ \u00a0]?"
 _VEILED = re.compile(rf"{_FREE}{_LOCAL}{_AT}{_LABEL}(?:(?:\.|{_DOT}){_LABEL})+", re.IGNORECASE)
-_VEIL = re.compile(r"[\[({]\s?(?:at|ät|@)\s?[\])}]", re.IGNORECASE)
+_SIGN = re.compile(r"@|[\[({]\s?(?:at|ät)\s?[\])}]", re.IGNORECASE)
 _FILES = frozenset(["png", "jpg", "jpeg", "gif", "svg", "webp", "avif", "ico", "css", "js", "json", "pdf"])  # a@2x.png
 
 # Patterns start with the digit itself (Python's engine skips ahead to it); what stands before is looked at afterwards.
 _IPV4 = re.compile(r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(?!\w|\.\d)")
 _JOINED = re.compile(r"[\w.]\Z")
+_COLONS = re.compile(r":[0-9A-Fa-f]{0,4}:")  # every IPv6 address has them, and few texts do
 _IPV6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f]{1,4}:(?:[0-9A-Fa-f]{0,4}:){1,6}[0-9A-Fa-f]{0,4}(?![\w:])")
 _VERSION = re.compile(
     r"(?:\b(?:v|ver)|version|release|firmware|build|driver|treiber|§|section|kapitel|abschnitt)[ .:]*\Z", re.IGNORECASE
@@ -124,13 +125,23 @@ def _replace(text: str, found: list[tuple[Span, str]], tag: str) -> tuple[str, C
 
 def _emails(text: str, _region: str) -> Iterator[Span]:
     """Addresses as in RFC 5322 without quoted local parts, and veiled ones: `name (at) host (dot) tld`."""
-    patterns = ([_EMAIL] if "@" in text else []) + ([_VEILED] if _VEIL.search(text) else [])
-    for found in (f for pattern in patterns for f in pattern.finditer(text)):
+    for start, found in _in_lines(text):
         last = re.split(r"[.\s\])}]", found.group())[-1].lower()
-        is_remote = found.group().startswith("git@") and text[found.end() : found.end() + 1] == ":"
+        is_remote = found.group().startswith("git@") and found.string[found.end() :].startswith(":")
         is_host = len(last) >= 2 and (last.isalpha() or last.startswith("xn--")) and last not in _FILES
         if is_host and not is_remote:
-            yield found.span()
+            yield start + found.start(), start + found.end()
+
+
+def _in_lines(text: str) -> Iterator[tuple[int, re.Match]]:
+    """What may be an address in the few lines that have an @ or its veil, with the line's start."""
+    end = -1
+    for at in _SIGN.finditer(text):
+        if at.start() >= end:
+            start = text.rfind("\n", 0, at.start()) + 1
+            end = text.find("\n", at.end()) % (len(text) + 1)  # -1, none: the end
+            line = text[start:end]
+            yield from ((start, found) for pattern in (_EMAIL, _VEILED) for found in pattern.finditer(line))
 
 
 def _addresses(text: str, _region: str) -> Iterator[Span]:
@@ -139,7 +150,7 @@ def _addresses(text: str, _region: str) -> Iterator[Span]:
         before = text[max(0, found.start() - 16) : found.start()]
         if _is_public_ipv4(found.group()) and not _JOINED.search(before) and not _VERSION.search(before):
             yield found.span()
-    for found in _IPV6.finditer(text) if "::" in text or text.count(":") >= 7 else ():
+    for found in _IPV6.finditer(text) if _COLONS.search(text) else ():
         if _is_public_ipv6(found.group()):
             yield found.span()
 

@@ -1,6 +1,7 @@
 import ipaddress
 
 import pytest
+from ftfy import badness
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -225,6 +226,17 @@ def test_mojibake_and_controls_are_mended(text, mended):
 )
 def test_what_an_author_may_have_meant_stays(text):
     assert mend.mend(text) == text
+
+
+_BAD = sorted({c for c in badness.BADNESS_RE.pattern if not c.isascii()})
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.text(st.sampled_from([*_BAD, *"aZ 1,\n"]), max_size=40))
+def test_the_short_cut_sees_every_sign_of_mojibake(text):
+    import ftfy
+
+    assert mend.mend(text) == ftfy.fix_text(text, mend.settings())
 
 
 @settings(max_examples=500, deadline=None)
