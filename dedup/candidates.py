@@ -51,7 +51,7 @@ def near_route(
 def banded(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
     """All band hashes (uint64) of the column in order, and the document (0..d) that each is of."""
     array = column.combine_chunks()
-    ends = np.frombuffer(array.buffers()[1], np.int32)[array.offset : array.offset + len(array) + 1]
+    ends = np.frombuffer(array.buffers()[1], np.int64)[array.offset : array.offset + len(array) + 1]
     hashes = np.frombuffer(array.buffers()[2] or b"", np.uint64)[ends[0] // 8 : ends[-1] // 8]
     return hashes, np.repeat(np.arange(len(array)), np.diff(ends) // 8)
 
@@ -110,7 +110,7 @@ def near_components(links: list[Part], sigs: list[Part]) -> Iterator[Out]:
     parent = np.arange(first[-1])
     for part in links:
         for batch in part.batches():
-            _union(*(_dense(batch[name].to_numpy(), first) for name in LINKS.names), parent)
+            _union(_dense(batch["doc"].to_numpy(), first), _dense(batch["root"].to_numpy(), first), parent)
     together = _members(parent)
     for shard in range(len(sigs)):
         rows = np.flatnonzero(together[first[shard] : first[shard + 1]])

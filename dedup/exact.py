@@ -62,7 +62,7 @@ def fingerprints(pages: Part) -> Iterator[pa.Table]:
 def text_hashes(column: pa.ChunkedArray) -> pa.Array:
     """(d,) xxh3-128 of each text's normal form."""
     data, bounds = normalised(column)
-    view = memoryview(data)
+    view = memoryview(data.data)
     ends = bounds.tolist()
     return pa.array([_digest(view[low:high]) for low, high in itertools.pairwise(ends)], pa.binary(16))
 

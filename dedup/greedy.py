@@ -57,22 +57,7 @@ def _grown(array: np.ndarray, wanted: int, used: int) -> np.ndarray:
 
 @njit(cache=True, nogil=True)
 def _walk(
-    begin,
-    shingles,
-    bounds,
-    groups,
-    first,
-    sketch,
-    threshold,
-    cut,
-    head,
-    length,
-    nodes,
-    kept,
-    data,
-    used,
-    stays,
-    sim,
+    begin, shingles, bounds, groups, first, sketch, threshold, cut, head, length, nodes, kept, data, used, stays, sim
 ):
     for i in range(len(bounds) - 1):
         d = begin + i

@@ -25,7 +25,7 @@ from pipeline.tokens import mix
 PRESETS = ("14x8", "26x11", "20x13", "17x15", "450x20", "93x15")
 SKETCH_BITS = 128
 HOPELESS = 1e-5  # chance that a pair just at the threshold is cut by its sketch
-SIGNATURES = pa.schema([("id", pa.string()), ("bands", pa.binary()), ("sketch", pa.binary(SKETCH_BITS // 8))])
+SIGNATURES = pa.schema([("id", pa.string()), ("bands", pa.large_binary()), ("sketch", pa.binary(SKETCH_BITS // 8))])
 
 
 def parse_preset(text: str) -> tuple[int, int]:
@@ -122,10 +122,10 @@ def measure(ids: pa.Array, text: pa.ChunkedArray, bands: int, rows: int, ngram: 
     hashes, first = shingles(text, ngram)
     minima = signature(hashes, first, bands * rows)
     written = np.diff(first) > 0
-    ends = np.zeros(len(first), np.int32)
+    ends = np.zeros(len(first), np.int64)
     ends[1:] = np.cumsum(np.where(written, bands * 8, 0))
     data = band_hashes(minima, bands, rows)[written]
-    banded = pa.Array.from_buffers(pa.binary(), len(ids), [None, pa.py_buffer(ends), pa.py_buffer(data)])
+    banded = pa.Array.from_buffers(pa.large_binary(), len(ids), [None, pa.py_buffer(ends), pa.py_buffer(data)])
     sketch = pa.Array.from_buffers(SIGNATURES.field("sketch").type, len(ids), [None, pa.py_buffer(sketches(minima))])
     return pa.table([ids, banded, sketch], schema=SIGNATURES)
 

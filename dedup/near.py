@@ -37,7 +37,7 @@ GATHERED = pa.schema(
         ("order", pa.int64()),
         ("id", pa.string()),
         ("copies", pa.int64()),  # documents that it stands for: itself and its exact duplicates
-        ("bands", pa.binary()),
+        ("bands", pa.large_binary()),
         ("sketch", pa.binary(16)),
         ("shingles", pa.large_binary()),  # sorted set of uint64 hashes
     ]
@@ -93,10 +93,10 @@ def _describe(documents: pa.Table, measured: pa.Table, scores: dict, keep: str, 
 
 def _bands_of_dump(column: pa.ChunkedArray, dumps: np.ndarray) -> pa.Array:
     hashes, owner = banded(column)
-    ends = np.zeros(len(column) + 1, np.int32)
+    ends = np.zeros(len(column) + 1, np.int64)
     ends[1:] = np.cumsum(np.bincount(owner, minlength=len(column))) * 8
     mixed = of_dump(hashes, dumps[owner])
-    return pa.Array.from_buffers(pa.binary(), len(column), [None, pa.py_buffer(ends), pa.py_buffer(mixed)])
+    return pa.Array.from_buffers(pa.large_binary(), len(column), [None, pa.py_buffer(ends), pa.py_buffer(mixed)])
 
 
 def _sets(documents: pa.Table, ngram: int) -> pa.Array:

@@ -55,7 +55,7 @@ def read_sidecars(documents: pa.Table, sidecars: tuple[Part, ...]) -> tuple[np.n
     A sidecar with `keep` (verdicts) or `duplicate_of` (an earlier dedup) decides; the others bring scores. Raises
     AssertionError where a sidecar's ids differ from the documents': rows are never paired by luck.
     """
-    kept, columns = np.ones(documents.num_rows, bool), {}
+    kept, columns = np.ones(documents.num_rows, bool), dict[str, pa.ChunkedArray]()
     for sidecar in sidecars:
         table = sidecar.table()
         if not table["id"].equals(documents["id"]):
