@@ -1,0 +1,54 @@
+"""Work for the watchdog's tests, run in its child: every item is a word that says how it behaves."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+
+
+def work(settings: list[str], first: int, guilty: dict, begin: Callable[[int], None]) -> Iterator[tuple[int, str]]:
+    for number, word in enumerate(settings):
+        if number < first:
+            continue
+        if number in guilty:
+            yield number, f"{word}: {guilty[number][0]} {guilty[number][1]:g}"
+            continue
+        begin(number)
+        yield number, act(word)
+
+
+def act(word: str) -> str:
+    kind, _, value = word.partition("=")
+    if kind == "spin":
+        while True:
+            pass
+    elif kind == "sleep":
+        time.sleep(float(value))
+    elif kind == "die":
+        os.kill(os.getpid(), getattr(signal, value))
+        time.sleep(5)
+    elif kind == "exit":
+        os._exit(int(value))
+    elif kind == "eat":
+        held = [bytearray(b"x" * 20_000_000) for _ in range(int(value) // 20)]
+        time.sleep(0.3)
+        del held
+    elif kind == "once":  # behaves badly the first time only: what came from outside
+        if not os.path.exists(value):
+            open(value, "w").close()
+            os.kill(os.getpid(), signal.SIGKILL)
+    elif kind == "divs":
+        from extract import engines
+
+        engines.MAX_DEPTH = 1 << 30
+        engines.extract("<div>" * int(value) + "text", "resiliparse")
+    elif kind == "raise":
+        raise ValueError(value)
+    elif kind == "pid":
+        return str(os.getpid())
+    return word
+
+
+def outside(settings: str, first: int, guilty: dict, begin: Callable[[int], None]) -> Iterator[tuple[int, str]]:
+    yield 0, "a result before"
+    os._exit(3)
