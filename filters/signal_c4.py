@@ -1,4 +1,4 @@
-"""C4's rules for lines (Raffel et al. 2020, section 2.2; tensorflow_datasets c4_utils), on codepoints of one document."""
+"""C4's rules for lines (Raffel et al. 2020, section 2.2; tensorflow_datasets c4_utils), on codepoints of a document."""
 
 from typing import NamedTuple
 

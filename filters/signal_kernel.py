@@ -9,7 +9,7 @@ from filters.signal_c4 import LineRules, Phrases, page
 from filters.signal_classes import spell
 from filters.signal_lines import letters, marked, shaped
 from filters.signal_repeats import GRAMS, Room, Table, ask, enter, grams, lines, paragraphs
-from filters.signal_words import ALL_SYMBOL, HAS_ALPHA, Tokens, tokenize
+from filters.signal_words import ALL_SYMBOL, HAS_ALPHA, Split, Tokens, tokenize
 
 COUNTS = (
     *("word_count", "stop_word_count", "c4_sentences", "c4_lorem_ipsum", "c4_curly_bracket"),
@@ -31,7 +31,7 @@ class Settings(NamedTuple):
 
     stop_hash: np.ndarray  # (k,) uint64: hashes of the spellings of the stop words, sorted
     stop_word: np.ndarray  # (k,) int64: number of the stop word that each is
-    split_hyphens: bool
+    split: Split
     rules: LineRules
     found: Phrases
 
@@ -48,7 +48,7 @@ def measure(data, offsets, bits, settings):
     gram = np.zeros(GRAMS + 1, np.int64)
     for i in range(d):
         n = spell(data, offsets[i], offsets[i + 1], bits, points, kinds)
-        t, longest = tokenize(points, kinds, n, settings.split_hyphens, tokens)
+        t, longest = tokenize(points, kinds, n, settings.split, tokens)
         counts[i, 5], counts[i, 6] = longest, n
         new_lines = _of_lines(points, kinds, n, table, counts[i], ratios[i])
         _of_words(tokens, t, new_lines, points, kinds, n, counts[i], ratios[i])

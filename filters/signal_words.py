@@ -2,8 +2,8 @@
 
 Words are what stands between white space, with punctuation split off as spaCy's tokenizer does it for most languages
 (which datatrove's filters use): brackets, quotes and marks at both ends, runs of dots, hyphens between letters, English
-contractions (`do|n't`, `it|'s`) and Romance elisions (`l'|homme`). The same for every language but one setting:
-`split_hyphens` (German and Danish keep `E-Mail` whole). In scripts without spaces every character is a word.
+contractions (`do|n't`, `it|'s`) and Romance elisions (`l'|homme`). The same for every language but for `Split`. In
+scripts without spaces every character is a word.
 """
 
 from typing import NamedTuple
@@ -33,6 +33,13 @@ BASE = 0x9E3779B97F4A7C15  # odd, so that it has an inverse: polynomial hash mod
 _DOT, _APOSTROPHE, _CURLY = 0x2E, 0x27, 0x2019
 
 
+class Split(NamedTuple):
+    """What languages differ in."""
+
+    hyphens: bool = True  # `E-Mail` is three tokens (English, French, Slavic) or one (German, Nordic, Spanish)
+    ordinals: bool = True  # `12.` is two tokens or one (German, Danish, Turkish)
+
+
 class Tokens(NamedTuple):
     """Room for the tokens of one document; positions are codepoints from its start."""
 
@@ -43,7 +50,7 @@ class Tokens(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def tokenize(points, kinds, n, split_hyphens, tokens):
+def tokenize(points, kinds, n, split, tokens):
     """Fill `tokens` from the `n` codepoints of a document; returns (tokens, longest run of non-space)."""
     t, longest, i = 0, 0, 0
     while i < n:
@@ -58,7 +65,7 @@ def tokenize(points, kinds, n, split_hyphens, tokens):
         else:
             while i < n and not kinds[i] & SPACE:
                 i += 1
-            t = _chunk(points, kinds, first, i, split_hyphens, tokens, t)
+            t = _chunk(points, kinds, first, i, split, tokens, t)
         longest = max(longest, i - first)
     return t, longest
 
@@ -82,14 +89,14 @@ def _emit(points, kinds, a, b, tokens, t):
 
 
 @njit(cache=True, nogil=True)
-def _chunk(points, kinds, a, b, split_hyphens, tokens, t):
+def _chunk(points, kinds, a, b, split, tokens, t):
     """Append the tokens of a run of non-space [a, b): front, core, tail."""
     a, t = _front(points, kinds, a, b, tokens, t)
-    end = _tail(points, kinds, a, b)
+    end = _tail(points, kinds, a, b, split)
     if _is_address(points, a, end):
         t = _emit(points, kinds, a, end, tokens, t)
     else:
-        t = _core(points, kinds, a, end, split_hyphens, tokens, t)
+        t = _core(points, kinds, a, end, split, tokens, t)
     while end < b:
         stop = _dots(points, end, b)
         stop = max(stop, end + 1)
@@ -121,7 +128,7 @@ def _front(points, kinds, a, b, tokens, t):
 
 
 @njit(cache=True, nogil=True)
-def _tail(points, kinds, a, b):
+def _tail(points, kinds, a, b, split):
     """Where the core of [a, b) ends: what is behind comes off token by token."""
     while b > a:
         kind, before = kinds[b - 1], kinds[b - 2] if b - 2 >= a else np.uint16(0)
@@ -129,7 +136,7 @@ def _tail(points, kinds, a, b):
             run = b
             while run > a and points[run - 1] == _DOT:
                 run -= 1
-            if b - run == 1 and not _ends(points, kinds, a, run):
+            if b - run == 1 and not _ends(points, kinds, a, run, split):
                 break
             b = run
         elif kind & SUFFIX or (kind & AFTER_DIGIT and before & DIGIT):
@@ -140,7 +147,7 @@ def _tail(points, kinds, a, b):
 
 
 @njit(cache=True, nogil=True)
-def _ends(points, kinds, a, dot):
+def _ends(points, kinds, a, dot, split):
     """Whether the single dot at `dot` ends the word [a, dot) rather than abbreviates it (z. z.B. A. U.S.)."""
     if dot == a:
         return False
@@ -149,7 +156,9 @@ def _ends(points, kinds, a, dot):
         if dot - a == 1 or points[dot - 2] == _DOT:
             return False
         return not before & UPPER or kinds[dot - 2] & UPPER != 0
-    return before & (DIGIT | SUFFIX) != 0 or points[dot - 1] in (0x25, 0xB2, 0x2B, 0x2D)
+    if before & DIGIT:
+        return split.ordinals
+    return before & SUFFIX != 0 or points[dot - 1] in (0x25, 0xB2, 0x2B, 0x2D)
 
 
 @njit(cache=True, nogil=True)
@@ -157,21 +166,21 @@ def _is_address(points, a, b):
     """Whether [a, b) starts with `www.` or has `://` in it: kept whole."""
     if b - a > 4 and points[a] == 0x77 and points[a + 1] == 0x77 and points[a + 2] == 0x77 and points[a + 3] == _DOT:
         return True
-    for i in range(a, b - 2):
+    for i in range(a, b - 2):  # noqa: SIM110 - numba has no generators
         if points[i] == 0x3A and points[i + 1] == 0x2F and points[i + 2] == 0x2F:
             return True
     return False
 
 
 @njit(cache=True, nogil=True)
-def _core(points, kinds, a, b, split_hyphens, tokens, t):
+def _core(points, kinds, a, b, split, tokens, t):
     """Append the tokens of [a, b), split at the marks inside it."""
     start, i = a, a
     while i < b:
         if not kinds[i] & SPECIAL:
             i += 1
             continue
-        cut, stop = _cut(points, kinds, a, b, start, i, split_hyphens)
+        cut, stop = _cut(points, kinds, a, b, start, i, split)
         if cut >= 0:
             t = _emit(points, kinds, start, cut, tokens, t)
             start = cut
@@ -183,7 +192,7 @@ def _core(points, kinds, a, b, split_hyphens, tokens, t):
 
 
 @njit(cache=True, nogil=True)
-def _cut(points, kinds, a, b, start, i, split_hyphens):
+def _cut(points, kinds, a, b, start, i, split):
     """What the mark at i does to [a, b), whose token began at `start`: (cut, stop), the text [cut, stop) is a token.
 
     An empty one (stop = cut) only cuts; cut = -1 does nothing.
@@ -201,14 +210,14 @@ def _cut(points, kinds, a, b, start, i, split_hyphens):
         if run - i > 1:
             return i, run
         return (i, run) if before & ALPHA and not before & UPPER and behind & UPPER else (-1, -1)
-    if point == _APOSTROPHE or point == _CURLY:
+    if point in (_APOSTROPHE, _CURLY):
         return _apostrophe(points, kinds, b, start, i)
     if kind & HYPHEN and before & ALPHA:
         run = i + 1
         while run < b and points[run] == point:
             run += 1
         joined = run < b and kinds[run] & ALPHA and run - i <= 3
-        return (i, run) if joined and (split_hyphens or run - i > 1) else (-1, -1)
+        return (i, run) if joined and (split.hyphens or run - i > 1) else (-1, -1)
     if before & DIGIT and point in (0x2B, 0x2D, 0x2A, 0x5E):  # + - * ^
         return (i, i + 1) if behind & DIGIT or points[i + 1] == 0x2D else (-1, -1)
     if behind & ALPHA and point == 0x2C and before & ALPHA:

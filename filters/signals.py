@@ -15,7 +15,7 @@ from filters.signal_badwords import load, occurrences
 from filters.signal_c4 import POLICIES, LineRules, phrases
 from filters.signal_classes import table
 from filters.signal_kernel import COUNTS, RATIOS, Settings, measure
-from filters.signal_words import hash_of
+from filters.signal_words import Split, hash_of
 from pipeline.dag import Asset, stage
 from pipeline.errors import UserError
 from pipeline.schema import SIGNALS
@@ -33,6 +33,7 @@ def signals(
     stop_words: tuple[str, ...] = GOPHER_STOP_WORDS,
     bad_words: Asset | None = None,
     split_hyphens: bool = True,
+    split_ordinals: bool = True,
     terminal_punctuation: bool = False,
     min_words_per_line: int = 3,
     max_word_length: int = 1000,
@@ -44,12 +45,14 @@ def signals(
 
     `stop_words`: a page's count of different ones is `stop_word_count`; lower case, Capitalised and UPPER CASE count,
     `’` is `'`. `bad_words`: a UTF-8 list, one word or phrase a line (LDNOOBW); none: `c4_bad_words` is 0.
-    `split_hyphens`: `E-Mail` is three tokens (spaCy for most languages) or one (German, Danish). The rest says what
-    C4's line rules do before `c4_sentences` and `c4_kept_line_ratio` are counted: as in `filters.lines.clean`.
+    `split_hyphens`: `E-Mail` is three tokens or one, `split_ordinals`: `12.` is two tokens or one; as spaCy has it, one
+    and one in German, Danish and Norwegian, one and two in Dutch, Swedish, Spanish and Portuguese, three and one in
+    Turkish, three and two elsewhere. The rest says what C4's line rules do before `c4_sentences` and
+    `c4_kept_line_ratio` are counted: as in `filters.lines.clean`.
     """
     settings = prepare(
         stop_words,
-        split_hyphens,
+        Split(split_hyphens, split_ordinals),
         LineRules(terminal_punctuation, min_words_per_line, max_word_length, citations),
         javascript,
         policy_phrases,
@@ -60,21 +63,21 @@ def signals(
 
 
 def prepare(
-    stop_words: tuple[str, ...], split_hyphens: bool, rules: LineRules, javascript: bool, policies: tuple[str, ...]
+    stop_words: tuple[str, ...], split: Split, rules: LineRules, javascript: bool, policies: tuple[str, ...]
 ) -> Settings:
     """Settings as the kernels take them. Raises UserError for what they cannot look for."""
     for phrase in policies:
         if len(phrase) < 2:
             raise UserError(f"policy_phrases: {phrase!r} is too short to look for; give two letters or more")
     spelled = {}
-    for number, word in enumerate(stop_words):
-        for form in (word, word.lower(), word.capitalize(), word.upper()):
+    for number, word in enumerate(dict.fromkeys(word.lower() for word in stop_words)):
+        for form in (word, word.capitalize(), word.upper()):
             for spelling in (form, form.replace("'", "’")):
                 points = np.array([ord(c) for c in spelling], np.uint32)
                 spelled.setdefault(int(hash_of(points, 0, len(points))), number)
     hashes = sorted(spelled)
     numbers = np.array([spelled[h] for h in hashes], np.int64)
-    return Settings(np.array(hashes, np.uint64), numbers, split_hyphens, rules, phrases(javascript, policies))
+    return Settings(np.array(hashes, np.uint64), numbers, split, rules, phrases(javascript, policies))
 
 
 def signal_table(ids: pa.Array, texts: pa.Array, settings: Settings, bad: np.ndarray | None = None) -> pa.Table:
