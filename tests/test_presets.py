@@ -10,6 +10,7 @@ import pytest
 
 from filters.make_presets import SHIPPED, main, preset
 from filters.rules import judge
+from filters.urls import urls
 from pipeline import schema
 from pipeline.config import CONFIGS, languages, load
 from pipeline.errors import UserError
@@ -31,7 +32,7 @@ def signals(pages, *, stop_words: tuple[str, ...] = (), split_hyphens: bool = Tr
 
 
 def recipe(language: str | Path, **overrides):
-    return load(language, overrides, sections={"signals": signals}, columns=SCHEMAS)
+    return load(language, overrides, sections={"signals": signals, "urls": urls}, columns=SCHEMAS)
 
 
 def cases():

@@ -1,0 +1,146 @@
+"""URL rules: which addresses are on lists of hosts, of addresses, or have listed words in them.
+
+As datatrove 0.10.1's URLFilter (after RefinedWeb, arXiv:2306.01116, appendix G.1), with these differences, each tested:
+a listed host blocks everything below it, not only its registered domain and itself; a listed address blocks itself and
+what lies below its path, with any scheme and with or without `www.` (datatrove compares whole URLs, scheme included,
+with a list that has none); words are compared case-folded and percent-decoded.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Annotated
+from urllib.parse import unquote
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from filters.url_lists import BREAK, Listing, Names, addresses_of, bundled, hosts_of, opened, words_of
+from pipeline.check import Range
+from pipeline.dag import Asset, stage
+from pipeline.schema import URLS
+from pipeline.store import Part
+
+_PATTERN_WORDS = 500  # RE2 refuses patterns that are too large
+
+
+@stage(version=1, libraries=("datatrove",), outputs={"part": URLS})
+def urls(
+    pages: Part,
+    *,
+    hosts: tuple[Asset, ...] = (),
+    addresses: tuple[Asset, ...] = (),
+    hard_words: tuple[Asset, ...] = (),
+    soft_words: tuple[Asset, ...] = (),
+    soft_min: Annotated[int, Range(1)] = 2,
+    subwords: tuple[Asset, ...] = (),
+    datatrove_lists: bool = False,
+) -> Iterator[pa.Table]:
+    """One row (schema URLS) a page. Reasons, the first that holds: `domain` (the host is listed), `subdomain` (it lies
+    below a listed one), `url`, `hard_word` (a word of the address is listed), `soft_words` (`soft_min` or more
+    different ones are), `subword` (listed letters anywhere in the address, punctuation left out).
+
+    Lists are UTF-8 text, one entry a line, `#` comments, `.gz` too; UT1's `domains` and `urls` files are such lists.
+    `datatrove_lists` adds the lists that datatrove ships (UT1's adult, phishing and other hosts: 4.6 million; English
+    words). Raises UserError with file and line for an entry that is none.
+    """
+    lists = load(hosts, addresses, hard_words, soft_words, subwords, datatrove_lists)
+    for batch in pages.batches(["id", "url"], rows=16384):
+        reason, match = lists.look(batch["url"], soft_min)
+        yield pa.table({"id": batch["id"], "url_blocked": reason, "url_match": match}, URLS)
+
+
+@dataclass(frozen=True)
+class Lists:
+    """All lists, ready to be looked up."""
+
+    hosts: Names
+    addresses: Names
+    hard: frozenset[str]
+    soft: frozenset[str]
+    subwords: tuple[str, ...]
+
+    def look(self, column: pa.Array, soft_min: int) -> tuple[pa.Array, pa.Array]:
+        """(reason, what matched), both string[rows], null where nothing is listed."""
+        split = [parts(url) for url in column.to_pylist()]
+        host, address = (pa.array([pair[side] for pair in split], pa.string()) for side in (0, 1))
+        found: list[tuple[str, str] | None] = [None] * len(split)
+        self._words(column, soft_min, found)
+        for i, start in self.addresses.prefixes(address):
+            found[i] = ("url", address[i].as_py().encode()[:start].decode())
+        for i, start in self.hosts.suffixes(host):
+            name = host[i].as_py()
+            found[i] = ("domain" if start == 0 else "subdomain", name[start:])
+        reason, match = (pa.array([hit and hit[side] for hit in found], pa.string()) for side in (0, 1))
+        return reason, match
+
+    def _words(self, column: pa.Array, soft_min: int, found: list) -> None:
+        if not (self.hard or self.soft or self.subwords):
+            return
+        texts = [unquote(url or "").casefold() for url in column.to_pylist()]
+        for i, word in self._within([BREAK.sub("", text) for text in texts]):
+            found[i] = ("subword", word)
+        for i, text in enumerate(texts):
+            tokens = set(BREAK.split(text))
+            if len(soft := self.soft & tokens) >= soft_min:
+                found[i] = ("soft_words", " ".join(sorted(soft)))
+            if hard := self.hard & tokens:
+                found[i] = ("hard_word", min(hard))
+
+    def _within(self, squashed: list[str]) -> Iterator[tuple[int, str]]:
+        """(row, word) for rows with a subword in them; RE2 looks for many at once in linear time."""
+        column = pa.array(squashed, pa.string())
+        for at in range(0, len(self.subwords), _PATTERN_WORDS):
+            words = self.subwords[at : at + _PATTERN_WORDS]
+            hits = pc.match_substring_regex(column, "|".join(words))
+            for i in np.flatnonzero(hits.to_numpy(zero_copy_only=False)):
+                yield int(i), next(word for word in words if word in squashed[i])
+
+
+def parts(url: str | None) -> tuple[str, str]:
+    """(host, address): lower-case host in ASCII without port and `www.`; the address is that, path and query.
+
+    >>> parts("https://www.Example.org:8080/a/B?c=1#d")
+    ('example.org', 'example.org/a/B?c=1')
+    """
+    rest = (url or "").partition("#")[0]
+    rest = rest.partition("://")[2] or rest
+    cut = next((i for i, c in enumerate(rest) if c in "/?"), len(rest))
+    host = rest[:cut].rpartition("@")[2].partition(":")[0].rstrip(".").lower().removeprefix("www.")
+    if not host.isascii():
+        host = in_ascii(host)
+    return host, (host + rest[cut:]).rstrip("/")
+
+
+def in_ascii(host: str) -> str:
+    """The host as DNS has it (`xn--...`); as it is where it is no valid name."""
+    try:
+        return host.encode("idna").decode()
+    except UnicodeError:
+        return host
+
+
+@lru_cache(maxsize=4)  # once a worker, not once a shard
+def load(
+    hosts: tuple[Asset, ...],
+    addresses: tuple[Asset, ...],
+    hard: tuple[Asset, ...],
+    soft: tuple[Asset, ...],
+    subwords: tuple[Asset, ...],
+    datatrove: bool,
+) -> Lists:
+    """Read the lists. Raises UserError with file and line."""
+
+    shipped = bundled() if datatrove else {}
+
+    def read(assets: tuple[Asset, ...], name: str) -> list[Listing]:
+        return [opened(asset.path) for asset in assets] + [shipped[n] for n in shipped if n == name]
+
+    return Lists(
+        hosts_of(read(hosts, "domains"), in_ascii),
+        addresses_of(read(addresses, "urls"), parts),
+        words_of(read(hard, "banned_words")),
+        words_of(read(soft, "soft_banned_words")),
+        tuple(sorted(words_of(read(subwords, "banned_subwords")))),
+    )
