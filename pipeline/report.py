@@ -131,7 +131,7 @@ def _rules(stats: dict[str, Any], dropped: dict[tuple[str, str], list[dict]]) ->
     examples = {rule: rows[0] for (_, rule), rows in sorted(dropped.items()) if rows}
     most = max((rule["fails"] for rule in stats["rules"]), default=0)
     rows = []
-    for rule in stats["rules"]:
+    for rule in (r for r in stats["rules"] if r["fails"]):
         bar = _bar(most, (rule["alone"], "drop"), (rule["fails"] - rule["alone"], "shared"))
         name = f"<b>{_e(rule['rule'])}</b> {_e(bound(rule))}{_example(examples.get(rule['rule']))}"
         rows.append([name, bar, _n(rule["dropped"]), _n(rule["fails"]), _n(rule["alone"])])
@@ -140,7 +140,9 @@ def _rules(stats: dict[str, Any], dropped: dict[tuple[str, str], list[dict]]) ->
         '<p class="quiet">Removed: for this reason, the first in the recipe that failed. Only it: what would come '
         "back without the rule (dark in the bar, of all that fail it).</p>"
     )
-    return note + _table(heads, rows, "wbnnn") if rows else _none()
+    idle = ", ".join(_e(rule["rule"]) for rule in stats["rules"] if not rule["fails"])
+    idle = f'<p class="quiet">Every document passes: {idle}.</p>' if idle else ""
+    return (note + _table(heads, rows, "wbnnn") if rows else "") + idle or _none()
 
 
 def _example(row: dict | None) -> str:

@@ -1,8 +1,8 @@
 import pytest
-import small_world as world
 
 from pipeline.errors import UserError
 from pipeline.explain import explain
+from tests import small_world as world
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,10 @@
 import pyarrow as pa
 import pytest
-import small_world as world
 
 from pipeline.ledger import ledger
 from pipeline.schema import DUPLICATES, LEDGER, PAGES, REJECTS, VERDICTS
 from pipeline.store import Out, Part
+from tests import small_world as world
 
 
 def _table(schema, rows):

@@ -7,14 +7,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import small_world as world
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import publish, stats
+from pipeline.explain import explain
 from pipeline.ledger import KEPT
-from pipeline.run import InProcess, execute, manifest, quiet
+from pipeline.run import InProcess, execute, folder_of, manifest, quiet
 from pipeline.store import Part, Store
+from tests import small_world as world
+from tests.test_store import download, s3  # noqa: F401 - a fixture
 
 
 @pytest.fixture(scope="module")
@@ -165,6 +167,18 @@ def test_same_bytes_in_any_order_of_tasks(tmp_path):
         execute(made["corpus"], store, InProcess, quiet, order)
         said.append(manifest(store, made["corpus"]))
     assert said[0] == said[1] == said[2]
+
+
+def test_a_folder_on_s3_is_the_one_on_disk(published, s3):  # noqa: F811
+    _, made, folder = published
+    store, _, _ = world.build(f"{s3}/published")
+    there = download(store, folder_of(made["corpus"]))
+    wanted = [name for name in there if "/shards/" not in name and not name.endswith("cost.json")]
+    assert len(wanted) == 4 + world.SHARDS + 4
+    for name in wanted:
+        assert there[name] == Path(folder, name.split("/", 2)[2]).read_bytes(), name
+    story = explain(world.parts_of(store, made), world.RULES, world.id_of(0, 4))
+    assert "verdict    KEPT" in story
 
 
 @pytest.fixture()

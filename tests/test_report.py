@@ -5,10 +5,10 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-import small_world as world
 
 from pipeline import report, samples
 from pipeline.wording import bound, number, plain
+from tests import small_world as world
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +49,17 @@ def test_it_says_what_an_engineer_asks(page):
     assert "0.05 against 0.12" in text
     assert "near: 6 dropped, 1 cluster" in text
     assert re.search(r"gopher\s+gopher_word_count\s*6", text)
+
+
+def test_rules_that_nothing_fails_take_one_line():
+    idle = [
+        {"rule": "idle", "fails": 0, "alone": 0, "dropped": 0},
+        {"rule": "<idle>", "fails": 0, "alone": 0, "dropped": 0},
+    ]
+    busy = [{"rule": "busy", "column": "c", "max": 1, "fails": 3, "alone": 1, "dropped": 2}]
+    assert "Every document passes: idle, &lt;idle&gt;.</p>" in report._rules({"rules": idle + busy}, {})
+    assert report._rules({"rules": idle + busy}, {}).count("<tr>") == 2
+    assert "None." in report._rules({"rules": []}, {})
 
 
 def test_bars_are_in_proportion(page):
