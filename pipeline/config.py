@@ -84,7 +84,7 @@ def load(
         merged.take(source)
     language = merged.speaks(chain[-1])
     settings = {name: _settings(merged, name, sections[name]) for name in sections}
-    shelf = Shelf(configs / "presets", language)
+    shelf = Shelf(configs / "presets", language, merged.off())
     rules = merged.ruled(shelf, _types(merged, columns))
     _fill(settings, sections, rules, shelf)
     return Config(
@@ -120,7 +120,7 @@ def _find(recipe: str, configs: Path) -> tuple[Path, Path]:
     hint = f"did you mean {guess}? There" if guess else "there"
     raise UserError(
         f"no recipe for language '{recipe}': {hint} are {', '.join(known)}; to add one, "
-        f"copy configs/en.toml to configs/{recipe}.toml (CONTRIBUTING.md), or give the path of a .toml file"
+        f"copy configs/fr.toml to configs/{recipe}.toml (CONTRIBUTING.md), or give the path of a .toml file"
     )
 
 
@@ -251,7 +251,7 @@ class _Merged:
     def ruled(self, shelf: Shelf, columns: Columns | None) -> list[Rule]:
         rules = [entry for said in self.presets for entry in shelf.expand(said)]
         rules += [rule(said, "rules", shelf.language) for said in self.own]
-        return resolve(rules, self.changes, columns)
+        return resolve(rules, self.changes, columns, shelf.left_out)
 
 
 def _settings(merged: _Merged, name: str, stages: Callable | tuple[Callable, ...]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ A rule is one question, one reason, one number: a document is dropped when its c
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -25,6 +25,7 @@ BOUNDS: dict[str, Any] = {
     "none_of": tuple[str, ...],
     "lacks": tuple[str, ...],  # none of these words in a comma-joined column ("noai,nofollow")
 }
+_KEYS = ("source", "includes", "needs", "stop_words", "rule")  # of a preset file
 _OTHER: dict[str, Any] = {
     "name": str,
     "column": str,
@@ -78,28 +79,35 @@ class Columns:
 class Shelf:
     """The presets of a folder for one language, each file read once."""
 
-    def __init__(self, folder: Path, language: str):
-        self.folder, self.language = folder, language
+    def __init__(self, folder: Path, language: str, off: Collection[str] = ()):
+        self.folder, self.language, self.off = folder, language, off
+        self.left_out: dict[str, str] = {}  # rule -> the section that it needs and that is off
         self._words: tuple[str, ...] = ()
 
     def expand(self, said: Said, above: tuple[str, ...] = ()) -> Iterator[Rule]:
-        """Rules of the preset named by `said`, after those that it includes."""
+        """Rules of the preset named by `said`, after those that it includes.
+
+        A preset that `needs` a section which is switched off has none.
+        """
         name = check(said, str)
         source = self._find(said, name)
         if source.name in above:
             raise said.wrong(f"preset '{name}' includes itself")
-        for key in source.data:
-            if key not in ("source", "includes", "stop_words", "rule"):
-                raise Said(source.data, source, (key,)).wrong(
-                    unknown("key", key, ("source", "includes", "stop_words", "rule"))
-                )
         whole = Said(source.data, source, ())
+        for key in source.data:
+            if key not in _KEYS:
+                raise whole.of(key).wrong(unknown("key", key, _KEYS))
         self._words = self._words or _words(whole, self.language)
         for entry in _items(whole, "includes"):
             yield from self.expand(entry, (*above, source.name))
         stage = Path(name).stem
+        needs = check(whole.of("needs"), str) if "needs" in source.data else ""
         for entry in _items(whole, "rule"):
-            yield rule(entry, stage, self.language)
+            made = rule(entry, stage, self.language)
+            if needs in self.off:
+                self.left_out[made.name] = needs
+            else:
+                yield made
 
     def _find(self, said: Said, name: str) -> Source:
         if name.endswith(".toml"):
@@ -112,7 +120,9 @@ class Shelf:
                 return read(path, path.parent)
         if (self.folder / name).is_dir():
             there = ", ".join(sorted(p.stem for p in (self.folder / name).glob("*.toml")))
-            raise said.wrong(f"preset '{name}' has no bounds for language '{self.language}', only for {there}")
+            file = f"configs/presets/{name}/{self.language}.toml"
+            hint = f"only for {there}; write {file} (CONTRIBUTING.md)"
+            raise said.wrong(f"preset '{name}' has no bounds for language '{self.language}', {hint}")
         raise said.wrong(unknown("preset", name, self.names()))
 
     def words(self) -> tuple[str, ...]:
@@ -166,7 +176,9 @@ def _filled(value: Any, language: str) -> Any:
     return value.replace("{language}", language) if isinstance(value, str) else value
 
 
-def resolve(rules: list[Rule], changes: Mapping[str, Said], columns: Columns | None) -> list[Rule]:
+def resolve(
+    rules: list[Rule], changes: Mapping[str, Said], columns: Columns | None, left_out: Mapping[str, str]
+) -> list[Rule]:
     """Apply [rules.set], then check names, columns and that the rules leave anything to pass."""
     seen: dict[str, Rule] = {}
     for entry in rules:
@@ -174,6 +186,8 @@ def resolve(rules: list[Rule], changes: Mapping[str, Said], columns: Columns | N
             raise entry.said.wrong(f"rule '{entry.name}' is there twice: also at {seen[entry.name].said.place}")
         seen[entry.name] = entry
     for name, said in changes.items():
+        if name in left_out:
+            raise said.wrong(f"rule '{name}' needs [{left_out[name]}], which is off: type [{left_out[name]}]")
         if name not in seen:
             raise said.wrong(unknown("rule", name, seen))
         seen[name] = _changed(seen[name], said)

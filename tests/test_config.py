@@ -69,6 +69,7 @@ max = 1000
     "all": 'includes = ["length"]\n[[rule]]\nname = "host"\ncolumn = "host"\nnot_equals = "{language}.example"\n',
     "looped": 'includes = ["looped"]\n',
     "best": '[[rule]]\nname = "best"\ncolumn = "quality"\nmin = 0.5\n',
+    "good": 'needs = "quality"\n[[rule]]\nname = "good"\ncolumn = "quality"\nmin = 0.5\n',
     "stops": '[[rule]]\nname = "stops"\ncolumn = "stop_word_count"\nmin = 2\n',
     "odd": "rules = []\n",
     "local/xx": '[[rule]]\nname = "own"\ncolumn = "ratio"\nmax = 0.5\n',
@@ -138,6 +139,12 @@ def test_optional_sections_are_off_until_said(folder):
     assert not read(folder, 'language = "xx"\nquality = "off"\n').has("quality")
     assert not shipped(folder, overrides={"extract": "off"}).has("extract")
     assert shipped(folder, overrides={"quality": "on"}).has("quality")
+
+
+def test_a_preset_that_needs_a_section_goes_with_it(folder):
+    text = 'language = "xx"\n[rules]\npresets = ["good"]\n'
+    assert read(folder, text).rules == ()
+    assert [r["name"] for r in read(folder, text, {"quality.limit": "3"}).rules] == ["good"]
 
 
 def test_rules_are_expanded_changed_and_added_in_order(folder):
@@ -237,6 +244,10 @@ BAD = [
         'language = "xx"\n[rules]\npresets = ["length"]\n[rules.set]\nshrt = 3\n',
         "my.toml:5: unknown rule 'shrt': did you mean 'short'?",
     ),
+    (
+        'language = "xx"\n[rules]\npresets = ["good"]\n[rules.set]\ngood = 0.7\n',
+        "my.toml:5: rule 'good' needs [quality], which is off: type [quality]",
+    ),
     (ADD + 'nmae = "a"\n', "my.toml:3: unknown key 'nmae': did you mean 'name'? (in a rule)"),
     (
         ADD + 'name = "a"\ncolumn = "word_cuont"\nmin = 3\n',
@@ -307,7 +318,8 @@ BAD = [
     ('language = "xx"\n[rules]\npresets = ["none.toml"]\n', "my.toml:3: there is no preset file none.toml"),
     (
         'language = "yy"\n[rules]\npresets = ["local"]\n',
-        "my.toml:3: preset 'local' has no bounds for language 'yy', only for xx",
+        "my.toml:3: preset 'local' has no bounds for language 'yy', only for xx; "
+        "write configs/presets/local/yy.toml (CONTRIBUTING.md)",
     ),
     # TOML
     (
@@ -446,7 +458,7 @@ def test_an_unknown_language(folder, recipe, message):
     with pytest.raises(UserError) as error:
         shipped(folder, recipe)
     assert str(error.value) == (
-        f"{message}to add one, copy configs/en.toml to configs/{recipe}.toml (CONTRIBUTING.md), "
+        f"{message}to add one, copy configs/fr.toml to configs/{recipe}.toml (CONTRIBUTING.md), "
         "or give the path of a .toml file"
     )
 

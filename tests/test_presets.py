@@ -10,9 +10,11 @@ import pytest
 
 from filters.make_presets import SHIPPED, main, preset
 from filters.rules import judge
+from filters.signals import signals
 from filters.urls import urls
 from pipeline import schema
 from pipeline.config import CONFIGS, languages, load
+from pipeline.dag import Asset
 from pipeline.errors import UserError
 
 FILES = sorted((CONFIGS / "presets").rglob("*.toml"))
@@ -28,11 +30,20 @@ TYPES = {f.name: f.type for s in SCHEMAS.values() for f in s}
 REQUIRED = ("cs", "da", "de", "en", "es", "fr", "it", "nl", "pl", "pt", "ru", "sv", "tr")
 
 
-def signals(pages, *, stop_words: tuple[str, ...] = (), split_hyphens: bool = True): ...
+def decontaminate(pages, *, benchmarks: tuple[Asset, ...] = ()): ...
+
+
+def quality(pages): ...
+
+
+def publish(pages, *, region: str = "DE"): ...
+
+
+SECTIONS = {"urls": urls, "signals": signals, "quality": quality, "decontaminate": decontaminate, "publish": publish}
 
 
 def recipe(language: str | Path, **overrides):
-    return load(language, overrides, sections={"signals": signals, "urls": urls}, columns=SCHEMAS)
+    return load(language, overrides, sections=SECTIONS, columns=SCHEMAS, optional=("quality", "decontaminate"))
 
 
 def cases():
