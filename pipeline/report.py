@@ -171,7 +171,8 @@ def _instead(row: dict[str, Any]) -> str:
 
 def _page(row: dict[str, Any], about: str) -> str:
     title = f'<b dir="auto">{_e(row.get("title"))}</b>' if row.get("title") else ""
-    text = f'<p dir="auto">{_e(row["excerpt"])}</p>' if row.get("excerpt") else '<p class="quiet">no text</p>'
+    lines = re.sub(r"\s*\n\s*", " ↵ ", row.get("excerpt") or "")  # menus of one word a line would fill screens
+    text = f'<p dir="auto">{_e(lines)}</p>' if row.get("excerpt") else '<p class="quiet">no text</p>'
     return f"<article>{title}<small>{_e(row['url'])}</small><small>{about}</small>{text}</article>"
 
 

@@ -40,7 +40,7 @@ rect.copy { fill: var(--copy); } rect.shared { fill: var(--shared); }
 i.left { background: var(--left); } i.lost { background: var(--lost); } i.drop { background: var(--drop); }
 i.copy { background: var(--copy); }
 article { border-left: 3px solid var(--line); padding: 2px 0 2px 12px; margin: 12px 0; overflow-wrap: anywhere; }
-article p { margin: 4px 0 0; white-space: pre-line; unicode-bidi: isolate; font-size: 14px; }
+article p { margin: 4px 0 0; unicode-bidi: isolate; font-size: 14px; }
 details { border-bottom: 1px solid var(--line); padding: 6px 0; } summary { cursor: pointer; }
 .grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 440px), 1fr)); gap: 4px 32px; }
 .grid thead { display: none; } .grid table { table-layout: fixed; } .grid td.bar { width: 45%; }
