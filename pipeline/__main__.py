@@ -4,13 +4,11 @@ Exit codes: 0 the output is complete; 1 the run failed (run it again to continue
 """
 
 import argparse
-import glob
 import os
 import signal
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NoReturn
 
 from pipeline.errors import UserError
@@ -59,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
         _recipe_options(command(name, function, text))
     explain = command("explain", _explain, "one page's story: each stage, each value against its bound")
     explain.add_argument("page", metavar="URL-or-id")
-    explain.add_argument("--recipe", help="language or recipe file (default: of the latest run in the root)")
+    explain.add_argument("--recipe", required=True, metavar="LANGUAGE-or-recipe.toml")
     _run_options(explain)
     gc = command("gc", _gc, "step folders that no recorded run needs")
     gc.add_argument("--root", default="data")
@@ -111,22 +109,9 @@ def say(line: str) -> None:
 
 def _goal(arguments: argparse.Namespace) -> Any:
     from pipeline import recipe
+    from pipeline.inputs import said
 
-    return recipe.load(arguments.recipe, sources(arguments.source), dict(_pair(text) for text in arguments.set))
-
-
-def sources(said: str | None) -> tuple[str, ...] | None:
-    """Files that `--source` names: a path, or globs separated by blanks. Raises UserError when one matches nothing."""
-    if said is None:
-        return None
-    found: list[str] = []
-    for pattern in [said] if Path(said).exists() or "://" in said else said.split():
-        matches = [pattern] if "://" in pattern else sorted(glob.glob(pattern, recursive=True))
-        files = [path for path in matches if "://" in path or os.path.isfile(path)]
-        if not files:
-            raise UserError(f"--source {pattern}: no file is there; give WARC, WET, Parquet or JSONL files or a glob")
-        found += files
-    return tuple(dict.fromkeys(found))
+    return recipe.load(arguments.recipe, said(arguments.source), dict(_pair(text) for text in arguments.set))
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -193,7 +178,7 @@ def _explain(arguments: argparse.Namespace) -> None:
     from pipeline.recipe import story
     from pipeline.store import Store
 
-    print(story(arguments, Store(arguments.root), _goal))
+    print(story(_goal(arguments), Store(arguments.root), arguments.page), end="")
 
 
 def _extract(arguments: argparse.Namespace) -> None:

@@ -60,7 +60,9 @@ def _why(step: Step, store: Store, before: str | None) -> Iterator[str]:
 def _changes(old: dict, new: dict) -> Iterator[str]:
     """Own changes in full, those of inputs by the input's name (its own line says what changed)."""
     for place in ("name", "version", "libraries", "params", "tasks"):
-        yield from differences(old[place], new[place], place)
+        yield from (
+            said for said in differences(old[place], new[place], place) if not said.startswith("params.recipe:")
+        )
     if len(old["inputs"]) != len(new["inputs"]):
         yield "other inputs"
         return

@@ -34,7 +34,7 @@ class Store:
     def __init__(self, root: str | Path):
         self.root = str(root) if "://" in str(root) else str(Path(root).absolute())
         try:
-            remote = fs.FileSystem.from_uri(self.root) if "://" in self.root else None
+            remote: tuple[Any, str] | None = fs.FileSystem.from_uri(self.root) if "://" in self.root else None
         except (pa.ArrowInvalid, OSError) as error:
             raise UserError(f"ROOT={root}: not a folder that can be used ({error})") from error
         self._fs, self._base = remote or (fs.LocalFileSystem(), self.root)

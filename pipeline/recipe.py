@@ -1,0 +1,251 @@
+"""What a corpus is made of: the whole DAG on one page. Read this first.
+
+    source -> pages --+-> languages, urls, signals, quality, contamination --> verdicts --> exact --> near --+
+                      +-> fingerprints, signatures ----------------------------------^---------^           |
+                      +-----------------------------------------> ledger --> layout --> data --> corpus <----+
+
+Measure once, decide cheaply, account for everything: a changed threshold runs `verdicts` and what follows, never
+extraction; scores are kept beside the documents; every record has one row in the ledger that says why.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from dedup import candidates, exact, minhash, near
+from dedup.order import check_policy
+from extract import demo, language, pages, sources
+from filters import contamination, lines, quality, rules, signals, urls
+from pipeline import config, ledger, publish, schema
+from pipeline.check import Range
+from pipeline.config import Config
+from pipeline.dag import Asset, Leaf, Step, bucket, step, whole
+from pipeline.errors import UserError
+from pipeline.run import folder_of, manifest, parts
+from pipeline.store import Part, Store
+
+
+def source(*, paths: tuple[str, ...] = (), chunk_bytes: Annotated[int, Range(1 << 20)] = 1 << 28) -> None:
+    """Input. `paths`: files and globs, none for the demo crawl. `chunk_bytes`: larger files are read in pieces."""
+
+
+# Section of a recipe -> the stages whose settings it holds.
+SECTIONS: Mapping[str, Callable | tuple[Callable, ...]] = {
+    "source": source,
+    "extract": pages.pages,
+    "clean": lines.clean,
+    "identify": language.identify,
+    "urls": urls.urls,
+    "signals": signals.signals,
+    "quality": (quality.train, quality.score),
+    "decontaminate": (contamination.benchmark_index, contamination.benchmark_phrases, contamination.contamination),
+    "exact": (exact.exact_route, exact.exact_elect),
+    "near": (minhash.signatures, candidates.near_route, candidates.near_links, near.near_gather, near.near_elect),
+    "publish": (publish.layout, publish.data),
+}
+COLUMNS = {
+    "extract": schema.PAGES,
+    "identify": schema.LANGUAGES,
+    "urls": schema.URLS,
+    "signals": schema.SIGNALS,
+    "quality": schema.QUALITY,
+    "decontaminate": schema.CONTAMINATION,
+}
+OPTIONAL = ("clean", "quality", "decontaminate")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A recipe bound to its input: the last step, and all that explain and gc want to know."""
+
+    name: str
+    corpus: Step
+    steps: dict[str, Step]
+    config: Config
+    told: dict[str, Any]  # recipe, sources and overrides, as gc labels the run
+
+    def notes(self) -> str:
+        """What the numbers of a recipe mean, for `plan`."""
+        sigs, alike = self.steps["signatures"].params, self.steps["near_elect"].params
+        b, r = sigs["bands"], sigs["rows"]
+        chances = [(j / 100, minhash.probability(j / 100, b, r)) for j in (50, 60, 70, 75, 80, 85, 90, 95)]
+        shown = "  ".join(f"{j:.2f}: {chance:.1%}" for j, chance in chances)
+        return (
+            f"near dedup: {b} bands x {r} rows over word {sigs['ngram']}-grams, kept apart below Jaccard {alike['threshold']}"
+            f" (verified)\n  chance that a pair of this similarity is compared:  {shown}\n"
+            f"rules: {len(self.config.rules)}, in the order {', '.join(dict.fromkeys(x['stage'] for x in self.config.rules))}"
+        )
+
+
+def load(recipe: str, files: tuple[str, ...] | None, overrides: Mapping[str, str]) -> Wanted:
+    """Check a recipe (a language or a file) and bind it. Raises UserError before anything runs."""
+    settings = config.load(recipe, overrides, sections=SECTIONS, columns=COLUMNS, optional=OPTIONAL)
+    steps = build(settings, files)
+    told = {"recipe": recipe, "source": list(files or ()), "set": dict(sorted(overrides.items()))}
+    return Wanted(settings.name, steps["corpus"], steps, settings, told)
+
+
+def build(c: Config, files: tuple[str, ...] | None) -> dict[str, Step]:
+    """All steps by name. Arguments are edges: aligned shard by shard, `whole` or `bucket`."""
+    s: dict[str, Step] = {}
+
+    def add(name: str, fn: Callable, *inputs: Any, section: str = "", tasks: int | None = None, **more: Any) -> Step:
+        settings = {**(c.of(section, fn) if section else {}), **more}
+        s[name] = step(fn, *inputs, name=name, tasks=tasks, **settings)
+        return s[name]
+
+    crawl = _source(c, files, add)
+    size = sum(row["size"] for row in crawl.rows) if isinstance(crawl, Leaf) else 0
+    docs = add("pages", pages.pages, crawl if isinstance(crawl, Leaf) else bucket(crawl), section="extract")
+    if c.has("clean"):
+        docs = add("clean", lines.clean, docs, section="clean")
+
+    # measure
+    tongue = add("languages", language.identify, docs, section="identify", **_model(c))
+    listed = add("urls", urls.urls, docs, section="urls")
+    measured = add("signals", signals.signals, docs, section="signals")
+    sidecars = [docs, tongue, listed, measured]
+    scores = _quality(c, docs, tongue, add) if c.has("quality") else None
+    hits = _contamination(c, docs, add) if c.has("decontaminate") else None
+    sidecars += [x for x in (scores, hits) if x is not None]
+
+    # decide
+    judged = add("verdicts", rules.verdicts, *sidecars, rules=c.rules)
+    same = _exact(c, docs, judged, _ranked(c, "exact", s), size, add)
+    alike = _near(c, docs, judged, same, _ranked(c, "near", s), size, add)
+
+    # account and publish
+    threshold = s["near_elect"].params["threshold"]
+    book = add("ledger", ledger.ledger, docs, judged, same, alike, similarity=threshold)
+    cut = add("layout", publish.layout, whole(book), section="publish")
+    optional = [whole(scores)] if scores else []
+    beside = [whole(x) for x in (book, docs, tongue, measured, same)]
+    rows = add("data", publish.data, bucket(cut), *beside, *optional, section="publish")
+    beside = [whole(x) for x in (rows, book, docs, judged, tongue, same, alike, *([hits] if hits else []))]
+    said = json.dumps(
+        {"name": c.name, "rules": _explained(c), "steps": {k: v.key for k, v in s.items()}}, sort_keys=True
+    )
+    region = rows.params["region"]
+    add(
+        "corpus",
+        publish.corpus,
+        *beside,
+        title=f"Web corpus ({c.language})",
+        language=c.language,
+        region=region,
+        recipe=said,
+    )
+    return s
+
+
+def _source(c: Config, files: tuple[str, ...] | None, add: Callable) -> Leaf | Step:
+    """Files of the command line, else of the recipe, else the demo crawl."""
+    found = files or tuple(f for pattern in c["source"].get("paths", ()) for f in expand(c, pattern))
+    if not found:
+        return add("crawl", demo.crawl, texts_sha256=demo.content_digest())
+    chunk = c["source"].get("chunk_bytes", 1 << 28)
+    rows = sources.list_chunks(list(found), chunk)
+    seen = sorted({(row["name"], row["size"], row["mtime_ns"]) for row in rows})
+    return Leaf("files", [[list(entry) for entry in seen], chunk], tuple(rows))
+
+
+def expand(c: Config, pattern: str) -> tuple[str, ...]:
+    """Files of one entry of `source.paths`, which starts where the recipe lies."""
+    from pipeline.inputs import matching
+
+    return matching(pattern if "://" in pattern else str(c.folders["source.paths"] / pattern), "source.paths")
+
+
+def _model(c: Config) -> dict[str, Any]:
+    """A language model given by path is an asset: its content is in the key, where it lies is not."""
+    model = c["identify"].get("model", "embedded")
+    path = c.folders.get("identify.model", Path()) / model
+    return {"model": Asset.of(path)} if path.suffix in (".bin", ".ftz") and "://" not in model else {}
+
+
+def _contamination(c: Config, docs: Step, add: Callable) -> Step:
+    said = c["decontaminate"]
+    names = said.get("names") or tuple(Path(asset.path).stem for asset in said["benchmarks"])
+    index = add("benchmarks", contamination.benchmark_index, section="decontaminate", names=names)
+    phrases = add("phrases", contamination.benchmark_phrases, docs, whole(index), section="decontaminate")
+    return add(
+        "contamination", contamination.contamination, docs, whole(index), whole(phrases), section="decontaminate"
+    )
+
+
+def _ranked(c: Config, section: str, s: dict[str, Step]) -> list[Step]:
+    """The sidecar with the column of `keep = "best:<column>"`, so that dedup can rank by it."""
+    keep = c[section].get("keep", "oldest")
+    check_policy(keep)
+    column = keep.partition("best:")[2].strip()
+    found = [s[name] for name in ("signals", "languages", "quality") if name in s and column in _columns(s[name])]
+    if column and not found:
+        raise UserError(f"[{section}] keep = {keep!r}: no stage that is on makes a column {column!r}")
+    return found[:1]
+
+
+def _columns(made: Step) -> list[str]:
+    return [name for name in made.stage.outputs["part"].names if name != "id"]
+
+
+def _exact(c: Config, docs: Step, judged: Step, ranked: list[Step], size: int, add: Callable) -> Step:
+    n = c["exact"].get("partitions") or partitions(size)
+    prints = add("fingerprints", exact.fingerprints, docs)
+    routed = add("exact_route", exact.exact_route, docs, prints, judged, *ranked, section="exact", partitions=n)
+    elected = add("exact_elect", exact.exact_elect, bucket(routed), section="exact", tasks=n)
+    return add("exact", exact.exact_join, docs, bucket(elected), judged)
+
+
+def _near(c: Config, docs: Step, judged: Step, same: Step, ranked: list[Step], size: int, add: Callable) -> Step:
+    n = c["near"].get("partitions") or partitions(size)
+    sigs = add("signatures", minhash.signatures, docs, section="near")
+    kept = [judged, same, *ranked]
+    routed = add("near_route", candidates.near_route, docs, sigs, judged, same, section="near", partitions=n)
+    links = add("near_links", candidates.near_links, bucket(routed), section="near", tasks=n)
+    groups = add("near_components", candidates.near_components, whole(links), whole(sigs))
+    gathered = add("near_gather", near.near_gather, docs, sigs, bucket(groups), *kept, section="near", partitions=n)
+    elected = add("near_elect", near.near_elect, bucket(gathered), section="near", tasks=n)
+    return add("near", near.near_join, docs, bucket(elected), judged, same)
+
+
+def partitions(size: int) -> int:
+    """Shuffle partitions for `size` bytes of raw input: one a GiB keeps the memory of each far below that."""
+    return min(max(2, -(-size >> 30)), 4096)
+
+
+def _explained(c: Config) -> list[dict[str, Any]]:
+    return [{**rule, "why": c.why.get(rule["name"], "")} for rule in c.rules]
+
+
+def story(wanted: Wanted, store: Store, page: str) -> str:
+    """`explain` for a page of the finished corpus of a recipe. Raises UserError when it is not finished."""
+    from pipeline.explain import explain
+
+    if manifest(store, wanted.corpus) is None:
+        raise UserError(
+            f"{store.root}: the corpus of this recipe and source is not made yet; run `corpus` with the same options"
+        )
+    names = {"pages": "clean" if "clean" in wanted.steps else "pages"}
+    shown = (
+        "ledger",
+        "pages",
+        "languages",
+        "urls",
+        "signals",
+        "quality",
+        "contamination",
+        "verdicts",
+        "exact",
+        "near",
+        "data",
+    )
+    found: dict[str, list[Part]] = {}
+    for name in shown:
+        made = wanted.steps.get(names.get(name, name))
+        if made is not None and store.exists(f"{folder_of(made)}/manifest.json"):
+            found[name] = parts(store, made)
+        elif made is not None:
+            raise UserError(f"{store.uri(folder_of(made))} is gone; run `corpus` again to explain pages from it")
+    return explain(found, wanted.config.rules, page)
