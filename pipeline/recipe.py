@@ -72,10 +72,11 @@ class Wanted:
         b, r = sigs["bands"], sigs["rows"]
         chances = [(j / 100, minhash.probability(j / 100, b, r)) for j in (50, 60, 70, 75, 80, 85, 90, 95)]
         shown = "  ".join(f"{j:.2f}: {chance:.1%}" for j, chance in chances)
+        presets = dict.fromkeys(rule["stage"] for rule in self.config.rules)
         return (
-            f"near dedup: {b} bands x {r} rows over word {sigs['ngram']}-grams, kept apart below Jaccard {alike['threshold']}"
-            f" (verified)\n  chance that a pair of this similarity is compared:  {shown}\n"
-            f"rules: {len(self.config.rules)}, in the order {', '.join(dict.fromkeys(x['stage'] for x in self.config.rules))}"
+            f"near dedup: {b} bands x {r} rows over word {sigs['ngram']}-grams, verified Jaccard of {alike['threshold']}\n"
+            f"  chance that a pair of this similarity is compared:  {shown}\n"
+            f"rules: {len(self.config.rules)}, in the order {', '.join(presets)}"
         )
 
 

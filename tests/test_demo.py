@@ -381,7 +381,7 @@ def test_stage_yields_the_files_and_a_row_each():
     assert {out.name: out.data for out in outs if out.table is None} == files()
     tables = [out.table for out in outs if out.table is not None]
     assert [out.bucket for out in outs if out.table is not None] == list(range(len(NAMES)))
-    assert [table["path"].to_pylist() for table in tables] == [[name] for name in NAMES]
+    assert [table["name"].to_pylist() for table in tables] == [[name] for name in NAMES]
     assert sum(table["records"][0].as_py() for table in tables) == 4 + 3 * len(pages()) - 1
 
 
