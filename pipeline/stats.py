@@ -16,7 +16,9 @@ HOSTS = 1_000_000  # distinct hosts held; beyond, the rarest are let go, and cou
 _BINS = 1000  # of quality, so deciles are right to 0.001
 # Before documents, records fall at these places, in this order; stages that are not named here come last.
 _BEFORE = ("source", "http", "decode", "prefilter", "language", "extract")
-_TROUBLE = re.compile(r"timeout|crash|killed|memory|damage|corrupt|truncated|undecodable|unreadable|too_deep|error|lost")
+_TROUBLE = re.compile(
+    r"timeout|crash|killed|memory|damage|corrupt|truncated|undecodable|unreadable|too_deep|error|lost"
+)
 
 
 def count(
