@@ -61,7 +61,7 @@ KINDS = {
     "server_error": "500 and 503",
     "redirect": "301, 302, 307",
 }  # fmt: skip
-# One row a file, in a bucket of its own, as the stage `pages` takes them: without a path, a raw file of the same step.
+# One row a file, in a bucket of its own, as the stage `pages` takes them; `path` is relative: a raw file of the same step.
 FILES = pa.schema(
     [("path", pa.string()), ("name", pa.string()), ("start", pa.int64()), ("end", pa.int64()), ("records", pa.int64())]
 )
@@ -90,7 +90,7 @@ def crawl(*, seed: int = 1, texts_sha256: str = "") -> Iterator[pa.Table | Out]:
     for name, (data, _) in files.items():
         yield Out.file(name, data)
     for i, (name, (_, records)) in enumerate(files.items()):
-        row = {"path": None, "name": name, "start": 0, "end": None, "records": records}
+        row = {"path": name, "name": name, "start": 0, "end": None, "records": records}
         yield Out(pa.Table.from_pylist([row], FILES), bucket=i)
 
 

@@ -74,7 +74,7 @@ class Wanted:
         shown = "  ".join(f"{j:.2f}: {chance:.1%}" for j, chance in chances)
         presets = dict.fromkeys(rule["stage"] for rule in self.config.rules)
         return (
-            f"near dedup: {b} bands x {r} rows over word {sigs['ngram']}-grams, verified Jaccard of {alike['threshold']}\n"
+            f"near dedup: {b} bands x {r} rows over word {sigs['ngram']}-grams, verified Jaccard {alike['threshold']}\n"
             f"  chance that a pair of this similarity is compared:  {shown}\n"
             f"rules: {len(self.config.rules)}, in the order {', '.join(presets)}"
         )
