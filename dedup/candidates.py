@@ -110,7 +110,7 @@ def near_components(links: list[Part], sigs: list[Part]) -> Iterator[Out]:
     parent = np.arange(first[-1])
     for part in links:
         for batch in part.batches():
-            _union(_dense(batch["doc"].to_numpy(), first), _dense(batch["root"].to_numpy(), first), parent)
+            union(_dense(batch["doc"].to_numpy(), first), _dense(batch["root"].to_numpy(), first), parent)
     together = _members(parent)
     for shard in range(len(sigs)):
         rows = np.flatnonzero(together[first[shard] : first[shard + 1]])
@@ -160,7 +160,8 @@ def unite(parent, x, y):
 
 
 @njit(cache=True, nogil=True)
-def _union(x, y, parent):
+def union(x, y, parent):
+    """Unite x[i] and y[i] for all i."""
     for i in range(len(x)):
         unite(parent, x[i], y[i])
 

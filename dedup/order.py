@@ -20,13 +20,13 @@ def check_policy(keep: str) -> None:
 def order_keys(keep: str, documents: pa.Table, scores: dict[str, pa.ChunkedArray]) -> np.ndarray:
     """(d,) int64 sort keys, the smallest stays; equal keys are told apart by id, where the smaller one stays.
 
-    `documents` has `date` (seconds) and `chars`; `scores` maps names to numbers (`best:<column>`, highest first).
+    `documents` has `date` and `chars`; `scores` maps names to numbers (`best:<column>`, highest first).
     Nulls and NaN come last. Raises UserError for a policy or column that there is not.
     """
     check_policy(keep)
     if keep.startswith("best:"):
         return ~_sortable(_score(keep[5:].strip(), scores))
-    values = documents["chars" if keep == "longest" else "date"]
+    values = documents["chars"] if keep == "longest" else documents["date"].cast(pa.timestamp("s", "UTC"))
     known = values.cast(pa.int64()).fill_null(LAST if keep == "oldest" else ~LAST).to_numpy()
     return known if keep == "oldest" else ~known
 
