@@ -61,7 +61,7 @@ KINDS = {
     "server_error": "500 and 503",
     "redirect": "301, 302, 307",
 }  # fmt: skip
-# One row a file, in a bucket of its own, as the stage `pages` takes them; `path` is relative: a raw file of the same step.
+# One row a file, each in its own bucket, as the stage `pages` takes them; a relative `path` is a raw file of the step.
 FILES = pa.schema(
     [("path", pa.string()), ("name", pa.string()), ("start", pa.int64()), ("end", pa.int64()), ("records", pa.int64())]
 )
