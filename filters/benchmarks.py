@@ -29,7 +29,9 @@ ANSWER = ("answer", "canonical_solution", "solution", "answerKey", "answers", "t
 IDS = ("id", "task_id", "qid", "question_id", "idx")
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
 # Prompts made of an item: words of the prompt's author are no part of the item.
-_HEAD = re.compile(r"^(?:Please [^:]{0,120}?(?:question|sentence)|Please [^:]{0,120}), question: |^Please [^:]{0,120}: ")
+_HEAD = re.compile(
+    r"^(?:Please [^:]{0,120}?(?:question|sentence)|Please [^:]{0,120}), question: |^Please [^:]{0,120}: "
+)
 _TAIL = re.compile(r"\s*Answer format: [\w/]+\s*$")
 _OPTIONS = re.compile(r"\s*(?:Answer Choices|The options):\s*")
 _NUMBERED = re.compile(r"\s*\b(?:Answer|Option|Solution|Ending)\s?\d\s?:\s*")
@@ -74,7 +76,11 @@ def find(places: tuple[str, ...]) -> tuple[tuple[Asset, ...], tuple[str, ...]]:
 
 
 def _files(place: str) -> list[str]:
-    return [place] if Path(place).is_file() else [path for path in glob.glob(place, recursive=True) if Path(path).is_file()]
+    return (
+        [place]
+        if Path(place).is_file()
+        else [path for path in glob.glob(place, recursive=True) if Path(path).is_file()]
+    )
 
 
 def _suffix(path: Path | str) -> str:

@@ -26,10 +26,13 @@ from pipeline.schema import CONTAMINATION
 from pipeline.store import Out, Part
 from pipeline.tokens import buffers, classes, words
 
-WORDS = 4  # words of a seed. One altered word of eight leaves a run of four; longer seeds miss lightly altered questions
+WORDS = (
+    4  # words of a seed. One altered word of eight leaves a run of four; longer seeds miss lightly altered questions
+)
 CANDIDATE = 0.15  # share of a sequence's seeds (by weight) that must be near each other before it is aligned
 _LEAST = 5 * matching.UNIT  # weight of the words of a text: less is no evidence, however much of it is found
 _FOREIGN = 3 * matching.GAP  # a whole match may have so many foreign words in it: `Answer:` before the answer
+_NEARLY = 0.75  # a short question with its choices or answer behind it is evidence enough with this share of it
 _COMMON_AT_LEAST = 10  # documents: in a small crawl 1 % of them is no evidence that a phrase is common
 
 INDEX = pa.schema(
@@ -208,7 +211,7 @@ def _weights(known: _Index, phrases: list[Part], common: float) -> matching.Weig
         at = np.searchsorted(table.gram, counted["gram"].to_numpy())
         found[at] += counted["documents"].to_numpy()
         total += sum(part.table(name="totals")["documents"].to_pylist())
-    return matching.weigh(table, found, max(_COMMON_AT_LEAST, common * total), CANDIDATE)
+    return matching.weigh(table, known.inner, found, max(_COMMON_AT_LEAST, common * total), CANDIDATE)
 
 
 class _Hit(NamedTuple):
@@ -252,11 +255,10 @@ def _matches(
     sequences = t.hash, t.first, weights.word, known.inner, weights.window, known.answer, known.answer_first
     aligned = matching.align(found, folded.hash, folded.first, *sequences, near)
     s = found[:, 1]
-    running = np.concatenate([[0], np.cumsum(weights.word, dtype=np.int64)])
-    totals = np.stack([running[t.first[s] + known.inner[s]], running[t.first[s + 1]]]) - running[t.first[s]]
+    totals = np.stack([weights.inner[s], weights.whole[s]])
     score, policy, answered = aligned[:, [0, 3]].T, known.policies[:, s], aligned[:, 6] > 0
-    longer = np.stack([np.zeros(len(s), bool), known.inner[s] < t.first[s + 1] - t.first[s]])
-    whole = score >= totals - _FOREIGN - np.where(longer, matching.UNIT, 0)
+    longer = np.stack([np.zeros(len(s), bool), score[1] > score[0]])  # some of what stands behind the question, too
+    whole = (score >= totals - _FOREIGN) | (longer & (score >= _NEARLY * totals))
     answered_too = np.stack([answered, np.zeros_like(answered)])
     counts = (totals >= _LEAST) & ((policy == "share") | (policy == "whole") & (whole | answered_too))
     share = np.where(counts, score / np.maximum(totals, 1), 0.0)

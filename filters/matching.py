@@ -49,6 +49,8 @@ class Weights(NamedTuple):
 
     gram: np.ndarray  # (g,) int32, 0..UNIT
     word: np.ndarray  # (n,) int32, 0..UNIT: mean weight of the k-grams over the word
+    inner: np.ndarray  # (s,) int64: weight of the sequence's first words, the question's own
+    whole: np.ndarray  # (s,) int64: weight of all its words
     need: np.ndarray  # (s,) int64: weight of k-grams that makes a candidate
     window: np.ndarray  # (s,) int64: words
 
@@ -90,11 +92,16 @@ def _fold(hashes, start, end, first, data, table, lower):
     for d in range(len(first) - 1):
         i, last = first[d], first[d + 1]
         while i < last:
-            j = _joined(i, last, start, end, data)
-            if j > i or end[i] - start[i] > 1 or not _is_latin(data[start[i]]):
-                whole = _without_zeros(i, j, start, end, data)
+            byte = data[start[i]]
+            j = i
+            if 48 <= byte <= 57 or end[i] < len(data) and data[end[i]] >= 0xC2:  # hardly ever: the rest is plain
+                j = _joined(i, last, start, end, data)
+            if j > i or end[i] - start[i] > 1 or not _is_latin(byte):
+                whole = i if j == i else _without_zeros(i, j, start, end, data)
                 out_start[n], out_end[n] = start[i], end[j]
-                out_hash[n] = hashes[i] if whole == i else hash_span(data, start[i], end[whole], table, lower)
+                out_hash[n] = hashes[i]
+                if whole > i:
+                    out_hash[n] = hash_span(data, start[i], end[whole], table, lower)
                 n += 1
             i = j + 1
         out_first[d + 1] = n
@@ -232,12 +239,7 @@ def evidence(sequences: list[np.ndarray], k: int) -> np.ndarray:
     """(s,) int64 weight of each sequence where none of its k-grams is common: what it can be judged by at the most."""
     first = np.concatenate([[0], np.cumsum([len(s) for s in sequences], dtype=np.int64)])
     table = build(np.concatenate([np.zeros(0, np.uint64), *sequences]), first, k)
-    return _sums(weigh(table, np.zeros(len(table.gram), np.int64), 2.0, 1.0).word, first)
-
-
-def _sums(values: np.ndarray, first: np.ndarray) -> np.ndarray:
-    running = np.concatenate([[0], np.cumsum(values, dtype=np.int64)])
-    return running[first[1:]] - running[first[:-1]]
+    return weigh(table, np.diff(first), np.zeros(len(table.gram), np.int64), 2.0, 1.0).whole
 
 
 @functools.cache
@@ -275,12 +277,24 @@ def _hashed(grams, bits, slots):
     return bitmap, slot
 
 
+@njit(cache=True, nogil=True)
+def _maybe(hashes, low, high, k, bitmap, shift, gram, place):
+    """Grams of words low to high that pass the bitmap into `gram`, where they begin into `place`; returns how many.
+
+    Without a branch, so that the processor waits for many places of memory at once.
+    """
+    n = 0
+    for i in range(low, high - k + 1):
+        h = gram_at(hashes, i, k)
+        bit = h >> shift
+        gram[n], place[n] = h, i
+        n += np.int64((bitmap[bit >> np.uint64(6)] >> (bit & np.uint64(63))) & np.uint64(1))
+    return n
+
+
 @njit(cache=True, nogil=True, inline="always")
-def _find(h, grams, bitmap, shift, slot):
+def _find(h, grams, slot):
     """Number of the gram with this hash, or -1."""
-    high = h >> shift
-    if not (bitmap[high >> np.uint64(6)] >> (high & np.uint64(63))) & np.uint64(1):
-        return np.int32(-1)
     mask = np.uint64(len(slot) - 1)
     at = h & mask
     while slot[at] >= 0 and grams[slot[at]] != h:
@@ -288,14 +302,22 @@ def _find(h, grams, bitmap, shift, slot):
     return slot[at]
 
 
+@njit(cache=True, nogil=True)
+def _longest(first):
+    longest = 0
+    for d in range(len(first) - 1):
+        longest = max(longest, first[d + 1] - first[d])
+    return longest
+
+
 def shift_of(table: Table) -> np.uint64:
     return np.uint64(64 - (len(table.filter) * 64).bit_length() + 1)
 
 
-def weigh(table: Table, common: np.ndarray, bound: float, share: float) -> Weights:
+def weigh(table: Table, inner: np.ndarray, common: np.ndarray, bound: float, share: float) -> Weights:
     """Weights of k-grams and words from how many documents have them elsewhere.
 
-    common: (g,) documents or other sequences with the gram. A gram of at most one weighs UNIT, of `bound` or more
+    inner: (s,) how many of a sequence's words are the question's own. common: (g,) documents or other sequences with the gram. A gram of at most one weighs UNIT, of `bound` or more
     nothing, between them log-linearly (inverse document frequency, Spärck Jones 1972, cut at both ends); one of nothing
     but numbers weighs nothing (numbered lists and tables of a law hold any run of small numbers). A word weighs the mean of the grams over it. `share`: part of a sequence's weight of k-grams that makes a candidate.
     """
@@ -303,10 +325,12 @@ def weigh(table: Table, common: np.ndarray, bound: float, share: float) -> Weigh
     gram = np.rint(UNIT * np.clip(rarity, 0.0, 1.0)).astype(np.int32)
     gram[table.numeric] = 0
     word, seeds = _word_weights(table.hash, table.first, table.k, table.gram, gram, table.posted)
-    lengths = np.diff(table.first)
+    running = np.concatenate([[0], np.cumsum(word, dtype=np.int64)])
+    begin, stop = table.first[:-1], table.first[1:]
+    sums = running[begin + inner] - running[begin], running[stop] - running[begin]
     need = np.maximum(1, np.ceil(share * seeds)).astype(np.int64)
     need[seeds == 0] = np.iinfo(np.int64).max
-    return Weights(gram, word, need, lengths * 3 // 2 + 8)
+    return Weights(gram, word, *sums, need, (stop - begin) * 3 // 2 + 8)
 
 
 @njit(cache=True, nogil=True)
@@ -333,12 +357,13 @@ def count(hashes, first, k, grams, posting, posted, bitmap, shift, slot, lengths
 
     So a leaked question that is copied all over the crawl does not pass for a common phrase.
     """
-    seen, doc_of, hits = np.full(len(grams), -1, np.int64), np.full(len(lengths), -1, np.int64), np.zeros(len(lengths), np.int64)
-    held = np.empty(len(grams), np.int32)
+    seen, doc_of = np.full(len(grams), -1, np.int64), np.full(len(lengths), -1, np.int64)
+    hits, held = np.zeros(len(lengths), np.int64), np.empty(len(grams), np.int32)
+    gram, place = np.empty(_longest(first) + 1, np.uint64), np.empty(_longest(first) + 1, np.int64)
     for d in range(len(first) - 1):
         n = 0
-        for i in range(first[d], first[d + 1] - k + 1):
-            g = _find(gram_at(hashes, i, k), grams, bitmap, shift, slot)
+        for j in range(_maybe(hashes, first[d], first[d + 1], k, bitmap, shift, gram, place)):
+            g = _find(gram[j], grams, slot)
             if g < 0 or seen[g] == d:
                 continue
             seen[g], held[n] = d, g
@@ -364,26 +389,27 @@ def candidates(hashes, first, k, grams, posting, posted, bitmap, shift, slot, we
 
     A match spans at most two neighbouring stretches, so none is missed for where the stretches begin.
     """
-    s_count = len(need)
-    doc_of, stretch = np.full(s_count, -1, np.int64), np.zeros(s_count, np.int64)
-    now, before, told = np.zeros(s_count, np.int64), np.zeros(s_count, np.int64), np.zeros(s_count, np.int64)
+    # of each sequence, side by side in memory: document, stretch, weight in it, weight in the one before, stretch told of
+    state = np.full((len(need), 5), -1, np.int64)
     out, n = np.empty((1024, 3), np.int64), 0
+    gram, place = np.empty(_longest(first) + 1, np.uint64), np.empty(_longest(first) + 1, np.int64)
     for d in range(len(first) - 1):
-        for i in range(first[d], first[d + 1] - k + 1):
-            g = _find(gram_at(hashes, i, k), grams, bitmap, shift, slot)
+        for j in range(_maybe(hashes, first[d], first[d + 1], k, bitmap, shift, gram, place)):
+            g = _find(gram[j], grams, slot)
             if g < 0 or weight[g] == 0:
                 continue
             for at in range(posted[g], posted[g + 1]):
                 s = posting[at]
-                b = (i - first[d]) // window[s]
-                if doc_of[s] != d:
-                    doc_of[s], stretch[s], now[s], before[s], told[s] = d, b, 0, 0, -1
-                elif stretch[s] != b:
-                    before[s] = now[s] if stretch[s] == b - 1 else 0
-                    stretch[s], now[s] = b, 0
-                now[s] += weight[g]
-                if told[s] != b and now[s] + before[s] >= need[s]:
-                    told[s] = b
+                b = (place[j] - first[d]) // window[s]
+                own = state[s]
+                if own[0] != d:
+                    own[0], own[1], own[2], own[3], own[4] = d, b, 0, 0, -1
+                elif own[1] != b:
+                    own[3] = own[2] if own[1] == b - 1 else 0
+                    own[1], own[2] = b, 0
+                own[2] += weight[g]
+                if own[4] != b and own[2] + own[3] >= need[s]:
+                    own[4] = b
                     if n == len(out):
                         grown = np.empty((2 * n, 3), np.int64)
                         grown[:n] = out
