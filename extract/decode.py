@@ -33,6 +33,8 @@ _SUPERSETS = {
     "iso8859-9": "cp1254",
     "ascii": "cp1252",
 }
+# what a detector says of Latin text with few other letters, and hardly a page is in
+_RARE = {"iso8859-3", "iso8859-4", "iso8859-10", "iso8859-13", "iso8859-14", "iso8859-16", "mac-roman"}
 _NAMES = {"gb18030": "gb18030", "big5hkscs": "big5", "cp932": "shift_jis", "cp949": "euc-kr", "cp874": "windows-874"}
 
 
@@ -108,8 +110,9 @@ def _detected(data: bytes, said: list[str]) -> Decoded:
 
     found = detect_encoding(data, max_len=SAMPLE) or "cp1252"
     guess = _SUPERSETS.get(found, found)
-    tries = [_decoded(data, codec) for codec in dict.fromkeys((guess, *said))]
-    return min(tries, key=lambda decoded: decoded.lost)  # the first of equals
+    guess = "cp1252" if guess in _RARE else guess
+    fitting = (codec for codec in (guess, *said) if not contradicted(data, codec))
+    return _decoded(data, next(fitting, "cp1252"))
 
 
 def _decoded(data: bytes, codec: str) -> Decoded:

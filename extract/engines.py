@@ -51,7 +51,7 @@ def _trafilatura(html: str, favour: str) -> str:
 
 
 def _resiliparse(html: str, favour: str) -> str:
-    """resiliparse's main content; `favour` recall takes the whole page's text, precision leaves users' comments out."""
+    """resiliparse's main content without users' comments; `favour` recall takes all of the page's text."""
     from resiliparse.extract.html2text import extract_plain_text
 
     if (found := depth(html)) > MAX_DEPTH:
@@ -66,7 +66,7 @@ def _resiliparse(html: str, favour: str) -> str:
             links=False,
             form_fields=False,
             noscript=False,
-            comments=favour != "precision",
+            comments=False,
         )
     )
 

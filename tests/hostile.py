@@ -52,3 +52,20 @@ def act(word: str) -> str:
 def outside(settings: str, first: int, guilty: dict, begin: Callable[[int], None]) -> Iterator[tuple[int, str]]:
     yield 0, "a result before"
     os._exit(3)
+
+
+def pages_work(task, first, guilty, begin):
+    """The pages' own work with an engine that some pages drive mad."""
+    from extract import engines, pages
+
+    engines.ENGINES["resiliparse"] = mad
+    return pages.work(task, first, guilty, begin)
+
+
+def mad(html: str, favour: str) -> str:
+    for word in ("spin", "die=SIGSEGV", "exit=5", "eat=900", "raise=no good"):
+        if f"[{word}]" in html:
+            act(word)
+    if "[memory error]" in html:
+        raise MemoryError
+    return "" if "[nothing]" in html else html

@@ -80,6 +80,13 @@ def meta(charset: str) -> bytes:
             POLISH,
             "iso-8859-2",
         ),
+        (
+            "a few bytes, nothing said",
+            b"ein Fl\xfcchtiger Satz. " * 9,
+            None,
+            "ein Flüchtiger Satz. " * 9,
+            "windows-1252",
+        ),
         ("empty", b"", None, "", "utf-8"),
     ],
 )
