@@ -89,9 +89,10 @@ def identify(
 ) -> Iterator[pa.Table]:
     """Label each page with its language, and with a second one where part of the text is in it.
 
-    `model`, `sha256`: see `identifier`; a file must be pinned, since its content shapes the rows. `characters`: length of each of the three pieces of text that are read.
-    `window`: characters of the windows that are labelled one by one. `second_language` is the most frequent other
-    language of the windows that are sure (score of at least 0.5), `second_score` its share of all windows (0..1).
+    `model`, `sha256`: see `identifier`; a file must be pinned, since its content shapes the rows. `characters`: length
+    of each of the three pieces of text that are read. `window`: characters of the windows that are labelled one by
+    one. `second_language` is the most frequent other language of the windows that are sure (score of at least 0.5),
+    `second_score` its share of all windows (0..1).
     """
     check(model, sha256)
     backend = identifier(model, sha256, characters)

@@ -107,8 +107,9 @@ def _clean(data, offsets, lower, out, bounds):
                 elif 97 <= b <= 122 or (size == 2 and point > 0xBF):
                     small = True
                 end += size
-            address |= end - at > 4 and data[at] | 32 == 119 and data[at + 1] | 32 == 119 and data[at + 3] == 46
-            if not address:
+            if end - at > 4 and data[at + 3] == 46:
+                address |= data[at] | 32 == 119 and data[at + 1] | 32 == 119 and data[at + 2] | 32 == 119
+            if not address and end > at:
                 fold = capitals > 1 and not small
                 while at < end:
                     b = data[at]

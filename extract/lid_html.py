@@ -70,17 +70,17 @@ def _word(data, at, stop):
 
 
 @njit(cache=True, nogil=True)
-def _has(keys, key):
-    for one in keys:  # noqa: SIM110 - numba compiles no generator expression
-        if one == key:
-            return True
-    return False
+def _place(keys, key):
+    for i in range(len(keys)):
+        if keys[i] == key:
+            return i
+    return -1
 
 
 @njit(cache=True, nogil=True)
 def _tag_end(data, at):
     """Offset behind the `>` that ends a tag; one inside a quoted value does not, unless the quote is never closed."""
-    limit = min(len(data), at + 4096)
+    limit = min(len(data), at + 2048)
     first, quote = -1, 0
     while at < limit:
         b = data[at]
@@ -108,12 +108,12 @@ def _comment_end(data, at):
 
 @njit(cache=True, nogil=True)
 def _element_end(data, at, name):
-    """Offset of the end tag `</name`; `at` when the page has none (an unclosed `<select>` must not hide the rest)."""
+    """Offset of the end tag `</name`; -1 when the page has none (an unclosed `<select>` must not hide the rest)."""
     here = at
     while True:
         here = _find(data, here, 60)
         if here + 2 >= len(data):
-            return at
+            return -1
         if data[here + 1] == 47 and _word(data, here + 2, min(len(data), here + 12))[0] == name:
             return here
         here += 1
@@ -165,6 +165,7 @@ def _put(out, n, point):
 def _runs(data, skipped, inline, names, points, text, start, letters):
     at, n, size, count, space = 0, 0, 0, 0, True
     start[0] = 0
+    open_ended = np.zeros(len(skipped), np.bool_)  # elements that nothing closes from here on: not looked for again
     while at < len(data):
         b = data[at]
         if b == 60 and at + 1 < len(data):
@@ -176,9 +177,12 @@ def _runs(data, skipped, inline, names, points, text, start, letters):
                     continue
                 name, _ = _word(data, at + 1 + (c == 47), min(len(data), at + 12))
                 at = _tag_end(data, at + 1)
-                if letter and _has(skipped, name):
-                    at = _element_end(data, at, name)
-                ends = not _has(inline, name)
+                skip = _place(skipped, name) if letter else -1
+                if skip >= 0 and not open_ended[skip]:
+                    end = _element_end(data, at, name)
+                    open_ended[skip] = end < 0
+                    at = max(at, end)
+                ends = _place(inline, name) < 0
                 if size > start[n] and not space and (ends or name == 97 or name == 25202):  # a, br
                     text[size] = 32
                     size, space = size + 1, True

