@@ -95,10 +95,11 @@ def _stem(name: str) -> str:
 
 def read(path: str) -> Iterator[Item]:
     """Items of one file, in its order. Raises UserError (file and row) for what is no benchmark."""
-    rows = 0
-    for rows, record in enumerate(_records(path), 1):  # noqa: B007 - counted for the message below
-        yield _item(record, rows, path)
-    if not rows:
+    number = 0
+    for record in _records(path):
+        number += 1
+        yield _item(record, number, path)
+    if not number:
         raise UserError(f"{path}: no items; a benchmark file has one record an item")
 
 

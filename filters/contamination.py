@@ -1,15 +1,16 @@
 """Decontamination: which documents carry items of benchmarks, question and answer apart.
 
-Three stages. `benchmark_index` reads benchmarks into word sequences; `benchmark_phrases` counts on the crawl which of their
-k-grams are common phrases; `contamination` aligns the sequences with every document. What is dropped is a rule on the score.
+Three stages. `benchmark_index` reads benchmarks into word sequences; `benchmark_phrases` counts on the crawl which of
+their k-grams are common phrases; `contamination` aligns the sequences with every document. What is dropped is a rule on
+the score.
 
-Score of an item in a document: the share of its words that stand there in order and close together, every word weighted by
-how rare the k-grams over it are on the crawl, less a tenth of a word for each foreign word in between. A verbatim copy
-scores 1, whatever its case, punctuation, line breaks and format of numbers; an altered word costs about its share.
+Score of an item in a document: the share of its words that stand there in order and close together, every word weighted
+by how rare the k-grams over it are on the crawl, less a tenth of a word for each foreign word in between. A verbatim
+copy scores 1, whatever its case, punctuation, line breaks and format of numbers; an altered word costs about its share.
 
-Policy for short text: `n` words (13, as GPT-3: Brown et al. 2020, appendix C) or more are judged by that share. Below, down
-to `min_words`, only a whole match counts, or a partial one with the answer close by. Still shorter questions are matched
-together with their choices or answer, and left out (policy "too short") when that is not enough either.
+Policy for short text: `n` words (13, as GPT-3: Brown et al. 2020, appendix C) or more are judged by that share. Below,
+down to `min_words`, a question alone counts only whole, with its answer close by also in part. Still shorter questions
+are matched together with their choices or answer, and left out (policy "too short") when that is not enough either.
 """
 
 from collections.abc import Iterator
@@ -68,9 +69,9 @@ def benchmark_index(
 ) -> Iterator[pa.Table]:
     """One row a word sequence of each benchmark item. One task, no inputs.
 
-    benchmarks, names: files and what the report calls them (`filters.benchmarks.find` gives both; without names they are
-    called by the sha256 of their content). n: words from which a share of the text is judged. min_words: words below which
-    nothing is. Raises UserError for a file that is no benchmark.
+    benchmarks, names: files and what the report calls them (`filters.benchmarks.find` gives both; without names they
+    are called by the sha256 of their content). n: words from which a share of the text is judged. min_words: words
+    below which nothing is. Raises UserError for a file that is no benchmark.
     """
     for i, asset in enumerate(benchmarks):
         name = names[i] if names else asset.sha256[:12]
@@ -154,10 +155,10 @@ def _ragged(lists: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
 
 @stage(version=1, outputs={"part": PHRASES, "totals": TOTALS})
 def benchmark_phrases(pages: Part, index: list[Part], *, sample: float = 1.0) -> Iterator[pa.Table | Out]:
-    """How many documents of the shard have each seed (4 words) of the index, where at all: what is common is no evidence.
+    """How many documents of the shard have each seed (4 words) of the index, where any: what is common is no evidence.
 
-    Documents that hold half of a sequence are left out of its own seeds' counts, so that a leaked item which is copied all
-    over the crawl does not become a common phrase (sequences below 13 words cannot be told from phrases and count).
+    Documents that hold half of a sequence are left out of its own seeds' counts, so that a leaked item which is copied
+    all over the crawl does not become a common phrase (sequences below 13 words cannot be told from phrases and count).
     sample: share of documents counted, chosen by the hash of the id, whatever the shards.
     """
     known = _load(index)
@@ -191,9 +192,9 @@ def contamination(
 ) -> Iterator[pa.Table | Out]:
     """The benchmark item that each document has most of, and a row of output "hits" for every item.
 
-    report: score from which an item is reported (below, the document's score is 0). near: words around a question in which
-    a short answer is looked for. common: share of documents (of the crawl and the benchmarks' items, and at least 10 of
-    them) from which on a phrase weighs nothing.
+    report: score from which an item is reported (below, the document's score is 0). near: words around a question in
+    which a short answer is looked for. common: share of documents (of the crawl and the benchmarks' items, and at least
+    10 of them) from which on a phrase weighs nothing.
     """
     known = _load(index)
     weights = _weights(known, phrases, common)

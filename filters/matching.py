@@ -94,7 +94,7 @@ def _fold(hashes, start, end, first, data, table, lower):
         while i < last:
             byte = data[start[i]]
             j = i
-            if 48 <= byte <= 57 or end[i] < len(data) and data[end[i]] >= 0xC2:  # hardly ever: the rest is plain
+            if 48 <= byte <= 57 or (end[i] < len(data) and data[end[i]] >= 0xC2):  # hardly ever: the rest is plain
                 j = _joined(i, last, start, end, data)
             if j > i or end[i] - start[i] > 1 or not _is_latin(byte):
                 whole = i if j == i else _without_zeros(i, j, start, end, data)
@@ -118,9 +118,8 @@ def _joined(i, last, start, end, data):
                 if end[j + 1] - start[j + 1] != 3:
                     break
                 j += 1
-        if j + 1 < last and start[j + 1] == end[j] + 1 and data[end[j]] in (44, 46):
-            if end[j + 1] - start[j + 1] <= 2 and _zeros(data, start[j + 1], end[j + 1]):
-                j += 1
+        if j + 1 < last and _decimal_zeros(data, end[j], start[j + 1], end[j + 1]):
+            j += 1
         return j
     while j + 1 < last and start[j + 1] > end[j] and _invisible(data, end[j], start[j + 1]):
         j += 1
@@ -149,6 +148,12 @@ def _digits(data, at, stop):
 
 
 @njit(cache=True, nogil=True)
+def _decimal_zeros(data, at, start, end):
+    """Whether the word from start to end is one or two zeros behind a decimal mark at `at`."""
+    return start == at + 1 and data[at] in (44, 46) and end - start <= 2 and _zeros(data, start, end)
+
+
+@njit(cache=True, nogil=True)
 def _zeros(data, at, stop):
     for i in range(at, stop):
         if data[i] != 48:
@@ -174,9 +179,9 @@ def _invisible(data, at, stop):
     while at < stop:
         if data[at] == 0xC2 and data[at + 1] == 0xAD:
             at += 2
-        elif data[at] == 0xE2 and data[at + 1] == 0x80 and 0x8B <= data[at + 2] <= 0x8D:
-            at += 3
-        elif data[at] == 0xE2 and data[at + 1] == 0x81 and data[at + 2] == 0xA0:
+        elif data[at] == 0xE2 and (
+            (data[at + 1] == 0x80 and 0x8B <= data[at + 2] <= 0x8D) or (data[at + 1] == 0x81 and data[at + 2] == 0xA0)
+        ):
             at += 3
         else:
             return False
@@ -217,7 +222,7 @@ def gram_at(hashes, i, k):
 
 
 def build(hashes: np.ndarray, first: np.ndarray, k: int) -> Table:
-    """Index of s word sequences by their k-grams: hashes (n,) uint64, words of sequence i from first[i] to first[i + 1]."""
+    """Index of s word sequences by their k-grams: hashes (n,) uint64, sequence i from first[i] to first[i + 1]."""
     gram, owner, numeric = _pairs(hashes, first, k, np.isin(hashes, _numbers()))
     order = np.lexsort((owner, gram))
     gram, owner, numeric = gram[order], owner[order], numeric[order]
@@ -311,15 +316,17 @@ def _longest(first):
 
 
 def shift_of(table: Table) -> np.uint64:
-    return np.uint64(64 - (len(table.filter) * 64).bit_length() + 1)
+    return np.uint64(65 - (len(table.filter) * 64).bit_length())
 
 
 def weigh(table: Table, inner: np.ndarray, common: np.ndarray, bound: float, share: float) -> Weights:
     """Weights of k-grams and words from how many documents have them elsewhere.
 
-    inner: (s,) how many of a sequence's words are the question's own. common: (g,) documents or other sequences with the gram. A gram of at most one weighs UNIT, of `bound` or more
-    nothing, between them log-linearly (inverse document frequency, Spärck Jones 1972, cut at both ends); one of nothing
-    but numbers weighs nothing (numbered lists and tables of a law hold any run of small numbers). A word weighs the mean of the grams over it. `share`: part of a sequence's weight of k-grams that makes a candidate.
+    inner: (s,) how many of a sequence's words are the question's own. common: (g,) documents or other sequences with
+    the gram. A gram of at most one weighs UNIT, of `bound` or more nothing, between them log-linearly (inverse document
+    frequency, Spärck Jones 1972, cut at both ends); one of nothing but numbers weighs nothing (numbered lists and
+    tables hold any run of small numbers). A word weighs the mean of the grams over it. share: part of the weight of a
+    sequence's grams that makes a candidate.
     """
     rarity = 1.0 - np.log(np.maximum(common, 1)) / np.log(max(bound, 2.0))
     gram = np.rint(UNIT * np.clip(rarity, 0.0, 1.0)).astype(np.int32)
@@ -389,7 +396,7 @@ def candidates(hashes, first, k, grams, posting, posted, bitmap, shift, slot, we
 
     A match spans at most two neighbouring stretches, so none is missed for where the stretches begin.
     """
-    # of each sequence, side by side in memory: document, stretch, weight in it, weight in the one before, stretch told of
+    # of each sequence, side by side: document, stretch, weight in it, weight in the one before, stretch told of
     state = np.full((len(need), 5), -1, np.int64)
     out, n = np.empty((1024, 3), np.int64), 0
     gram, place = np.empty(_longest(first) + 1, np.uint64), np.empty(_longest(first) + 1, np.int64)
@@ -424,7 +431,7 @@ def align(found, hashes, first, s_hash, s_first, s_weight, s_inner, window, answ
     """Best alignment of each candidate's sequence with its stretch and the ones on both sides.
 
     Returns int64 (c, 7): score, first and last word (numbers in the batch; -1 where nothing matches) for the sequence's
-    first s_inner[s] words (the question), the same for all of it, and whether the short answer stands within `near` words.
+    first s_inner[s] words (the question), the same for all of it, and whether the short answer is within `near` words.
     """
     out = np.full((len(found), 7), -1, np.int64)
     longest = 0

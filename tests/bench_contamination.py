@@ -1,7 +1,8 @@
-"""Decontamination against Python sets of 13-grams on the same texts, in turn: `python -m tests.bench_contamination FOLDER`.
+"""Decontamination against Python sets of 13-grams on the same texts, in turn.
 
-FOLDER holds `benchmarks/` and `quality/dclm-human-labels/majority_data.jsonl` (docs/s are of those texts, about 420 words
-each). The set does less: no score, no item, no altered copies. Prints the best of five rounds of each, and the ratio.
+`python -m tests.bench_contamination FOLDER`, where FOLDER holds `benchmarks/` and the texts (about 420 words each) in
+`quality/dclm-human-labels/majority_data.jsonl`. The set does less: no score, no item, no altered copies. Prints the
+best of five rounds of each in CPU time, and the ratio.
 """
 
 import json
@@ -45,9 +46,8 @@ def main(folder: Path) -> None:
         ours.append(seconds(lambda: contamination._hits(column, known, weights, 0.5, 50)))
         sets.append(seconds(lambda: sum(not known_grams.isdisjoint(grams(text)) for text in texts)))
     words = sum(len(_WORD.findall(text)) for text in texts)
-    print(
-        f"{len(items)} items, {len(known.table.gram)} seeds, {len(known_grams)} 13-grams; {len(texts)} documents, {words} words"
-    )
+    print(f"{len(items)} items, {len(known.table.gram)} seeds, {len(known_grams)} 13-grams")
+    print(f"{len(texts)} documents, {words} words")
     for name, took in (("ours", min(ours[1:])), ("Python sets", min(sets))):
         print(f"{name:12} {len(texts) / took:8.0f} docs/s {words / took / 1e6:6.2f} M words/s")
     print(f"ratio {min(sets) / min(ours[1:]):.1f}")

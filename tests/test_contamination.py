@@ -1,4 +1,4 @@
-"""Decontamination: reading benchmarks, what counts as the same word, the matcher against a slow one, recall on real items."""
+"""Decontamination: reading benchmarks, the matcher against a slow one, recall and false hits on real pages."""
 
 import gzip
 import json
@@ -57,22 +57,66 @@ def matched(texts: list[str], index: list[Part], counted: list[Part] | None = No
 
 
 READ = [
-    ("a.jsonl", '{"id": "q7", "question": "Who?", "choices": ["A man", "No one"], "answer": "No one"}', ("q7", "Who?", ("A man", "No one"), "No one")),
-    ("a.jsonl", '{"question": "Who?", "choices": ["A man", "No one"], "answer": 1}', ("1", "Who?", ("A man", "No one"), "No one")),
-    ("a.jsonl", '{"question": "Who?", "choices": {"text": ["x", "y"], "label": ["1", "2"]}, "answerKey": "2"}', ("1", "Who?", ("x", "y"), "y")),
+    (
+        "a.jsonl",
+        '{"id": "q7", "question": "Who?", "choices": ["A man", "No one"], "answer": "No one"}',
+        ("q7", "Who?", ("A man", "No one"), "No one"),
+    ),
+    (
+        "a.jsonl",
+        '{"question": "Who?", "choices": ["A man", "No one"], "answer": 1}',
+        ("1", "Who?", ("A man", "No one"), "No one"),
+    ),
+    (
+        "a.jsonl",
+        '{"question": "Who?", "choices": {"text": ["x", "y"], "label": ["1", "2"]}, "answerKey": "2"}',
+        ("1", "Who?", ("x", "y"), "y"),
+    ),
     ("a.jsonl", '{"question": "2 + 2?", "choices": ["1", "4"], "answer": "4"}', ("1", "2 + 2?", ("1", "4"), "4")),
-    ("a.jsonl", '{"goal": "Boil", "sol1": "Heat it", "sol2": "Cool it", "label": 0}', ("1", "Boil", ("Heat it", "Cool it"), "Heat it")),
-    ("a.jsonl", '{"sentence": "The _ fell", "option1": "cup", "option2": "cat", "answer": "2"}', ("1", "The _ fell", ("cup", "cat"), "cat")),
-    ("a.jsonl", '{"task_id": "H/0", "prompt": "def f():", "canonical_solution": "return 1"}', ("H/0", "def f():", (), "return 1")),
-    ("a.csv", "question,choice0,choice1,choice2,choice3,answer\nWhich?,1,2,3,4,1", ("1", "Which?", ("1", "2", "3", "4"), "2")),
+    (
+        "a.jsonl",
+        '{"goal": "Boil", "sol1": "Heat it", "sol2": "Cool it", "label": 0}',
+        ("1", "Boil", ("Heat it", "Cool it"), "Heat it"),
+    ),
+    (
+        "a.jsonl",
+        '{"sentence": "The _ fell", "option1": "cup", "option2": "cat", "answer": "2"}',
+        ("1", "The _ fell", ("cup", "cat"), "cat"),
+    ),
+    (
+        "a.jsonl",
+        '{"task_id": "H/0", "prompt": "def f():", "canonical_solution": "return 1"}',
+        ("H/0", "def f():", (), "return 1"),
+    ),
+    (
+        "a.csv",
+        "question,choice0,choice1,choice2,choice3,answer\nWhich?,1,2,3,4,1",
+        ("1", "Which?", ("1", "2", "3", "4"), "2"),
+    ),
     ("a.csv", "Which?,one,two,three,four,C", ("1", "Which?", ("one", "two", "three", "four"), "three")),
     ("a.tsv", 'Wie viel "kostet" das?\t18', ("1", 'Wie viel "kostet" das?', (), "18")),
     ("a.tsv", "question\tanswer\nWie viel?\t18", ("1", "Wie viel?", (), "18")),
-    ("a.json", '{"data": [{"paragraphs": [{"context": "c", "qas": [{"id": "s", "question": "Who?", "answers": [{"text": "Bo"}]}]}]}]}', ("s", "Who?", (), "Bo")),
-    ("a.json", '[{"instruction": "Please choose the correct answer to the question: Why?\\n\\nAnswer1: So. Answer2: No.\\n\\nAnswer format: answer1/answer2", "answer": "answer2"}]', ("1", "Why?", ("So.", "No."), "No.")),
-    ("a.json", '[{"instruction": "How far? Answer Choices: (A) 1 km (B) 2 km", "answer": "B"}]', ("1", "How far?", ("1 km", "2 km"), "2 km")),
-    ("a.json", '[{"instruction": "how far ? The options: A ) 1 , B ) 2.5", "answer": "A"}]', ("1", "how far ?", ("1", "2.5"), "1")),
-]  # fmt: skip
+    (
+        "a.json",
+        '{"data": [{"paragraphs": [{"context": "c", "qas": [{"id": "s", "question": "Who?", "answers": [{"text": "Bo"}]}]}]}]}',  # noqa: E501
+        ("s", "Who?", (), "Bo"),
+    ),
+    (
+        "a.json",
+        '[{"instruction": "Please choose the correct answer to the question: Why?\\n\\nAnswer1: So. Answer2: No.\\n\\nAnswer format: answer1/answer2", "answer": "answer2"}]',  # noqa: E501
+        ("1", "Why?", ("So.", "No."), "No."),
+    ),
+    (
+        "a.json",
+        '[{"instruction": "How far? Answer Choices: (A) 1 km (B) 2 km", "answer": "B"}]',
+        ("1", "How far?", ("1 km", "2 km"), "2 km"),
+    ),
+    (
+        "a.json",
+        '[{"instruction": "how far ? The options: A ) 1 , B ) 2.5", "answer": "A"}]',
+        ("1", "how far ?", ("1", "2.5"), "1"),
+    ),
+]
 
 
 @pytest.mark.parametrize(("name", "text", "item"), READ)
@@ -196,7 +240,7 @@ def test_folded_words_are_in_order_within_their_document_and_joined_or_apart_in_
 def slow(
     document: list[str], sequence: list[str], inner: int, common: dict, bound: float, share: float, k: int
 ) -> tuple[int, int]:
-    """Best scores for the sequence's first words and for all of it, as `filters.matching` defines them, word by word."""
+    """Best scores for the sequence's first words and for all of it, as `filters.matching` defines them."""
 
     def weight(gram: tuple[str, ...]) -> int:
         if all(word.isdigit() for word in gram):
@@ -301,9 +345,11 @@ def test_counts_of_phrases_equal_slow_ones(texts):
 
 LONG = {
     "id": "trains",
-    "question": "A train leaves Hamburg with 1,200 passengers and another one leaves Bremen. How many people reach Kassel?",
-    "answer": "The first train brings twelve hundred people, the second one brings three hundred more, so fifteen hundred arrive.",
-}  # fmt: skip
+    "question": "A train leaves Hamburg with 1,200 passengers and another one leaves Bremen. "
+    "How many people get to Kassel?",
+    "answer": "The first train brings twelve hundred people, the second one brings three hundred more, "
+    "so fifteen hundred arrive.",
+}
 CHOICE = {
     "id": "melt",
     "question": "Which metal melts first?",
@@ -333,13 +379,25 @@ HITS = [
     ("one word changed", LONG["question"].replace("Bremen", "Celle"), "trains", "question", 0.93),
     ("one word dropped", LONG["question"].replace("another ", ""), "trains", "question", 0.94),
     ("half of it", " ".join(LONG["question"].split()[:8]), None, None, 0.0),
-    ("short question with choices", "Which metal melts first?\nA) molten iron\nB) solid lead\nC) pure gold", "melt", "both", 1.0),
+    (
+        "short question with choices",
+        "Which metal melts first?\nA) molten iron\nB) solid lead\nC) pure gold",
+        "melt",
+        "both",
+        1.0,
+    ),
     ("short question, other choices", "Which metal melts first? Chrome, zinc, tin or cobalt?", None, None, 0.0),
     ("below 13 words, whole", SHORT["question"], "capital", "question", 1.0),
     ("below 13 words, in part", SHORT["question"].replace("lovely ", "quiet "), None, None, 0.0),
-    ("below 13 words, in part, with the answer", SHORT["question"].replace("lovely ", "quiet ") + " Leeuwarden!", "capital", "both", 0.87),
+    (
+        "below 13 words, in part, with the answer",
+        SHORT["question"].replace("lovely ", "quiet ") + " Leeuwarden!",
+        "capital",
+        "both",
+        0.87,
+    ),
     ("too short to be judged", "Who? Bo.", None, None, 0.0),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("why", "text", "item", "kind", "score"), HITS)
@@ -459,7 +517,7 @@ def light(text: str, rng: random.Random, edits: int) -> str:
             at = rng.randrange(len(sentence))
             sentence[at : at + 1] = [f"{rng.choice('xyz')}anders"] if rng.random() < 0.5 else []
     text = " ".join(word for sentence in sentences for word in sentence)
-    text = re.sub(r"[,;:\"“”()?]", lambda _: rng.choice([" ", " ! ", " — "]), text)
+    text = re.sub(r"(?<!\d)[,;:\"“”()?]|[,;:\"“”()?](?!\d)", lambda _: rng.choice([" ", " ! ", " — "]), text)
     return re.sub(r" ", lambda _: "\n" if rng.random() < 0.15 else " ", text)
 
 
@@ -520,18 +578,22 @@ def planted(real, edits: int | None) -> dict[str, list[float]]:
 
 
 # `mgsm_zh` has no spaces, so that `light` drops whole clauses of it: altered copies there are no light ones
-@pytest.mark.parametrize(("edits", "least"), [(None, 0.999), (0, 0.999), (1, 0.98), (2, 0.95)])
+@pytest.mark.parametrize(("edits", "least"), [(None, 0.999), (0, 0.999), (1, 0.985), (2, 0.97)])
 def test_planted_items_are_found(real, edits, least):
     scores = planted(real, edits)
     if edits:
         scores.pop("mgsm_zh")
-    every = np.concatenate([np.array(s) for s in scores.values()])
-    print({name: (len(s), np.mean(np.array(s) >= BOUND).round(4)) for name, s in sorted(scores.items())})
-    assert np.mean(every >= BOUND) >= least
+    found = {name: np.mean(np.array(of) >= BOUND) for name, of in scores.items()}
+    every = np.concatenate([np.array(of) for of in scores.values()])
+    assert np.mean(every >= BOUND) >= least, found
+    assert found["mgsm_de"] == found["HumanEval"] == found["test"] == 1.0
+    # missed: verbatim, two questions of little but numbers; altered, questions of eight words or so that keep no
+    # run of four
+    assert found["mmlu"] >= 0.98 and found["xquad.en"] >= {None: 1.0, 0: 1.0, 1: 0.92, 2: 0.75}[edits]
 
 
 def test_clean_prose_has_no_hit(real):
-    """Laws, novels and crawl texts against all items, with and without the phrases they share: nothing near the bound."""
+    """Laws, novels and crawl texts against all items, with and without the phrases they share."""
     index, _, laws, crawl, novels = real
     texts = laws + novels + crawl
     for counted in ([phrases(Part.of(pages(texts)), index)], []):
