@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numba import njit
 
-from filters.signal_c4 import KEPT, POLICIES, RULES, LineRules, Phrases, judge, line_end, phrases, without_citations
+from filters.signal_c4 import KEPT, POLICIES, RULES, LineRules, Phrases, judge, phrases, without_citations
 from filters.signal_classes import SPACE, place, spell, table
-from filters.signal_repeats import strip
+from filters.signal_lines import breaks, room_for_lines
 from pipeline.dag import stage
 from pipeline.schema import PAGES, REJECTS
 from pipeline.store import Out, Part
@@ -95,28 +95,27 @@ def _clean(data, offsets, bits, rules, found):
     d, room = len(offsets) - 1, 1
     for i in range(d):
         room = max(room, offsets[i + 1] - offsets[i])
-    points, kinds = np.empty(room, np.uint32), np.empty(room, np.uint16)
-    kept = np.empty(room + 1, np.uint32)
+    points, kinds = np.empty(room + 1, np.uint32), np.empty(room + 1, np.uint16)
+    kept, found_lines = np.empty(room + 1, np.uint32), room_for_lines(room + 1)
     out, ends = np.empty(offsets[d] - offsets[0], np.uint8), np.zeros(d + 1, np.int64)
     lines = np.zeros((d, len(RULES)), np.int64)
     for i in range(d):
         n = spell(data, offsets[i], offsets[i + 1], bits, points, kinds)
-        m = _kept(points, kinds, n, rules, found, kept, lines[i])
+        m = _kept(points, kinds, found_lines, breaks(points, kinds, n, found_lines), rules, found, kept, lines[i])
         ends[i + 1] = _write(kept, m, bits, out, ends[i])
     return out, ends, lines
 
 
 @njit(cache=True, nogil=True)
-def _kept(points, kinds, n, rules, found, kept, lines):
+def _kept(points, kinds, lines, count, rules, found, kept, verdicts):
     """Copy the lines that stay to `kept`, with line feeds between; returns how many codepoints."""
-    m = i = 0
-    while i < n:
-        end, after = line_end(points, kinds, i, n)
-        a, b = strip(kinds, i, end)
+    m = 0
+    for k in range(count):
+        a, b = lines.first[k], lines.last[k]
         verdict, _, _ = judge(points, kinds, a, b, rules, found)
-        lines[verdict] += 1
+        verdicts[verdict] += 1
         if verdict == KEPT:
-            if lines[KEPT] > 1:
+            if verdicts[KEPT] > 1:
                 kept[m] = 0x0A
                 m += 1
             if rules.citations:
@@ -124,7 +123,6 @@ def _kept(points, kinds, n, rules, found, kept, lines):
             else:
                 kept[m : m + b - a] = points[a:b]
                 m += b - a
-        i = after
     return m
 
 

@@ -5,8 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from filters.signal_classes import BREAK, DIGIT, SPACE
-from filters.signal_repeats import strip
+from filters.signal_classes import DIGIT, SPACE
 from filters.signal_words import ALL_PUNCT, ENDS_SENTENCE
 from pipeline.tokens import lowered
 
@@ -19,14 +18,16 @@ POLICIES = (
     *("nutzungsbedingungen", "datenschutzerklärung", "cookie-richtlinie", "cookie richtlinie", "verwendet cookies"),
     *("verwenden cookies", "verwendung von cookies", "nutzt cookies", "nutzen cookies", "einsatz von cookies"),
 )
-_LOREM, _SCRIPT, _POLICY, _CURLY, _CITED = 1, 2, 4, 8, 16  # what a line has in it, as bits
+_LOREM, _SCRIPT, _POLICY = 1, 2, 4  # phrases in a line, as bits
 _PAIRS = 4096
 
 
 class Phrases(NamedTuple):
-    """Phrases to look for, whatever their case: `pair` says by two letters where to look."""
+    """Phrases to look for, whatever their case (Wu and Manber 1994): the two letters at the end of a window as long as
+    the shortest phrase say how far no phrase can start; at 0 one may start with the window."""
 
-    pair: np.ndarray  # (4096,) bool
+    skip: np.ndarray  # (4096,) uint8
+    window: int  # letters of the shortest phrase
     letters: np.ndarray  # uint32, lower case
     first: np.ndarray  # (k + 1,) int64: letters of phrase i are first[i] to first[i + 1]
     bit: np.ndarray  # (k,) int64
@@ -46,19 +47,26 @@ def phrases(javascript: bool, policies: tuple[str, ...]) -> Phrases:
     """What the kernels look for: lorem ipsum always, the rest as asked. Phrases have two letters at least."""
     listed = [("lorem ipsum", _LOREM)] + [("javascript", _SCRIPT)] * javascript + [(p, _POLICY) for p in policies]
     words = [np.array([ord(c) for c in text.lower()], np.uint32) for text, _ in listed]
-    pair = np.zeros(_PAIRS, np.bool_)
+    window = min(256, *map(len, words))
+    skip = np.full(_PAIRS, window - 1, np.uint8)
     for word in words:
-        pair[(int(word[0]) * 61 + int(word[1])) % _PAIRS] = True
+        for i in range(window - 1):
+            for pair in _pairs(int(word[i]), int(word[i + 1])):
+                skip[pair] = min(skip[pair], window - 2 - i)
     first = np.cumsum([0, *map(len, words)])
-    return Phrases(pair, np.concatenate(words), first, np.array([bit for _, bit in listed]), lowered())
+    return Phrases(skip, window, np.concatenate(words), first, np.array([bit for _, bit in listed]), lowered())
+
+
+def _pairs(one: int, two: int) -> set[int]:
+    """Places in the table of skips that two lower-case letters have in any case."""
+    cased = [np.flatnonzero(lowered() == letter) if letter < len(lowered()) else [letter] for letter in (one, two)]
+    return {_pair(np.uint32(a), np.uint32(b)) for a in cased[0] for b in cased[1]}
 
 
 @njit(cache=True, nogil=True, inline="always")
-def line_end(points, kinds, i, n):
-    """End of the line at i and start of the next, as str.splitlines has them."""
-    while i < n and not kinds[i] & BREAK:
-        i += 1
-    return i, i + 2 if i + 1 < n and points[i] == 0x0D and points[i + 1] == 0x0A else i + 1
+def _pair(one, two):
+    """Place of two codepoints in the table of skips; ASCII letters of either case have one."""
+    return np.int64(((one | np.uint32(32)) * np.uint32(61) + (two | np.uint32(32))) & np.uint32(_PAIRS - 1))
 
 
 @njit(cache=True, nogil=True)
@@ -67,38 +75,66 @@ def judge(points, kinds, a, b, rules, found):
 
     As in the reference, a line that goes for its words, its end or `javascript` brings no page down.
     """
-    words, longest, has = _facts(points, kinds, a, b, found)
-    if rules.max_word_length >= 0 and longest > rules.max_word_length:
+    if 0 <= rules.max_word_length < b - a and _longest(kinds, a, b) > rules.max_word_length:
         return TOO_LONG_WORD, False, False
-    if rules.terminal_punctuation and not _ends_well(points, kinds, a, b, rules.citations and has & _CITED):
+    if rules.terminal_punctuation and not _ends_well(points, kinds, a, b, rules.citations):
         return NO_TERMINAL, False, False
-    if words < rules.min_words:
+    if not _has_words(kinds, a, b, rules.min_words):
         return TOO_FEW_WORDS, False, False
+    has = _find(points, a, b, found)
     if has & _SCRIPT:
         return JAVASCRIPT, has & _LOREM != 0, False
-    return (POLICY if has & _POLICY else KEPT), has & _LOREM != 0, has & _CURLY != 0
+    return (POLICY if has & _POLICY else KEPT), has & _LOREM != 0, _holds(points, a, b, 0x7B)
 
 
 @njit(cache=True, nogil=True)
-def _facts(points, kinds, a, b, found):
-    """(words, longest, bits): runs of non-space in [a, b), characters in the longest, and what is in the line."""
-    words = longest = has = run = 0
-    previous = np.uint32(0)
+def _has_words(kinds, a, b, wanted):
+    """Whether [a, b) has that many runs of non-space."""
+    words, before = 0, True
     for i in range(a, b):
-        if kinds[i] & SPACE:
-            words, longest, run = words + (run > 0), max(longest, run), 0
-        else:
-            run += 1
-        point = points[i]
-        if point == 0x7B:
-            has |= _CURLY
-        elif point == 0x5B:
-            has |= _CITED
-        letter = found.lower[point] if point < 0x20000 else point
-        if found.pair[(previous * np.uint32(61) + letter) & np.uint32(4095)] and i > a:
-            has |= _look(points, i - 1, b, found)
-        previous = letter
-    return words + (run > 0), max(longest, run), has
+        if words >= wanted:
+            break
+        space = kinds[i] & SPACE != 0
+        words += before and not space
+        before = space
+    return words >= wanted
+
+
+@njit(cache=True, nogil=True)
+def _longest(kinds, a, b):
+    """Characters of the longest run of non-space in [a, b)."""
+    longest = run = 0
+    for i in range(a, b):
+        run = 0 if kinds[i] & SPACE else run + 1
+        longest = max(longest, run)
+    return longest
+
+
+@njit(cache=True, nogil=True)
+def _holds(points, a, b, wanted):
+    """Whether the codepoint is in [a, b); counts them all, which the compiler does several at a time."""
+    count = 0
+    for i in range(a, b):
+        count += points[i] == wanted
+    return count > 0
+
+
+@njit(cache=True, nogil=True)
+def _find(points, a, b, found):
+    """Bits of the phrases in [a, b)."""
+    has, i = 0, a + found.window - 1
+    while i < b:
+        skip = found.skip[_pair(points[i - 1], points[i])]
+        if skip == 0:
+            has |= _look(points, i + 1 - found.window, b, found)
+            i += 1
+        i += skip
+    return has
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _lower(point, found):
+    return found.lower[point] if point < 0x20000 else point
 
 
 @njit(cache=True, nogil=True)
@@ -109,8 +145,7 @@ def _look(points, i, b, found):
         size = found.first[k + 1] - found.first[k]
         j = 0 if i + size <= b else size + 1
         while j < size:
-            point = points[i + j]
-            if (found.lower[point] if point < 0x20000 else point) != found.letters[found.first[k] + j]:
+            if _lower(points[i + j], found) != found.letters[found.first[k] + j]:
                 break
             j += 1
         if j == size:
@@ -150,10 +185,10 @@ def without_citations(points, kinds, a, b, out, at):
 
 
 @njit(cache=True, nogil=True)
-def _ends_well(points, kinds, a, b, cited):
+def _ends_well(points, kinds, a, b, citations):
     """Whether [a, b) ends with one of . ? ! " ' and not with three dots, its citations apart."""
     tail = np.zeros(3, np.uint32)  # the last three codepoints
-    if cited:
+    if citations and b > a and _holds(points, a, b, 0x5B):
         while a < b:
             stop = citation(points, kinds, a, b)
             if stop == a:
@@ -169,25 +204,23 @@ def _ends_well(points, kinds, a, b, cited):
 
 
 @njit(cache=True, nogil=True)
-def page(points, kinds, n, tokens, t, rules, found):
-    """What C4 sees in a document of `n` codepoints and `t` tokens.
+def page(points, kinds, lines, count, tokens, t, rules, found):
+    """What C4 sees in a document of `count` lines (as str.splitlines cuts) and `t` tokens.
 
     Returns (sentences of the lines that stay, lines that stay, lines that are not blank, lorem ipsum, curly bracket).
     """
-    sentences = kept = solid = i = token = 0
+    sentences = kept = solid = token = 0
     lorem = curly = False
-    while i < n:
-        end, after = line_end(points, kinds, i, n)
-        a, b = strip(kinds, i, end)
-        solid += b > a
+    for k in range(count):
+        a, b = lines.first[k], lines.last[k]
         verdict, has_lorem, has_curly = judge(points, kinds, a, b, rules, found)
-        lorem, curly = lorem or has_lorem, curly or has_curly
+        solid, lorem, curly = solid + (b > a), lorem or has_lorem, curly or has_curly
         while token < t and tokens.start[token] < a:
             token += 1
         if verdict == KEPT and b > a:
             kept += 1
-            sentences += _sentences(points, kinds, b, tokens, token, t, rules.citations)
-        i = after
+            cited = rules.citations and _holds(points, a, b, 0x5B)
+            sentences += _sentences(points, kinds, b, tokens, token, t, cited)
     return sentences, kept, solid, lorem, curly
 
 

@@ -86,7 +86,10 @@ def _is_symbol(char: str) -> bool:
 
 @njit(cache=True, nogil=True)
 def spell(data, low, high, bits, points, kinds):
-    """Decode UTF-8 bytes [low, high) into `points` (uint32) and their class bits `kinds` (uint16); returns how many."""
+    """Decode UTF-8 bytes [low, high) into `points` (uint32) and their class bits `kinds` (uint16); returns how many.
+
+    Behind the last there is a blank, so that no search for the end of a word has to ask whether the text goes on.
+    """
     n, at = 0, low
     while at < high:
         byte = data[at]
@@ -97,6 +100,7 @@ def spell(data, low, high, bits, points, kinds):
             point, at = decode(data, at)
             points[n], kinds[n] = point, bits[place(point)]
         n += 1
+    points[n], kinds[n] = 0x20, bits[0x20]
     return n
 
 

@@ -7,8 +7,17 @@ from numba import njit
 
 from filters.signal_c4 import LineRules, Phrases, page
 from filters.signal_classes import spell
-from filters.signal_lines import letters, marked, shaped
-from filters.signal_repeats import GRAMS, Room, Table, ask, enter, grams, lines, paragraphs
+from filters.signal_lines import (
+    breaks,
+    feeds,
+    letters,
+    marked,
+    repeated_lines,
+    repeated_paragraphs,
+    room_for_lines,
+    shaped,
+)
+from filters.signal_repeats import GRAMS, Room, Table, ask, enter, grams
 from filters.signal_words import ALL_SYMBOL, HAS_ALPHA, Split, Tokens, tokenize
 
 COUNTS = (
@@ -24,11 +33,13 @@ RATIOS = (
     *(f"dup_{n}_gram" for n in range(5, GRAMS + 1)),
 )
 SHORT_LINE = 30  # characters (FineWeb)
+STOP_BITS = 4096
 
 
 class Settings(NamedTuple):
     """What a caller may choose, as the kernels take it."""
 
+    stop_maybe: np.ndarray  # (STOP_BITS,) bool: by the last bits of a hash, whether it may be that of a stop word
     stop_hash: np.ndarray  # (k,) uint64: hashes of the spellings of the stop words, sorted
     stop_word: np.ndarray  # (k,) int64: number of the stop word that each is
     split: Split
@@ -45,18 +56,24 @@ def measure(data, offsets, bits, settings):
     for i in range(d):
         m = max(m, offsets[i + 1] - offsets[i] + 1)
     points, kinds, tokens, room, table = _rooms(m)
+    fed, broken = room_for_lines(m), room_for_lines(m)
     gram = np.zeros(GRAMS + 1, np.int64)
     for i in range(d):
         n = spell(data, offsets[i], offsets[i + 1], bits, points, kinds)
         t, longest = tokenize(points, kinds, n, settings.split, tokens)
         counts[i, 5], counts[i, 6] = longest, n
-        new_lines = _of_lines(points, kinds, n, table, counts[i], ratios[i])
-        _of_words(tokens, t, new_lines, points, kinds, n, counts[i], ratios[i])
-        counts[i, 1] = _stop_words(tokens, t, settings.stop_hash, settings.stop_word, table)
+        lines, other = feeds(points, kinds, n, fed)
+        _of_lines(points, kinds, n, fed, lines, room.prefix, table, counts[i], ratios[i])
+        cut = breaks(points, kinds, n, broken) if other else lines - (fed.start[lines - 1] == n)
+        seen = broken if other else fed
+        bullets, ellipses = marked(points, seen, cut)
+        ratios[i, 3], ratios[i, 4] = _share(bullets, cut), _share(ellipses, cut)
+        _of_words(tokens, t, lines - 1, points, kinds, n, counts[i], ratios[i])
+        counts[i, 1] = _stop_words(tokens, t, settings, table)
         grams(tokens.hash, tokens.length, t, table, room, gram)
         for k in range(2, GRAMS + 1):
             ratios[i, 15 + k] = _share(gram[k], n)
-        stay, kept, solid, lorem, curly = page(points, kinds, n, tokens, t, settings.rules, settings.found)
+        stay, kept, solid, lorem, curly = page(points, kinds, seen, cut, tokens, t, settings.rules, settings.found)
         counts[i, 2], counts[i, 3], counts[i, 4], ratios[i, 14] = stay, lorem, curly, _share(kept, solid)
     return counts, ratios
 
@@ -64,12 +81,12 @@ def measure(data, offsets, bits, settings):
 @njit(cache=True, nogil=True)
 def _rooms(m):
     """Scratch for documents of less than m bytes. Pages that no document touches cost nothing."""
-    size = 16
+    size = 256
     while size < 2 * m:
         size *= 2
     tokens = Tokens(np.empty(m, np.uint64), np.empty(m, np.int32), np.empty(m, np.int32), np.empty(m, np.uint8))
     room = Room(np.empty(m, np.uint64), np.empty(m, np.int64), np.empty(m, np.int32), np.empty(m, np.int64))
-    table = Table(np.empty(size, np.uint64), np.zeros(size, np.int64), np.empty(size, np.int32), np.zeros(1, np.int64))
+    table = Table(np.empty(size, np.uint64), np.empty(size, np.int32), np.empty(4 * size, np.uint8))
     return np.empty(m, np.uint32), np.empty(m, np.uint16), tokens, room, table
 
 
@@ -80,18 +97,15 @@ def _share(part, whole):
 
 
 @njit(cache=True, nogil=True)
-def _of_lines(points, kinds, n, table, counts, ratios):
-    """Fill in what lines and paragraphs say; returns the number of line feeds."""
-    cut, bullets, ellipses = marked(points, kinds, n)
-    ratios[3], ratios[4] = _share(bullets, cut), _share(ellipses, cut)
-    pieces, repeated, chars, solid, solid_chars = lines(points, kinds, n, table)
+def _of_lines(points, kinds, n, lines, count, hashes, table, counts, ratios):
+    """Fill in what the lines between line feeds say."""
+    pieces, repeated, chars, solid_chars = repeated_lines(points, lines, count, hashes, table)
     ratios[6], ratios[8] = _share(repeated, pieces), _share(chars, n)
-    paras, repeated, chars = paragraphs(points, kinds, n, table)
-    ratios[7], ratios[9] = _share(repeated, paras), _share(chars, n)
-    ended, brief, feeds = shaped(points, kinds, n, SHORT_LINE)
-    ratios[10], ratios[11], ratios[12] = _share(ended, solid), _share(brief, solid), _share(solid_chars, n - feeds)
-    counts[7] = solid
-    return feeds
+    paragraphs, repeated, chars = repeated_paragraphs(points, kinds, n, lines, count, hashes, table)
+    ratios[7], ratios[9] = _share(repeated, paragraphs), _share(chars, n)
+    solid, ended, brief = shaped(kinds, lines, count, SHORT_LINE)
+    ratios[10], ratios[11], counts[7] = _share(ended, solid), _share(brief, solid), solid
+    ratios[12] = _share(solid_chars, n - (count - 1))
 
 
 @njit(cache=True, nogil=True)
@@ -109,11 +123,13 @@ def _of_words(tokens, t, new_lines, points, kinds, n, counts, ratios):
 
 
 @njit(cache=True, nogil=True)
-def _stop_words(tokens, t, stop_hash, stop_word, table):
+def _stop_words(tokens, t, settings, table):
     """How many different stop words there are among the tokens."""
-    mask, different = ask(table, len(stop_hash)), 0
+    known = settings.stop_hash
+    mask, different = ask(table, len(known)), 0
     for j in range(t):
-        at = np.searchsorted(stop_hash, tokens.hash[j])
-        if at < len(stop_hash) and stop_hash[at] == tokens.hash[j]:
-            different += table.count[enter(table, mask, np.uint64(stop_word[at]))] == 1
+        if settings.stop_maybe[tokens.hash[j] & np.uint64(STOP_BITS - 1)]:
+            at = np.searchsorted(known, tokens.hash[j])
+            if at < len(known) and known[at] == tokens.hash[j]:
+                different += table.count[enter(table, mask, np.uint64(settings.stop_word[at]))] == 1
     return different

@@ -1,7 +1,7 @@
-"""What repeats within one document: lines, paragraphs and n-grams of tokens, by 64-bit hashes.
+"""What repeats within one document, by 64-bit hashes: the table that counts them, and n-grams of tokens.
 
-One open-addressing table serves every document and every question: an entry counts only when its stamp is that of the
-question being asked, so nothing is ever cleared and the cost is linear in the text, whatever it is.
+One open-addressing table serves every document and every question; a question uses, and clears, only as much of it as
+it has keys, so that the cost is linear in the text, whatever it is.
 """
 
 from typing import NamedTuple
@@ -9,22 +9,19 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from filters.signal_classes import SPACE
-from filters.signal_words import BASE, hash_of
+from filters.signal_words import BASE
 from pipeline.tokens import mix
 
 GRAMS = 10  # n-grams are asked about for n = 2 to 10
 TOP = 4  # up to this n: characters in the most frequent n-gram; above: characters in repeated n-grams
-_NEWLINE = 0x0A
 
 
 class Table(NamedTuple):
     """Room for `size` (a power of two) keys."""
 
     key: np.ndarray  # (size,) uint64
-    stamp: np.ndarray  # (size,) int64: the question this entry belongs to
-    count: np.ndarray  # (size,) int32
-    asked: np.ndarray  # (1,) int64: the question being asked
+    count: np.ndarray  # (size,) int32, 0 where there is no key
+    sieve: np.ndarray  # (4 * size,) uint8: whether a hash with these last bits came once (1), more often (> 1)
 
 
 class Room(NamedTuple):
@@ -39,10 +36,10 @@ class Room(NamedTuple):
 @njit(cache=True, nogil=True)
 def ask(table, n):
     """Start a question about at most n keys; returns the mask of the part of the table that it uses."""
-    table.asked[0] += 1
     size = 16
     while size < 2 * n and size < len(table.key):
         size *= 2
+    table.count[:size] = 0
     return size - 1
 
 
@@ -50,70 +47,11 @@ def ask(table, n):
 def enter(table, mask, key):
     """Count `key` once more; returns its entry."""
     at = np.int64(mix(key) & np.uint64(mask))
-    while table.stamp[at] == table.asked[0] and table.key[at] != key:
+    while table.count[at] and table.key[at] != key:
         at = (at + 1) & mask
-    if table.stamp[at] != table.asked[0]:
-        table.stamp[at], table.key[at], table.count[at] = table.asked[0], key, 0
+    table.key[at] = key
     table.count[at] += 1
     return at
-
-
-@njit(cache=True, nogil=True)
-def lines(points, kinds, n, table):
-    """Repeated lines among the `n` codepoints of a text.
-
-    Returns (lines, repeated, characters of those) of the pieces between runs of line feeds (Gopher; a line feed at
-    either end makes an empty piece, as in the reference), then (lines, characters of repeated ones) without the blank.
-    """
-    feeds = 0
-    for i in range(n):
-        feeds += points[i] == _NEWLINE
-    mask = ask(table, feeds + 1)
-    count = repeated = chars = solid = solid_chars = i = 0
-    while i <= n:
-        start, blank = i, True
-        while i < n and points[i] != _NEWLINE:
-            blank &= kinds[i] & SPACE != 0
-            i += 1
-        if i > start:
-            again = table.count[enter(table, mask, hash_of(points, start, i))] > 1
-            count, solid = count + 1, solid + (not blank)
-            repeated, chars = repeated + again, chars + again * (i - start)
-            solid_chars += again * (not blank) * (i - start)
-        i += 1
-    edges = (n > 0 and points[0] == _NEWLINE) + (n > 0 and points[n - 1] == _NEWLINE)
-    return count + edges, repeated + (edges == 2), chars, solid, solid_chars
-
-
-@njit(cache=True, nogil=True)
-def paragraphs(points, kinds, n, table):
-    """(paragraphs, repeated, characters of those): pieces of the stripped text between two line feeds or more."""
-    a, b = strip(kinds, 0, n)
-    breaks = 1
-    for i in range(a + 1, b):
-        breaks += points[i] == _NEWLINE and points[i - 1] == _NEWLINE
-    mask = ask(table, breaks)
-    count = repeated = chars = 0
-    while a < b:
-        stop = a
-        while stop < b and not (points[stop] == _NEWLINE and stop + 1 < b and points[stop + 1] == _NEWLINE):
-            stop += 1
-        again = table.count[enter(table, mask, hash_of(points, a, stop))] > 1
-        count, repeated, chars = count + 1, repeated + again, chars + again * (stop - a)
-        a = stop
-        while a < b and points[a] == _NEWLINE:
-            a += 1
-    return count, repeated, chars
-
-
-@njit(cache=True, nogil=True, inline="always")
-def strip(kinds, a, b):
-    """[a, b) without the white space at both ends."""
-    while a < b and kinds[a] & SPACE:
-        a += 1
-    while b > a and kinds[b - 1] & SPACE:
-        b -= 1
-    return a, b
 
 
 @njit(cache=True, nogil=True)
@@ -127,12 +65,11 @@ def grams(hashes, lengths, n, table, room, out):
     for i in range(n):
         room.prefix[i + 1] = room.prefix[i] * np.uint64(BASE) + mix(hashes[i])
         room.chars[i + 1] = room.chars[i] + lengths[i]
-        room.where[i] = i
     out[:] = 0
     left, power = n, np.uint64(BASE)
     for size in range(2, GRAMS + 1):
         power *= np.uint64(BASE)
-        left = _candidates(room.where, left, n - size) if size > 2 else max(0, n - 1)
+        left = _candidates(room.where, left, n - size) if size > 2 else _sieved(room, n - 1, power, table.sieve)
         left = _repeated(room, left, size, power, table)
         if not left:
             return
@@ -147,6 +84,22 @@ def _candidates(where, left, last):
         if where[j + 1] == where[j] + 1 and where[j] <= last:
             where[kept] = where[j]
             kept += 1
+    return kept
+
+
+@njit(cache=True, nogil=True)
+def _sieved(room, left, power, sieve):
+    """Keep the starts whose 2-gram may occur twice: without branches, since nobody can foresee which do."""
+    size, kept = 256, 0
+    while size < 8 * left and size < len(sieve):
+        size *= 2
+    sieve[:size] = 0
+    for i in range(left):
+        at = mix(room.prefix[i + 2] - room.prefix[i] * power) & np.uint64(size - 1)
+        sieve[at] = sieve[at] << 1 | 1
+    for i in range(left):
+        room.where[kept] = i
+        kept += sieve[mix(room.prefix[i + 2] - room.prefix[i] * power) & np.uint64(size - 1)] > 1
     return kept
 
 

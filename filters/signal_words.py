@@ -30,6 +30,7 @@ from filters.signal_classes import (
 
 HAS_ALPHA, ALL_SYMBOL, ALL_PUNCT, ENDS_SENTENCE = 1, 2, 4, 8  # what a token is, as bits
 BASE = 0x9E3779B97F4A7C15  # odd, so that it has an inverse: polynomial hash modulo 2^64 of codepoints
+_BASE2, _BASE3, _BASE4 = (pow(BASE, k, 1 << 64) for k in (2, 3, 4))
 _DOT, _APOSTROPHE, _CURLY = 0x2E, 0x27, 0x2019
 
 
@@ -51,23 +52,54 @@ class Tokens(NamedTuple):
 
 @njit(cache=True, nogil=True)
 def tokenize(points, kinds, n, split, tokens):
-    """Fill `tokens` from the `n` codepoints of a document; returns (tokens, longest run of non-space)."""
+    """Fill `tokens` from the `n` codepoints of a document; returns (tokens, longest run of non-space).
+
+    `kinds[n]` must be SPACE (`signal_classes.spell` leaves it so). Most words are letters up to a blank, or with one
+    mark behind: these are hashed while their end is looked for.
+    """
     t, longest, i = 0, 0, 0
     while i < n:
-        if kinds[i] & SPACE:
+        first, h, any_of, all_of, kind = i, np.uint64(0), np.uint16(0), np.uint16(0xFFFF), kinds[i]
+        while not kind & SPECIAL:
+            h = h * np.uint64(BASE) + np.uint64(points[i])
+            any_of |= kind
+            all_of &= kind
             i += 1
-            continue
-        first = i
-        while i < n and not kinds[i] & SPECIAL:
+            kind = kinds[i]
+        if kind & SPACE:
+            if i > first:
+                tokens.hash[t], tokens.start[t], tokens.length[t] = h, first, i - first
+                tokens.kind[t] = _kind(any_of, all_of, i - first)
+                t, longest = t + 1, max(longest, i - first)
             i += 1
-        if i == n or kinds[i] & SPACE:
-            t = _emit(points, kinds, first, i, tokens, t)
+        elif i - first > 1 and kinds[i + 1] & SPACE and _falls_off(kind, points[i], kinds[i - 1]):
+            tokens.hash[t], tokens.start[t], tokens.length[t] = h, first, i - first
+            tokens.hash[t + 1], tokens.start[t + 1], tokens.length[t + 1] = points[i], i, 1
+            tokens.kind[t], tokens.kind[t + 1] = _kind(any_of, all_of, i - first), _kind(kind, kind, 1)
+            t, longest, i = t + 2, max(longest, i + 1 - first), i + 2
         else:
-            while i < n and not kinds[i] & SPACE:
+            while not kinds[i] & SPACE:
                 i += 1
             t = _chunk(points, kinds, first, i, split, tokens, t)
-        longest = max(longest, i - first)
+            longest = max(longest, i - first)
     return t, longest
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _falls_off(kind, point, before):
+    """Whether a mark behind two plain characters or more is a token of its own."""
+    return kind & SUFFIX or (point == _DOT and before & (ALPHA | UPPER) == ALPHA)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _kind(any_of, all_of, length):
+    """What a token is, by the class bits that any and that all of its codepoints have."""
+    return (
+        HAS_ALPHA * (any_of & ALPHA != 0)
+        | ALL_SYMBOL * (all_of & SYMBOL != 0)
+        | ALL_PUNCT * (all_of & PUNCT != 0)
+        | ENDS_SENTENCE * (length == 1 and all_of & TERMINAL != 0)
+    )
 
 
 @njit(cache=True, nogil=True)
@@ -80,11 +112,7 @@ def _emit(points, kinds, a, b, tokens, t):
         h = h * np.uint64(BASE) + np.uint64(points[i])
         any_of |= kinds[i]
         all_of &= kinds[i]
-    kind = HAS_ALPHA if any_of & ALPHA else 0
-    kind |= ALL_SYMBOL if all_of & SYMBOL else 0
-    kind |= ALL_PUNCT if all_of & PUNCT else 0
-    kind |= ENDS_SENTENCE if b - a == 1 and all_of & TERMINAL else 0
-    tokens.hash[t], tokens.start[t], tokens.length[t], tokens.kind[t] = h, a, b - a, kind
+    tokens.hash[t], tokens.start[t], tokens.length[t], tokens.kind[t] = h, a, b - a, _kind(any_of, all_of, b - a)
     return t + 1
 
 
@@ -256,8 +284,14 @@ def _apostrophe(points, kinds, b, start, i):
 
 @njit(cache=True, nogil=True)
 def hash_of(points, a, b):
-    """The hash that the token [a, b) has."""
-    h = np.uint64(0)
-    for i in range(a, b):
+    """The hash that the token [a, b) has; four codepoints a step: each multiplication waits for the one before."""
+    h, i = np.uint64(0), a
+    while i + 4 <= b:
+        high = np.uint64(points[i]) * np.uint64(_BASE3) + np.uint64(points[i + 1]) * np.uint64(_BASE2)
+        low = np.uint64(points[i + 2]) * np.uint64(BASE) + np.uint64(points[i + 3])
+        h = h * np.uint64(_BASE4) + (high + low)
+        i += 4
+    while i < b:
         h = h * np.uint64(BASE) + np.uint64(points[i])
+        i += 1
     return h

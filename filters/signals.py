@@ -14,7 +14,7 @@ import pyarrow as pa
 from filters.signal_badwords import load, occurrences
 from filters.signal_c4 import POLICIES, LineRules, phrases
 from filters.signal_classes import table
-from filters.signal_kernel import COUNTS, RATIOS, Settings, measure
+from filters.signal_kernel import COUNTS, RATIOS, STOP_BITS, Settings, measure
 from filters.signal_words import Split, hash_of
 from pipeline.dag import Asset, stage
 from pipeline.errors import UserError
@@ -77,7 +77,9 @@ def prepare(
                 spelled.setdefault(int(hash_of(points, 0, len(points))), number)
     hashes = sorted(spelled)
     numbers = np.array([spelled[h] for h in hashes], np.int64)
-    return Settings(np.array(hashes, np.uint64), numbers, split, rules, phrases(javascript, policies))
+    maybe = np.zeros(STOP_BITS, np.bool_)
+    maybe[[h % STOP_BITS for h in hashes]] = True
+    return Settings(maybe, np.array(hashes, np.uint64), numbers, split, rules, phrases(javascript, policies))
 
 
 def signal_table(ids: pa.Array, texts: pa.Array, settings: Settings, bad: np.ndarray | None = None) -> pa.Table:
