@@ -78,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     dedup.add_argument("--preset", default="14x8", help="bands x rows")
     dedup.add_argument("--threshold", type=float, default=0.8, help="Jaccard similarity of word 5-grams")
     dedup.add_argument("--text-column", default="text")
-    dedup.add_argument("--id-column", default="id")
+    dedup.add_argument("--id-column", help="default: id, or row numbers where there is none")
     return parser
 
 
@@ -200,7 +200,7 @@ def _signals(arguments: argparse.Namespace) -> None:
 
 
 def _dedup(arguments: argparse.Namespace) -> None:
-    from dedup.cli import dedup_file
+    from dedup.single import dedup_file
 
     dedup_file(
         arguments.file,
