@@ -118,9 +118,9 @@ def near_elect(
 ) -> Iterator[Out]:
     """One partition: members of every cluster of two and more, in the bucket of their shard.
 
-    Memory: bands and ids of the partition's documents (about 300 bytes each), and the shingles of those kept in one
-    component; all others are read once, in order, from a file beside. `alarms` has a row for every cluster and every
-    component of `alarm` documents or more, and for bands that led to more kept documents than are looked at.
+    Memory: bands and ids of the partition's documents (some 600 bytes each with 14 bands), and the shingles of those
+    kept in one component; all others are read once, in order, from a file beside. `alarms` has a row for every cluster
+    and every component of `alarm` documents or more, and for bands that led to more kept documents than are looked at.
     """
     light = concat(gathered, GATHERED, _LIGHT)
     order = pc.sort_indices(light, sort_keys=[(name, "ascending") for name in ("component", "order", "id")])

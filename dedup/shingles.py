@@ -25,7 +25,7 @@ def shingles(column: pa.Array | pa.ChunkedArray, n: int) -> tuple[np.ndarray, np
 def shingle_sets(hashes: np.ndarray, bounds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The same documents with each document's hashes sorted and without repetition."""
     out, ends = hashes.copy(), np.zeros(len(bounds), np.int64)
-    _sorted_sets(out, bounds, ends)
+    _sorted_sets(out, bounds, np.empty(np.diff(bounds).max(initial=0), np.uint64), ends)
     return out[: ends[-1]], ends
 
 
@@ -71,15 +71,40 @@ def _scan(data, at, end, table, lower, out):
 
 
 @njit(cache=True, nogil=True)
-def _sorted_sets(hashes, bounds, ends):
+def _sorted_sets(hashes, bounds, scratch, ends):
     n = 0
     for d in range(len(bounds) - 1):
-        these = np.sort(hashes[bounds[d] : bounds[d + 1]])
+        these = scratch[: bounds[d + 1] - bounds[d]]
+        _sort(hashes[bounds[d] : bounds[d + 1]], these)
         for i in range(len(these)):
             if i == 0 or these[i] != these[i - 1]:
                 hashes[n] = these[i]
                 n += 1
         ends[d + 1] = n
+
+
+@njit(cache=True, nogil=True)
+def _sort(hashes, out):
+    """`hashes` in order, to `out`: one bucket a hash by the leading bits, as hashes are even; then by insertion."""
+    width = 1
+    while (1 << width) < len(hashes):
+        width += 1
+    shift = np.uint64(64 - width)
+    place = np.zeros((1 << width) + 1, np.int64)
+    for h in hashes:
+        place[np.int64(h >> shift) + 1] += 1
+    for k in range(1 << width):
+        place[k + 1] += place[k]
+    for h in hashes:
+        k = np.int64(h >> shift)
+        out[place[k]] = h
+        place[k] += 1
+    for i in range(1, len(out)):
+        h, k = out[i], i
+        while k > 0 and out[k - 1] > h:
+            out[k] = out[k - 1]
+            k -= 1
+        out[k] = h
 
 
 @njit(cache=True, nogil=True)

@@ -83,6 +83,17 @@ def test_what_shingles_two_texts_share(a, b, shared, all_):
     assert (len(one & two), len(one | two)) == (shared, all_)
 
 
+anything = st.one_of(st.integers(0, M64), st.sampled_from([0, 1, M64, M64 - 1]))
+
+
+@given(st.lists(st.lists(anything, max_size=40), max_size=4))
+@settings(max_examples=200, deadline=None)
+def test_sets_are_sorted(documents):
+    flat = np.array(list(itertools.chain(*documents)), np.uint64)
+    hashes, ends = shingle_sets(flat, np.cumsum([0, *map(len, documents)]))
+    assert [hashes[a:b].tolist() for a, b in itertools.pairwise(ends)] == [sorted(set(d)) for d in documents]
+
+
 sets = st.lists(st.integers(0, 40), max_size=40)
 
 

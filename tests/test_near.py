@@ -2,20 +2,26 @@
 
 import functools
 import itertools
+import json
 import re
 import time
+from collections.abc import Iterator
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dedup.candidates import near_components, near_links, near_route
+from dedup.exact import exact_elect, exact_join, exact_route, fingerprints
 from dedup.local import run
 from dedup.minhash import signatures, sketch_cut
 from dedup.near import near_elect, near_gather, near_join
-from pipeline.schema import PAGES
-from pipeline.store import Part
+from pipeline.dag import Leaf, Step, bucket, stage, step, whole
+from pipeline.run import InProcess, execute, parts, quiet
+from pipeline.schema import PAGES, QUALITY
+from pipeline.store import Part, Store
 
 
 def pages(rows: list[dict], shards: int = 1) -> list[Part]:
@@ -265,3 +271,47 @@ def test_an_empty_corpus_and_empty_shards():
     assert near(pages([])).num_rows == 0
     table = near([*pages([{"text": "a b c"}, {"text": "a b c"}]), *[Part.of(PAGES.empty_table(), 1, 2)]])
     assert list(removed(table)) == [f"{1:032x}"]
+
+
+@stage(version=1, outputs={"part": PAGES})
+def given_pages(source: Part) -> Iterator[pa.Table]:
+    """Documents of one shard: a leaf's JSON."""
+    yield pa.Table.from_pylist(json.loads(source.table()["rows"][0].as_py()), PAGES)
+
+
+@stage(version=1, outputs={"part": QUALITY})
+def scored(pages: Part) -> Iterator[pa.Table]:
+    """The length of the text as a score."""
+    table = pages.table(["id", "text"])
+    length = pc.cast(pc.utf8_length(table["text"]), pa.float64())
+    yield pa.table([table["id"], length, length], schema=QUALITY)
+
+
+def whole_recipe(rows: list[dict], shards: int, partitions: int) -> Step:
+    """Exact and near deduplication, bound as a recipe binds them."""
+    cut = [json.dumps(rows[i::shards]) for i in range(shards)]
+    documents = step(given_pages, Leaf("given", cut, tuple({"rows": r} for r in cut)))
+    quality, keep, p = step(scored, documents), "best:quality", partitions
+    prints = step(fingerprints, documents)
+    routed = step(exact_route, documents, prints, quality, keep=keep, partitions=p)
+    exact = step(exact_join, documents, bucket(step(exact_elect, bucket(routed), tasks=p)))
+    sigs = step(signatures, documents)
+    routed = step(near_route, documents, sigs, exact, partitions=p)
+    components = step(near_components, whole(step(near_links, bucket(routed), tasks=p)), whole(sigs), tasks=1)
+    gathered = step(near_gather, documents, sigs, bucket(components), exact, quality, keep=keep, partitions=p)
+    return step(near_join, documents, bucket(step(near_elect, bucket(gathered), tasks=p)), exact)
+
+
+def test_the_runner_gives_what_the_stages_give(shared, tmp_path):
+    """Through folders and manifests, tasks in any order, however cut: one answer, that of the stages in memory."""
+    rows = licences(shared)[:200]
+    rows += [{**row, "id": row["id"] + "-copy"} for row in rows[:50]]
+    found = []
+    for i, (shards, partitions) in enumerate([(1, 1), (5, 3)]):
+        goal, store = whole_recipe(rows, shards, partitions), Store(tmp_path / str(i))
+        execute(goal, store, InProcess, quiet, shuffle=i)
+        found.append(pa.concat_tables([part.table() for part in parts(store, goal)]).sort_by("id"))
+    assert found[0].equals(found[1])
+    sizes = dict(zip(found[0]["id"].to_pylist(), found[0]["cluster_size"].to_pylist(), strict=True))
+    stays = {r["id"] for r in found[0].to_pylist() if r["cluster"] == r["id"]}
+    assert sum(sizes[i] for i in stays) == 250 and len(stays) < 190  # every document is in one cluster
