@@ -31,16 +31,21 @@ def shingle_sets(hashes: np.ndarray, bounds: np.ndarray) -> tuple[np.ndarray, np
 
 @njit(cache=True, nogil=True)
 def _shingles(data, offsets, table, lower, n, scratch, out, bounds):
-    done = 0
+    """A shingle's hash is the polynomial of its length and words, rolled from one to the next, and mixed."""
+    base, done = np.uint64(0xD6E8FEB86659FD93), 0  # odd: multiplying by it loses nothing
     for d in range(len(offsets) - 1):
         count = _scan(data, offsets[d], offsets[d + 1], table, lower, scratch)
         length = min(n, count)
-        for begin in range(max(count - n + 1, min(count, 1))):
-            h = np.uint64(length)
-            for w in range(begin, begin + length):
-                h = h * np.uint64(0xD6E8FEB86659FD93) + scratch[w]  # odd: multiplying by it loses nothing
-            out[done] = mix(h)
+        h, power = np.uint64(0), np.uint64(1)
+        for w in range(length):
+            h = h * base + scratch[w]
+            power *= base
+        longest = np.uint64(length) * power
+        for end in range(length, count + 1 if count else 0):
+            out[done] = mix(h + longest)
             done += 1
+            if end < count:
+                h = h * base + scratch[end] - scratch[end - length] * power
         bounds[d + 1] = done
 
 
