@@ -165,10 +165,10 @@ def _from_record(record: Record, settings: Settings) -> dict[str, Any]:
             raise Rejected("source", "no_text")
         return _text_row(decoded.text, date, decoded.charset)
     page = _page(record, settings)
-    found = rights(page.html, page.headers)
     _prefilter(page, settings)
     extracted = _extracted(page.html, settings)
-    return {"date": date, "text": extracted.text, "title": extracted.title, **_about(page, found, settings)}
+    about = _about(page, rights(page.html, page.headers), settings)
+    return {"date": date, "text": extracted.text, "title": extracted.title, **about}
 
 
 def _about(page: Page, found: Rights, settings: Settings) -> dict[str, Any]:
