@@ -32,6 +32,8 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
+from pipeline.errors import UserError
+
 TIMEOUT, CRASH, MEMORY = "timeout", "crash", "memory"
 _TICK = 0.05  # seconds between two looks at the child
 _BATCH, _BATCH_SECONDS = 64, 0.5  # results that travel together
@@ -57,7 +59,7 @@ Work = Callable[[Any, int, Guilty, Callable[[int], None]], Iterator[tuple[int, A
 def guarded(work: str, settings: Any, limits: Limits) -> Iterator[Any]:
     """The results of `work` ("module:function", see Work) for all items of `settings`, in order.
 
-    Raises RuntimeError with the child's traceback when the function itself raises, or when a child dies again and again
+    Raises UserError where the function does, RuntimeError with the child's traceback when the function itself raises, or when a child dies again and again
     outside of an item.
     """
     watch = _Watch(work, settings, limits)
@@ -98,6 +100,8 @@ class _Watch:
                 self._died(child, *verdict)
                 return False
             kind, *rest = message
+            if kind == "mistaken":
+                raise UserError(rest[0])
             if kind == "raised":
                 raise RuntimeError(f"extraction child: {rest[0]}")
             if kind == "finished":
@@ -235,6 +239,8 @@ def child(inn: int, out: int, shared: int, parent: int) -> None:
             results.send(("finished",))
         except BrokenPipeError:
             os._exit(_PARENT_GONE)
+        except UserError as error:
+            results.send(("mistaken", str(error)))
         except BaseException:  # noqa: BLE001 - told to the parent, which raises it
             results.send(("raised", traceback.format_exc()))
 

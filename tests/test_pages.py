@@ -336,7 +336,7 @@ def test_parquet(tmp_path, groups):
     assert [r["text"] for r in whole["part"]] == [r["text"] for r in ROWS]
     assert [(r["url"], r["offset"]) for r in whole["part"]] == [(r["url"], i) for i, r in enumerate(ROWS)]
     assert cut["part"] == whole["part"]
-    with pytest.raises(RuntimeError, match="set text_column to one of content, meta, more"):
+    with pytest.raises(UserError, match="set text_column to one of content, meta, more"):
         run(path)
 
 
