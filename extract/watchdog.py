@@ -59,8 +59,8 @@ Work = Callable[[Any, int, Guilty, Callable[[int], None]], Iterator[tuple[int, A
 def guarded(work: str, settings: Any, limits: Limits) -> Iterator[Any]:
     """The results of `work` ("module:function", see Work) for all items of `settings`, in order.
 
-    Raises UserError where the function does, RuntimeError with the child's traceback when the function itself raises, or when a child dies again and again
-    outside of an item.
+    Raises UserError where the function does, RuntimeError with the child's traceback when it raises anything else, or
+    when a child dies again and again outside of an item.
     """
     watch = _Watch(work, settings, limits)
     while not watch.finished:
