@@ -39,7 +39,7 @@ SECTIONS: Mapping[str, Callable | tuple[Callable, ...]] = {
     "identify": language.identify,
     "urls": urls.urls,
     "signals": signals.signals,
-    "quality": (quality.train, quality.score),
+    "quality": (quality.quality_model, quality.quality),
     "decontaminate": (contamination.benchmark_index, contamination.benchmark_phrases, contamination.contamination),
     "exact": (exact.exact_route, exact.exact_elect),
     "near": (minhash.signatures, candidates.near_route, candidates.near_links, near.near_gather, near.near_elect),
@@ -164,6 +164,11 @@ def _model(c: Config) -> dict[str, Any]:
     model = c["identify"].get("model", "embedded")
     path = c.folders.get("identify.model", Path()) / model
     return {"model": Asset.of(path)} if path.suffix in (".bin", ".ftz") and "://" not in model else {}
+
+
+def _quality(c: Config, docs: Step, tongue: Step, add: Callable) -> Step:
+    model = add("quality_model", quality.quality_model, whole(docs), whole(tongue), section="quality")
+    return add("quality", quality.quality, docs, whole(model), section="quality")
 
 
 def _contamination(c: Config, docs: Step, add: Callable) -> Step:
