@@ -109,10 +109,10 @@ def _clean(data, offsets, bits, rules, found):
 @njit(cache=True, nogil=True)
 def _kept(points, kinds, lines, count, rules, found, kept, verdicts):
     """Copy the lines that stay to `kept`, with line feeds between; returns how many codepoints."""
-    m = 0
+    m, curly = 0, False  # curly brackets are for the rules to judge
     for k in range(count):
         a, b = lines.first[k], lines.last[k]
-        verdict, _, _ = judge(points, kinds, a, b, rules, found)
+        verdict, _, _ = judge(points, kinds, a, b, curly, rules, found)
         verdicts[verdict] += 1
         if verdict == KEPT:
             if verdicts[KEPT] > 1:

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from filters.signal_classes import DIGIT, SPACE
-from filters.signal_words import ALL_PUNCT, ENDS_SENTENCE
+from filters.signal_classes import DIGIT, SPACE, place
+from filters.signal_words import ALL_PUNCT, ENDS_SENTENCE, tokenize
 from pipeline.tokens import lowered
 
 KEPT, TOO_LONG_WORD, NO_TERMINAL, TOO_FEW_WORDS, JAVASCRIPT, POLICY = range(6)  # what becomes of a line
@@ -19,6 +19,7 @@ POLICIES = (
     *("verwenden cookies", "verwendung von cookies", "nutzt cookies", "nutzen cookies", "einsatz von cookies"),
 )
 _LOREM, _SCRIPT, _POLICY = 1, 2, 4  # phrases in a line, as bits
+CURLY, _SQUARE = 0x7B, 0x5B
 _PAIRS = 4096
 
 
@@ -28,6 +29,7 @@ class Phrases(NamedTuple):
 
     skip: np.ndarray  # (4096,) uint8
     window: int  # letters of the shortest phrase
+    opens: np.ndarray  # (4096,) bool: whether a phrase may start with two letters
     letters: np.ndarray  # uint32, lower case
     first: np.ndarray  # (k + 1,) int64: letters of phrase i are first[i] to first[i + 1]
     bit: np.ndarray  # (k,) int64
@@ -53,8 +55,10 @@ def phrases(javascript: bool, policies: tuple[str, ...]) -> Phrases:
         for i in range(window - 1):
             for pair in _pairs(int(word[i]), int(word[i + 1])):
                 skip[pair] = min(skip[pair], window - 2 - i)
+    opens = np.zeros(_PAIRS, np.bool_)
+    opens[[pair for word in words for pair in _pairs(int(word[0]), int(word[1]))]] = True
     first = np.cumsum([0, *map(len, words)])
-    return Phrases(skip, window, np.concatenate(words), first, np.array([bit for _, bit in listed]), lowered())
+    return Phrases(skip, window, opens, np.concatenate(words), first, np.array([bit for _, bit in listed]), lowered())
 
 
 def _pairs(one: int, two: int) -> set[int]:
@@ -70,10 +74,11 @@ def _pair(one, two):
 
 
 @njit(cache=True, nogil=True)
-def judge(points, kinds, a, b, rules, found):
+def judge(points, kinds, a, b, curly, rules, found):
     """What becomes of the stripped line [a, b): (one of RULES, lorem ipsum, curly bracket).
 
-    As in the reference, a line that goes for its words, its end or `javascript` brings no page down.
+    `curly`: whether the page has a curly bracket at all. As in the reference, a line that goes for its words, its end
+    or `javascript` brings no page down.
     """
     if 0 <= rules.max_word_length < b - a and _longest(kinds, a, b) > rules.max_word_length:
         return TOO_LONG_WORD, False, False
@@ -84,7 +89,7 @@ def judge(points, kinds, a, b, rules, found):
     has = _find(points, a, b, found)
     if has & _SCRIPT:
         return JAVASCRIPT, has & _LOREM != 0, False
-    return (POLICY if has & _POLICY else KEPT), has & _LOREM != 0, _holds(points, a, b, 0x7B)
+    return (POLICY if has & _POLICY else KEPT), has & _LOREM != 0, curly and holds(points, a, b, CURLY)
 
 
 @njit(cache=True, nogil=True)
@@ -111,12 +116,12 @@ def _longest(kinds, a, b):
 
 
 @njit(cache=True, nogil=True)
-def _holds(points, a, b, wanted):
-    """Whether the codepoint is in [a, b); counts them all, which the compiler does several at a time."""
-    count = 0
+def holds(points, a, b, wanted):
+    """Whether the codepoint is in [a, b); looks at all of them, which the compiler does many at a time."""
+    found = False
     for i in range(a, b):
-        count += points[i] == wanted
-    return count > 0
+        found |= points[i] == np.uint32(wanted)
+    return found
 
 
 @njit(cache=True, nogil=True)
@@ -126,7 +131,9 @@ def _find(points, a, b, found):
     while i < b:
         skip = found.skip[_pair(points[i - 1], points[i])]
         if skip == 0:
-            has |= _look(points, i + 1 - found.window, b, found)
+            start = i + 1 - found.window
+            if found.opens[_pair(points[start], points[start + 1])]:
+                has |= _look(points, start, b, found)
             i += 1
         i += skip
     return has
@@ -188,7 +195,7 @@ def without_citations(points, kinds, a, b, out, at):
 def _ends_well(points, kinds, a, b, citations):
     """Whether [a, b) ends with one of . ? ! " ' and not with three dots, its citations apart."""
     tail = np.zeros(3, np.uint32)  # the last three codepoints
-    if citations and b > a and _holds(points, a, b, 0x5B):
+    if citations and b > a and holds(points, a, b, _SQUARE):
         while a < b:
             stop = citation(points, kinds, a, b)
             if stop == a:
@@ -204,40 +211,51 @@ def _ends_well(points, kinds, a, b, citations):
 
 
 @njit(cache=True, nogil=True)
-def page(points, kinds, lines, count, tokens, t, rules, found):
-    """What C4 sees in a document of `count` lines (as str.splitlines cuts) and `t` tokens.
+def page(points, kinds, n, lines, count, tokens, t, rules, found, split, bits, spare):
+    """What C4 sees in a document of `n` codepoints, `count` lines (as str.splitlines cuts) and `t` tokens.
 
-    Returns (sentences of the lines that stay, lines that stay, lines that are not blank, lorem ipsum, curly bracket).
+    `spare`: room for one line (codepoints, class bits, tokens). Returns (sentences of the lines that stay, lines that
+    stay, lines that are not blank, lorem ipsum, curly bracket).
     """
     sentences = kept = solid = token = 0
     lorem = curly = False
+    square, braces = rules.citations and holds(points, 0, n, _SQUARE), holds(points, 0, n, CURLY)
     for k in range(count):
         a, b = lines.first[k], lines.last[k]
-        verdict, has_lorem, has_curly = judge(points, kinds, a, b, rules, found)
+        verdict, has_lorem, has_curly = judge(points, kinds, a, b, braces, rules, found)
         solid, lorem, curly = solid + (b > a), lorem or has_lorem, curly or has_curly
         while token < t and tokens.start[token] < a:
             token += 1
         if verdict == KEPT and b > a:
             kept += 1
-            cited = rules.citations and _holds(points, a, b, 0x5B)
-            sentences += _sentences(points, kinds, b, tokens, token, t, cited)
+            if square and holds(points, a, b, _SQUARE):
+                sentences += _uncited(points, kinds, a, b, split, bits, spare)
+            else:
+                sentences += _sentences(tokens, token, t, b)
     return sentences, kept, solid, lorem, curly
 
 
 @njit(cache=True, nogil=True)
-def _sentences(points, kinds, b, tokens, token, t, citations):
+def _uncited(points, kinds, a, b, split, bits, spare):
+    """Sentences of the line [a, b) without its citations, which may have stuck to words: tokenized anew."""
+    bare, classes, tokens = spare
+    n = without_citations(points, kinds, a, b, bare, 0)
+    for i in range(n):
+        classes[i] = bits[place(bare[i])]
+    classes[n] = bits[0x20]
+    t, _ = tokenize(bare, classes, n, split, tokens)
+    return _sentences(tokens, 0, t, n)
+
+
+@njit(cache=True, nogil=True)
+def _sentences(tokens, token, t, b):
     """Sentences among the tokens from `token` to position b: a new one starts with a word behind a terminal mark."""
-    count, ended, clear = 0, False, 0
+    count, ended = 0, False
     while token < t and tokens.start[token] < b:
-        start, kind = tokens.start[token], tokens.kind[token]
-        token += 1
-        if citations and start >= clear:
-            clear = max(clear, citation(points, kinds, start, b))
-        if start < clear:
-            continue
+        kind = tokens.kind[token]
         if kind & ENDS_SENTENCE:
             ended = True
         elif ended and not kind & ALL_PUNCT:
             count, ended = count + 1, False
-        count = max(count, 1)
+        count, token = max(count, 1), token + 1
     return count

@@ -56,6 +56,7 @@ def measure(data, offsets, bits, settings):
     for i in range(d):
         m = max(m, offsets[i + 1] - offsets[i] + 1)
     points, kinds, tokens, room, table = _rooms(m)
+    spare = np.empty(m, np.uint32), np.empty(m, np.uint16), _tokens(m)
     fed, broken = room_for_lines(m), room_for_lines(m)
     gram = np.zeros(GRAMS + 1, np.int64)
     for i in range(d):
@@ -73,9 +74,16 @@ def measure(data, offsets, bits, settings):
         grams(tokens.hash, tokens.length, t, table, room, gram)
         for k in range(2, GRAMS + 1):
             ratios[i, 15 + k] = _share(gram[k], n)
-        stay, kept, solid, lorem, curly = page(points, kinds, seen, cut, tokens, t, settings.rules, settings.found)
+        stay, kept, solid, lorem, curly = page(
+            points, kinds, n, seen, cut, tokens, t, settings.rules, settings.found, settings.split, bits, spare
+        )
         counts[i, 2], counts[i, 3], counts[i, 4], ratios[i, 14] = stay, lorem, curly, _share(kept, solid)
     return counts, ratios
+
+
+@njit(cache=True, nogil=True)
+def _tokens(m):
+    return Tokens(np.empty(m, np.uint64), np.empty(m, np.int32), np.empty(m, np.int32), np.empty(m, np.uint8))
 
 
 @njit(cache=True, nogil=True)
@@ -84,10 +92,9 @@ def _rooms(m):
     size = 256
     while size < 2 * m:
         size *= 2
-    tokens = Tokens(np.empty(m, np.uint64), np.empty(m, np.int32), np.empty(m, np.int32), np.empty(m, np.uint8))
     room = Room(np.empty(m, np.uint64), np.empty(m, np.int64), np.empty(m, np.int32), np.empty(m, np.int64))
     table = Table(np.empty(size, np.uint64), np.empty(size, np.int32), np.empty(4 * size, np.uint8))
-    return np.empty(m, np.uint32), np.empty(m, np.uint16), tokens, room, table
+    return np.empty(m, np.uint32), np.empty(m, np.uint16), _tokens(m), room, table
 
 
 @njit(cache=True, nogil=True, inline="always")

@@ -7,7 +7,7 @@ from numba import njit
 
 from filters.signal_classes import ALPHA, BREAK, DIGIT, SPACE, TERMINAL, UPPER
 from filters.signal_repeats import ask, enter
-from filters.signal_words import BASE, hash_of
+from filters.signal_words import BASE
 from pipeline.tokens import mix
 
 _NEWLINE, _RETURN, _DOT, _ELLIPSIS, _BULLET, _DASH, _HASH = 0x0A, 0x0D, 0x2E, 0x2026, 0x2022, 0x2D, 0x23
@@ -101,6 +101,25 @@ def shaped(kinds, lines, count, short):
 
 
 @njit(cache=True, nogil=True)
+def line_hash(points, a, b):
+    """Hash of the codepoints [a, b), three of 21 bits a step.
+
+    No polynomial modulo 2^64, as a token's is: two long Thue-Morse words have the same one, whatever its base.
+    """
+    h, i = np.uint64(b - a), a
+    while i + 3 <= b:
+        high = np.uint64(points[i + 1]) << np.uint64(21) | np.uint64(points[i + 2]) << np.uint64(42)
+        h = (h ^ np.uint64(points[i]) ^ high) * np.uint64(BASE)
+        h ^= h >> np.uint64(32)
+        i += 3
+    while i < b:
+        h = (h ^ np.uint64(points[i])) * np.uint64(BASE)
+        h ^= h >> np.uint64(32)
+        i += 1
+    return h
+
+
+@njit(cache=True, nogil=True)
 def repeated_lines(points, lines, count, hashes, table):
     """(lines, repeated, characters of those, characters of those that are not blank) of what line feeds separate.
 
@@ -111,7 +130,7 @@ def repeated_lines(points, lines, count, hashes, table):
     for k in range(count):
         start, end = lines.start[k], lines.end[k]
         if end > start:
-            hashes[k] = hash_of(points, start, end)
+            hashes[k] = line_hash(points, start, end)
             if table.count[enter(table, mask, hashes[k])] > 1:
                 repeated, chars = repeated + 1, chars + end - start
                 solid_chars += end - start if lines.last[k] > lines.first[k] else 0
@@ -138,7 +157,7 @@ def repeated_paragraphs(points, kinds, n, lines, count, hashes, table):
         while k < count and lines.end[k] > lines.start[k] and lines.start[k] < high:
             cut = lines.start[k] < low or lines.end[k] > high
             a, end = max(lines.start[k], low), min(lines.end[k], high)
-            h = h * np.uint64(BASE) + mix(hash_of(points, a, end) if cut else hashes[k])
+            h = mix(h * np.uint64(BASE) ^ (line_hash(points, a, end) if cut else hashes[k]))
             k += 1
         again = table.count[enter(table, mask, h)] > 1
         paragraphs, repeated, chars = paragraphs + 1, repeated + again, chars + again * (end - start)

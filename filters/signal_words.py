@@ -29,8 +29,7 @@ from filters.signal_classes import (
 )
 
 HAS_ALPHA, ALL_SYMBOL, ALL_PUNCT, ENDS_SENTENCE = 1, 2, 4, 8  # what a token is, as bits
-BASE = 0x9E3779B97F4A7C15  # odd, so that it has an inverse: polynomial hash modulo 2^64 of codepoints
-_BASE2, _BASE3, _BASE4 = (pow(BASE, k, 1 << 64) for k in (2, 3, 4))
+BASE = 0x9E3779B97F4A7C15  # a token's hash is the polynomial of its codepoints in this, modulo 2^64
 _DOT, _APOSTROPHE, _CURLY = 0x2E, 0x27, 0x2019
 
 
@@ -237,7 +236,8 @@ def _cut(points, kinds, a, b, start, i, split):
         run = _dots(points, i, b)
         if run - i > 1:
             return i, run
-        return (i, run) if before & ALPHA and not before & UPPER and behind & UPPER else (-1, -1)
+        short = i - 1 == start or points[i - 2] == _DOT  # z.B.
+        return (i, run) if before & (ALPHA | UPPER) == ALPHA and behind & UPPER and not short else (-1, -1)
     if point in (_APOSTROPHE, _CURLY):
         return _apostrophe(points, kinds, b, start, i)
     if kind & HYPHEN and before & ALPHA:
@@ -284,14 +284,8 @@ def _apostrophe(points, kinds, b, start, i):
 
 @njit(cache=True, nogil=True)
 def hash_of(points, a, b):
-    """The hash that the token [a, b) has; four codepoints a step: each multiplication waits for the one before."""
-    h, i = np.uint64(0), a
-    while i + 4 <= b:
-        high = np.uint64(points[i]) * np.uint64(_BASE3) + np.uint64(points[i + 1]) * np.uint64(_BASE2)
-        low = np.uint64(points[i + 2]) * np.uint64(BASE) + np.uint64(points[i + 3])
-        h = h * np.uint64(_BASE4) + (high + low)
-        i += 4
-    while i < b:
+    """The hash that the token [a, b) has."""
+    h = np.uint64(0)
+    for i in range(a, b):
         h = h * np.uint64(BASE) + np.uint64(points[i])
-        i += 1
     return h

@@ -157,7 +157,8 @@ def cut_at(word: str, start: int, i: int, split: Split) -> tuple[int, int] | Non
         run = len(re.match(r"\.+", word[i:]).group())
         if run > 1:
             return i, i + run
-        return (i, i + 1) if is_alpha(before) and not is_upper(before) and is_upper(behind) else None
+        short = i - 1 == start or word[i - 2] == "."
+        return (i, i + 1) if is_alpha(before) and not is_upper(before) and is_upper(behind) and not short else None
     if char in "'’":
         return cut_apostrophe(word, start, i)
     if char in "-–—~" and is_alpha(before):
@@ -240,7 +241,7 @@ def line_verdict(line: str, rules: dict) -> tuple[str, bool, bool]:
     return ("policy" if any(p in lower for p in rules["policies"]) else "kept"), lorem, "{" in line
 
 
-def sentences(line: str, found: list[str]) -> int:
+def sentences(found: list[str]) -> int:
     """Sentences among tokens: a new one starts with a word behind a terminal mark."""
     count, ended = (1 if found else 0), False
     for token in found:
@@ -252,22 +253,16 @@ def sentences(line: str, found: list[str]) -> int:
 
 
 def c4(text: str, rules: dict, split: Split) -> dict:
-    total = kept = solid = at = 0
+    total = kept = solid = 0
     lorem = curly = False
-    every = tokens(text, split)
-    for raw in text.splitlines(keepends=True):
-        line = raw.strip()
-        start = at + raw.index(line) if line else at
-        at += len(raw)
+    for line in map(str.strip, text.splitlines()):
         solid += bool(line)
         verdict, has_lorem, has_curly = line_verdict(line, rules)
         lorem, curly = lorem or has_lorem, curly or has_curly
-        if verdict != "kept" or not line:
-            continue
-        kept += 1
-        spans = [m.span() for m in CITATION.finditer(line)] if rules["citations"] else []
-        inside = [(p - start, t) for p, t in every if start <= p < start + len(line)]
-        total += sentences(line, [t for p, t in inside if not any(a <= p < b for a, b in spans)])
+        if verdict == "kept" and line:
+            kept += 1
+            bare = CITATION.sub("", line) if rules["citations"] else line
+            total += sentences([token for _, token in tokens(bare, split)])
     return {
         "c4_sentences": total,
         "c4_kept_line_ratio": share(kept, solid),
