@@ -62,8 +62,8 @@ def _say_unknown(language: str) -> None:
 def windows(found: Runs) -> tuple[np.ndarray, np.ndarray]:
     """Pieces of text to look at: bytes (uint8) and their (w + 1,) int64 offsets.
 
-    WINDOWS of WINDOW bytes, evenly spaced over the paragraphs, and two more over the short runs where those have more
-    letters (lists of titles under a menu in another language); all text at once where there are no paragraphs.
+    WINDOWS of WINDOW bytes, evenly spaced over the paragraphs, and two more over the short runs where those say
+    something (lists and tables between paragraphs in another language); all runs alike where there are no paragraphs.
     """
     long = found.letters >= LONG
     in_long = int(found.letters[long].sum())
@@ -71,7 +71,7 @@ def windows(found: Runs) -> tuple[np.ndarray, np.ndarray]:
         pieces = _spaced(_text(found, found.letters > 0), WINDOWS)
     else:
         pieces = _spaced(_text(found, long), WINDOWS)
-        if int(found.letters.sum()) > 2 * in_long:
+        if int(found.letters.sum()) - in_long >= WINDOW:
             pieces += _spaced(_text(found, ~long & (found.letters > 0)), 2)
     return np.concatenate(pieces), np.cumsum([0, *(len(piece) for piece in pieces)])
 
