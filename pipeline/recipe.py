@@ -168,7 +168,7 @@ def _model(c: Config) -> dict[str, Any]:
 
 def _quality(c: Config, docs: Step, tongue: Step, add: Callable) -> Step:
     model = add("quality_model", quality.quality_model, whole(docs), whole(tongue), section="quality")
-    return add("quality", quality.quality, docs, whole(model), section="quality")
+    return add("quality", quality.quality, docs, tongue, whole(model), section="quality")
 
 
 def _contamination(c: Config, docs: Step, add: Callable) -> Step:
