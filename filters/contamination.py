@@ -22,10 +22,11 @@ import pyarrow.compute as pc
 
 from filters import benchmarks as files
 from filters import matching
+from filters.sampling import keys, within
 from pipeline.dag import Asset, stage
 from pipeline.schema import CONTAMINATION
 from pipeline.store import Out, Part
-from pipeline.tokens import buffers, classes, words
+from pipeline.tokens import buffers, classes
 
 WORDS = (
     4  # words of a seed. One altered word of eight leaves a run of four; longer seeds miss lightly altered questions
@@ -95,7 +96,7 @@ def _sequences(name: str, rows: list[tuple[str, str, str, str, str]], n: int, mi
     behind = np.where((choices.length > 0) | (text.length >= n), choices.length, answer.length)
     tails = [(choices if choices.length[i] or text.length[i] >= n else answer).words(i) for i in range(len(rows))]
     both = [np.concatenate(pair) for pair in zip(own, tails, strict=True)]
-    near = [answer.words(i) if length < n else [] for i, length in enumerate(answer.length)]
+    near = [answer.words(i) if length < n else answer.words(i)[:0] for i, length in enumerate(answer.length)]
     policy, own_policy = _policies(both, text.length + behind, least, n), _policies(own, text.length, least, n)
     names = [name] * len(rows)
     return pa.table([names, ids, parts, policy, both, [len(w) for w in own], own_policy, near], schema=INDEX)
@@ -165,19 +166,13 @@ def benchmark_phrases(pages: Part, index: list[Part], *, sample: float = 1.0) ->
     found, documents = np.zeros(len(known.table.gram), np.int64), 0
     lengths, spared = np.diff(known.table.first), known.policies[1] == "share"
     for batch in pages.batches(["id", "text"]):
-        column = batch["text"].filter(sampled(batch["id"], sample, "phrases")) if sample < 1 else batch["text"]
+        column = batch["text"].filter(pa.array(within(keys(batch["id"].to_pylist(), "phrases"), sample)))
         documents += len(column)
         folded = matching.fold(column)
-        matching.count(folded.hash, folded.first, *known.lookup, lengths, spared, found)
+        matching.count(folded.hash, folded.first, *known.lookup, lengths, spared, found)  # type: ignore[call-arg]
     there = np.flatnonzero(found)
     yield pa.table({"gram": known.table.gram[there], "documents": found[there]}, PHRASES)
     yield Out(pa.table({"documents": [documents]}, TOTALS), name="totals")
-
-
-def sampled(ids: pa.Array, share: float, purpose: str) -> pa.Array:
-    """Which ids are in a sample of `share` of all: by their hash, whatever order and shard they come in."""
-    hashed = words(pa.array([f"{purpose} {i}" for i in ids.to_pylist()])).hash[1::2]
-    return pa.array(hashed < np.uint64(min(share * 2.0**64, 2.0**64 - 2048)))
 
 
 @stage(version=1, outputs={"part": CONTAMINATION, "hits": HITS})
@@ -252,7 +247,8 @@ def _matches(
 ) -> Iterator[tuple[int, int, float, int, int, bool]]:
     """(document, sequence, score, first and last word, short answer near by) of matches that reach `report`."""
     t = known.table
-    found = matching.candidates(folded.hash, folded.first, *known.lookup, weights.gram, weights.need, weights.window)
+    scale = weights.gram, weights.need, weights.window
+    found = matching.candidates(folded.hash, folded.first, *known.lookup, *scale)  # type: ignore[call-arg]
     sequences = t.hash, t.first, weights.word, known.inner, weights.window, known.answer, known.answer_first
     aligned = matching.align(found, folded.hash, folded.first, *sequences, near)
     s = found[:, 1]

@@ -64,11 +64,9 @@ def fold(column: pa.Array | pa.ChunkedArray) -> Folded:
     - the format of numbers: `1,000`, `1.000`, `1 000`, `1'000` and `1000.00` are `1000`.
     """
     found = words(column)
-    hashes, data, start, end = found.hash, found.data, found.start, found.end
-    if _has_marks(data):
-        found_nfc = _composed(column, found)
-        hashes = found.hash if found_nfc is None else found_nfc.hash
-    return Folded(*_fold(hashes, start, end, found.first, data, classes(), lowered()))
+    composed = _composed(column, found) if _has_marks(found.data) else None
+    hashes = (composed or found).hash
+    return Folded(*_fold(hashes, found.start, found.end, found.first, found.data, classes(), lowered()))
 
 
 def _has_marks(data: np.ndarray) -> bool:
@@ -288,7 +286,7 @@ def _maybe(hashes, low, high, k, bitmap, shift, gram, place):
 
     Without a branch, so that the processor waits for many places of memory at once.
     """
-    n = 0
+    n = np.int64(0)
     for i in range(low, high - k + 1):
         h = gram_at(hashes, i, k)
         bit = h >> shift

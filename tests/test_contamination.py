@@ -486,13 +486,12 @@ def test_rows_do_not_depend_on_shards_or_their_order(small):
     assert whole["part"].schema == CONTAMINATION and whole["part"]["id"].equals(table["id"])
 
 
-def test_a_sample_is_a_share_of_the_ids_whatever_the_shards():
-    ids = pa.array([f"{i:032x}" for i in range(4000)])
-    taken = contamination.sampled(ids, 0.25, "phrases").to_numpy(zero_copy_only=False)
-    assert 900 < taken.sum() < 1100
-    again = contamination.sampled(ids.slice(1000), 0.25, "phrases").to_numpy(zero_copy_only=False)
-    assert (taken[1000:] == again).all()
-    assert contamination.sampled(ids, 1.0, "phrases").to_pylist() == [True] * 4000
+def test_phrases_are_counted_on_a_sample_of_the_documents(small):
+    part = Part.of(pages([f"{' '.join(LONG['question'].split()[:6])} {i}" for i in range(400)]))
+    whole, half = (drained(contamination.benchmark_phrases(part, small, sample=share)) for share in (1.0, 0.5))
+    assert whole["totals"].to_pylist() == [{"documents": 400}] and whole["part"]["documents"].to_pylist() == [400] * 3
+    assert 150 < half["totals"].to_pylist()[0]["documents"] < 250
+    assert set(half["part"]["documents"].to_pylist()) == {half["totals"].to_pylist()[0]["documents"]}
 
 
 @pytest.mark.parametrize("texts", [[], [""], ["nothing here"]])
@@ -560,7 +559,7 @@ def planted(real, edits: int | None) -> dict[str, list[float]]:
     index, items, laws, crawl, _ = real
     rng = random.Random(11)
     judged = {(r["benchmark"], r["item"]) for r in index[0].table().to_pylist() if r["policy"] != "too short"}
-    chosen = [pair for pair in rng.sample(items, 3000) if (pair[0], pair[1].id) in judged]
+    chosen = [pair for pair in rng.sample(items, 1500) if (pair[0], pair[1].id) in judged]
     texts = []
     for _, item in chosen:
         lines = rng.choice(laws if rng.random() < 0.5 else crawl)[:3000].split("\n")
