@@ -219,6 +219,7 @@ def test_single_letters_are_dropped_except_where_characters_are_words():
     assert len(folded("a b é 1 我 c")) == 3
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(alphabet="aZäß٣1७é\u0301我한", min_size=1, max_size=8), max_size=20))
 def test_a_span_hashes_as_the_word_it_is(texts):
     found = words(pa.array(texts, pa.string()))
@@ -226,6 +227,7 @@ def test_a_span_hashes_as_the_word_it_is(texts):
     assert [matching.hash_span(found.data, a, b, classes(), lowered()) for a, b in spans] == found.hash.tolist()
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(alphabet="a1 0,.-\u00ad’ä我\n", max_size=40), max_size=8))
 def test_folded_words_are_in_order_within_their_document_and_joined_or_apart_in_any_batch(texts):
     whole = matching.fold(pa.array(texts, pa.string()))
@@ -489,7 +491,7 @@ def test_rows_do_not_depend_on_shards_or_their_order(small):
 def test_phrases_are_counted_on_a_sample_of_the_documents(small):
     part = Part.of(pages([f"{' '.join(LONG['question'].split()[:6])} {i}" for i in range(400)]))
     whole, half = (drained(contamination.benchmark_phrases(part, small, sample=share)) for share in (1.0, 0.5))
-    assert whole["totals"].to_pylist() == [{"documents": 400}] and whole["part"]["documents"].to_pylist() == [400] * 3
+    assert whole["totals"].to_pylist() == [{"documents": 400}] and set(whole["part"]["documents"].to_pylist()) == {400}
     assert 150 < half["totals"].to_pylist()[0]["documents"] < 250
     assert set(half["part"]["documents"].to_pylist()) == {half["totals"].to_pylist()[0]["documents"]}
 
