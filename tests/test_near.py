@@ -7,14 +7,16 @@ import re
 import time
 from collections.abc import Iterator
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dedup.candidates import near_components, near_links, near_route
+from dedup.candidates import BANDS, near_components, near_links, near_route
 from dedup.exact import exact_elect, exact_join, exact_route, fingerprints
+from dedup.greedy import Greedy
 from dedup.local import run
 from dedup.minhash import signatures, sketch_cut
 from dedup.near import near_elect, near_gather, near_join
@@ -315,3 +317,35 @@ def test_the_runner_gives_what_the_stages_give(shared, tmp_path):
     sizes = dict(zip(found[0]["id"].to_pylist(), found[0]["cluster_size"].to_pylist(), strict=True))
     stays = {r["id"] for r in found[0].to_pylist() if r["cluster"] == r["id"]}
     assert sum(sizes[i] for i in stays) == 250 and len(stays) < 190  # every document is in one cluster
+
+
+def links(rows: list[tuple[int, int, int, int]], threshold: float = 0.8) -> set[tuple[int, int]]:
+    """near_links of one partition of (hash, doc, both halves of the sketch)."""
+    table = pa.table([list(column) for column in zip(*rows, strict=True)], schema=BANDS)
+    found = run(near_links, [[Part.of(table)]], threshold=threshold).table().to_pylist()
+    return {(r["doc"], r["root"]) for r in found}
+
+
+FAR, CLOSE = (1 << 64) - 1, 0b111
+
+
+@pytest.mark.parametrize(
+    ("rows", "found"),
+    [
+        ([(7, 1, 0, 0), (7, 2, 0, 0), (8, 3, 0, 0)], {(2, 1)}),
+        ([(7, 1, 0, 0), (7, 2, FAR, 0)], set()),  # their sketches say that they cannot be alike
+        ([(7, 1, 0, 0), (7, 2, FAR, 0), (7, 3, FAR ^ CLOSE, CLOSE)], {(3, 2)}),  # alike, but not to the first
+        ([(7, 5, 0, 0), (7, 2, CLOSE, 0), (9, 5, 0, 0), (9, 9, 0, 0)], {(5, 2), (9, 2)}),
+        ([(7, 1, 0, 0), (8, 1, 0, 0)], set()),
+    ],
+)
+def test_what_a_band_ties_together(rows, found):
+    assert links(rows) == found
+
+
+def test_memory_is_that_of_one_component():
+    sketch, none = np.zeros((500, 2), np.uint64), np.zeros(501, np.int64)
+    greedy = Greedy(np.zeros(0, np.int32), none, 0, sketch, 0.8, 30)
+    for i in range(500):
+        greedy.walk(i, np.arange(10, dtype=np.uint64), np.array([0, 10]), fresh=True)
+    assert len(greedy.data) <= 20 and len(greedy.kept) <= 2 and (greedy.stays == -1).all()

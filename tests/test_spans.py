@@ -2,6 +2,7 @@
 
 import pyarrow as pa
 import pytest
+import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -93,6 +94,18 @@ def test_cutting_takes_the_units_and_nothing_else(text, unit):
         left = without(text, unit, [i])
         rest = [text[a:b] for k, (a, b) in enumerate(found) if k != i]
         assert "".join("".join(rest).split()) == "".join(left.split())
+
+
+def test_ties_go_by_document_and_only_then_by_place():
+    """The same date: the document whose id hashes lower keeps the piece, wherever it stands in it."""
+    texts = ["oben\ngleich", "gleich\nunten", "gleich\nmitte\ngleich"]
+    dates = pa.nulls(3, PAGES.field("date").type)
+    parts = [Part.of(pages(texts)[0].table().set_column(3, PAGES.field("date"), dates))]
+    first = min(range(3), key=lambda i: xxhash.xxh3_64_intdigest(f"{i:032x}".encode()))
+    others = ["oben", "unten", "mitte"]
+    own = ["oben\ngleich", "gleich\nunten", "gleich\nmitte"]
+    assert cut(parts)[0] == [own[i] if i == first else others[i] for i in range(3)]
+    assert first != 1  # where place alone would have it
 
 
 def test_an_empty_corpus():
