@@ -43,8 +43,24 @@ test: .venv/ready-dev  ## lint, types and every test
 	$(python) -m mypy
 	$(python) -m pytest $(PYTEST)
 
+# Peers that only benchmarks and parity tests need: an environment's extras, never a run's.
+.venv/ready-peers: .venv/ready-dev
+	@$(python) -m pip install --quiet --disable-pip-version-check rensa >&2
+	@touch $@
+
+bench: bench-signals bench-dedup bench-contamination bench-language  ## all of the following
+
 bench-language: .venv/ready-dev  ## language identification: accuracy and speed of the candidates
 	$(python) -m tests.bench_language
+
+bench-signals: .venv/ready-dev  ## signals against datatrove's filters, in turn
+	$(python) -m tests.bench_signals
+
+bench-dedup: .venv/ready-peers  ## near deduplication against datatrove, datasketch and rensa, in turn
+	$(python) -m tests.bench_dedup
+
+bench-contamination: .venv/ready-dev  ## decontamination against sets of n-grams, in turn
+	$(python) -m tests.bench_contamination
 
 lock:  ## resolve pyproject's dependencies anew into the two lock files
 	$(python) -m pip install --quiet pip-tools

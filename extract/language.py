@@ -12,7 +12,7 @@ import pyarrow as pa
 from extract.lid_base import UNKNOWN, Guess, Identifier, sample
 from extract.lid_script import scripts
 from extract.prefilter import prefilter
-from pipeline.dag import stage
+from pipeline.dag import Asset, stage
 from pipeline.schema import LANGUAGES
 from pipeline.store import Part
 
@@ -85,7 +85,12 @@ def check(model: str = "embedded", sha256: str | None = None) -> None:
 
 @stage(version=1, libraries=("py3langid", "fasttext-community", "langdetect", "numba"), outputs={"part": LANGUAGES})
 def identify(
-    pages: Part, *, model: str = "embedded", sha256: str | None = None, characters: int = 1000, window: int = 500
+    pages: Part,
+    *,
+    model: str | Asset = "embedded",
+    sha256: str | None = None,
+    characters: int = 1000,
+    window: int = 500,
 ) -> Iterator[pa.Table]:
     """Label each page with its language, and with a second one where part of the text is in it.
 
@@ -94,6 +99,7 @@ def identify(
     one. `second_language` is the most frequent other language of the windows that are sure (score of at least 0.5),
     `second_score` its share of all windows (0..1).
     """
+    model = model.path if isinstance(model, Asset) else model  # an asset's place is not in the step's key
     check(model, sha256)
     backend = identifier(model, sha256, characters)
     for batch in pages.batches(["id", "text"], rows=1024):

@@ -160,10 +160,10 @@ def expand(c: Config, pattern: str) -> tuple[str, ...]:
 
 
 def _model(c: Config) -> dict[str, Any]:
-    """A language model given by path is an asset: its content is in the key, where it lies is not."""
-    model = c["identify"].get("model", "embedded")
-    path = c.folders.get("identify.model", Path()) / model
-    return {"model": Asset.of(path)} if path.suffix in (".bin", ".ftz") and "://" not in model else {}
+    """A language model's content is in the key, where it lies is not. Raises UserError for one that is not pinned."""
+    model, sha256 = c["identify"].get("model", "embedded"), c["identify"].get("sha256")
+    language.check(model, sha256)
+    return {"model": Asset(model, sha256)} if sha256 else {}
 
 
 def _quality(c: Config, docs: Step, tongue: Step, add: Callable) -> Step:
