@@ -138,5 +138,5 @@ def _stop_words(tokens, t, settings, table):
         if settings.stop_maybe[tokens.hash[j] & np.uint64(STOP_BITS - 1)]:
             at = np.searchsorted(known, tokens.hash[j])
             if at < len(known) and known[at] == tokens.hash[j]:
-                different += table.count[enter(table, mask, np.uint64(settings.stop_word[at]))] == 1
+                different += table.times[enter(table, mask, np.uint64(settings.stop_word[at]))] == 1
     return different

@@ -131,7 +131,7 @@ def repeated_lines(points, lines, count, hashes, table):
         start, end = lines.start[k], lines.end[k]
         if end > start:
             hashes[k] = line_hash(points, start, end)
-            if table.count[enter(table, mask, hashes[k])] > 1:
+            if table.times[enter(table, mask, hashes[k])] > 1:
                 repeated, chars = repeated + 1, chars + end - start
                 solid_chars += end - start if lines.last[k] > lines.first[k] else 0
             pieces += 1
@@ -159,7 +159,7 @@ def repeated_paragraphs(points, kinds, n, lines, count, hashes, table):
             a, end = max(lines.start[k], low), min(lines.end[k], high)
             h = mix(h * np.uint64(BASE) ^ (line_hash(points, a, end) if cut else hashes[k]))
             k += 1
-        again = table.count[enter(table, mask, h)] > 1
+        again = table.times[enter(table, mask, h)] > 1
         paragraphs, repeated, chars = paragraphs + 1, repeated + again, chars + again * (end - start)
     return paragraphs, repeated, chars
 

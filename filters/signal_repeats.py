@@ -20,7 +20,7 @@ class Table(NamedTuple):
     """Room for `size` (a power of two) keys."""
 
     key: np.ndarray  # (size,) uint64
-    count: np.ndarray  # (size,) int32, 0 where there is no key
+    times: np.ndarray  # (size,) int32, 0 where there is no key
     sieve: np.ndarray  # (4 * size,) uint8: whether a hash with these last bits came once (1), more often (> 1)
 
 
@@ -39,7 +39,7 @@ def ask(table, n):
     size = 16
     while size < 2 * n and size < len(table.key):
         size *= 2
-    table.count[:size] = 0
+    table.times[:size] = 0
     return size - 1
 
 
@@ -47,10 +47,10 @@ def ask(table, n):
 def enter(table, mask, key):
     """Count `key` once more; returns its entry."""
     at = np.int64(mix(key) & np.uint64(mask))
-    while table.count[at] and table.key[at] != key:
+    while table.times[at] and table.key[at] != key:
         at = (at + 1) & mask
     table.key[at] = key
-    table.count[at] += 1
+    table.times[at] += 1
     return at
 
 
@@ -73,7 +73,7 @@ def grams(hashes, lengths, n, table, room, out):
         left = _repeated(room, left, size, power, table)
         if not left:
             return
-        out[size] = _top(room, left, size, table.count) if size <= TOP else _again(room, left, size, table.count)
+        out[size] = _top(room, left, size, table.times) if size <= TOP else _again(room, left, size, table.times)
 
 
 @njit(cache=True, nogil=True)
@@ -111,7 +111,7 @@ def _repeated(room, left, size, power, table):
         i = room.where[j]
         room.slot[j] = enter(table, mask, room.prefix[i + size] - room.prefix[i] * power)
     for j in range(left):
-        if table.count[room.slot[j]] > 1:
+        if table.times[room.slot[j]] > 1:
             room.where[kept], room.slot[kept] = room.where[j], room.slot[j]
             kept += 1
     return kept

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from filters.signal_badwords import load, occurrences
+from filters.signal_badwords import BadWords, load, occurrences
 from filters.signal_c4 import POLICIES, LineRules, phrases
 from filters.signal_classes import table
 from filters.signal_kernel import COUNTS, RATIOS, STOP_BITS, Settings, measure
@@ -76,7 +76,7 @@ def prepare(
     for phrase in policies:
         if len(phrase) < 2:
             raise UserError(f"policy_phrases: {phrase!r} is too short to look for; give two letters or more")
-    spelled = {}
+    spelled: dict[int, int] = {}
     for number, word in enumerate(dict.fromkeys(word.lower() for word in stop_words)):
         for form in (word, word.capitalize(), word.upper()):
             for spelling in (form, form.replace("'", "’")):
@@ -89,8 +89,8 @@ def prepare(
     return Settings(maybe, np.array(hashes, np.uint64), numbers, split, rules, phrases(javascript, policies))
 
 
-def signal_table(ids: pa.Array, texts: pa.Array, settings: Settings, bad: np.ndarray | None = None) -> pa.Table:
-    """Signals of d texts (schema SIGNALS, d rows). `bad`: hashes of bad words from `signal_badwords.load`."""
+def signal_table(ids: pa.Array, texts: pa.Array, settings: Settings, bad: BadWords | None = None) -> pa.Table:
+    """Signals of d texts (schema SIGNALS, d rows). `bad`: a list from `signal_badwords.load`."""
     data, offsets = buffers(texts)
     counts, ratios = measure(data, offsets, table(), settings)
     values = {name: counts[:, k] for k, name in enumerate(COUNTS)} | {n: ratios[:, k] for k, n in enumerate(RATIOS)}

@@ -23,7 +23,7 @@ from tests.real_texts import real_texts
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=SHARED, help="folder of real data")
-    parser.add_argument("--texts", type=int, default=200, help="how many texts, half English and half German")
+    parser.add_argument("--texts", type=int, default=160, help="how many texts, half English and half German")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path, help="write the figures here")
     arguments = parser.parse_args()

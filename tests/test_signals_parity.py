@@ -13,7 +13,7 @@ rare      The most frequent n-gram counts only when it occurs twice. datatrove c
           sentence of five words with a long compound is "repetitive" and every title of a few words is. 13 of the 16
           differences in repetition; all are texts of less than 50 words that another rule drops. Ours says 0.
 folded    Stop words count in lower case, Capitalised and UPPER CASE, and l’ is l'. datatrove compares the exact
-          spelling: a text whose sentences begin with "The" and "Der" seems to have none. Ours is never lower.
+          spelling: a text whose sentences begin with "The" and "Der" seems to have none.
 tokens    Words differ where spaCy has exceptions of one language: abbreviations (Abs. bzw. Dr. keep their dot there and
           lose it here), emoticons, units ("5km"). Word counts differ by 1 % in 95 % of the texts, so a value close to
           its bound falls on the other side (`_NEAR`).
@@ -153,9 +153,9 @@ def values(rows) -> list[dict]:
     return [peer_values(text, language) for language, text, _ in rows]
 
 
-def test_stop_words_are_never_fewer(rows, values):
+def test_stop_words_are_hardly_ever_fewer(rows, values):
     fewer = [row["stop_word_count"] < theirs["stop_word_count"] for (*_, row), theirs in zip(rows, values, strict=True)]
-    assert not any(fewer)
+    assert sum(fewer) <= 0.01 * len(fewer)  # `Mitglied(er): 3` has an emoticon in it for spaCy, and so an `er`
 
 
 @pytest.mark.parametrize("terminal", [False, True])
