@@ -41,7 +41,7 @@ def clean(
     citations: bool = True,
     policy_phrases: tuple[str, ...] = POLICIES,
 ) -> Iterator[pa.Table | Out]:
-    """Pages with the text that C4's line rules leave; a page without any is a reject (rule "no_lines_left").
+    """Pages with the text that C4's line rules leave; a page without any joins the rejects (rule "no_lines_left").
 
     `min_words_per_line` in words between white space, `max_word_length` in characters; -1 switches either off.
     `policy_phrases` (with `policy`): lower case, English and German by default. Source: Raffel et al. 2020, section
@@ -49,6 +49,8 @@ def clean(
     """
     rules = LineRules(terminal_punctuation, min_words_per_line, max_word_length, citations)
     found = phrases(javascript, policy_phrases if policy else ())
+    for batch in pages.batches(name="rejects"):  # the ledger reads pages and rejects of one step
+        yield Out(pa.Table.from_batches([batch]), name="rejects")
     for batch in pages.batches():
         table = pa.Table.from_batches([batch])
         cleaned = clean_column(batch["text"], rules, found)

@@ -312,14 +312,15 @@ def test_cleaning_rejects_pages_without_a_line():
     pages = pages_of(
         ["Ein Satz mit vier Wörtern.\nkurz", "kurz\nnoch kurz\nmit JavaScript läuft es", "", "Nur ein Satz hier."]
     )
-    made = list(clean(Part.of(pages)))
+    before = {**dict.fromkeys(REJECTS.names), "id": "f" * 32, "stage": "http", "rule": "redirect"}
+    made = list(clean(Part.of(pages, rejects=pa.Table.from_pylist([before], REJECTS))))
     kept = pa.concat_tables(t for t in made if not isinstance(t, Out))
     rejects = pa.concat_tables(t.table for t in made if isinstance(t, Out))
     assert kept["text"].to_pylist() == ["Ein Satz mit vier Wörtern.", "Nur ein Satz hier."]
     assert kept.schema.equals(PAGES) and rejects.schema.equals(REJECTS)
-    assert rejects["id"].to_pylist() == [f"{i:032x}" for i in (1, 2)]
-    assert set(rejects["rule"].to_pylist()) == {"no_lines_left"}
-    assert rejects["detail"].to_pylist() == ["min_words_per_line 2, javascript 1", None]
+    assert rejects["id"].to_pylist() == ["f" * 32, *(f"{i:032x}" for i in (1, 2))]
+    assert rejects["rule"].to_pylist() == ["redirect", "no_lines_left", "no_lines_left"]
+    assert rejects["detail"].to_pylist() == [None, "min_words_per_line 2, javascript 1", None]
 
 
 def test_bad_words_are_whole_words_and_phrases(tmp_path):
