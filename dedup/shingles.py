@@ -105,11 +105,11 @@ def _sort(hashes, out):
         out[place[k]] = h
         place[k] += 1
     for i in range(1, len(out)):
-        h, k = out[i], i
-        while k > 0 and out[k - 1] > h:
-            out[k] = out[k - 1]
-            k -= 1
-        out[k] = h
+        h, at = out[i], i
+        while at > 0 and out[at - 1] > h:
+            out[at] = out[at - 1]
+            at -= 1
+        out[at] = h
 
 
 @njit(cache=True, nogil=True)
