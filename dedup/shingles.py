@@ -101,9 +101,9 @@ def _sort(hashes, out):
     for k in range(1 << width):
         place[k + 1] += place[k]
     for h in hashes:
-        k = np.int64(h >> shift)
-        out[place[k]] = h
-        place[k] += 1
+        mine = np.int64(h >> shift)
+        out[place[mine]] = h
+        place[mine] += 1
     for i in range(1, len(out)):
         h, at = out[i], i
         while at > 0 and out[at - 1] > h:
