@@ -17,7 +17,7 @@ PAGES = pa.schema(
         ("id", pa.string()),  # 32 hex digits, stable over runs
         ("url", pa.string()),
         ("host", pa.string()),
-        ("date", pa.timestamp("s", "UTC")),  # of the capture
+        ("date", pa.timestamp("ms", "UTC")),  # of the capture; Parquet has no seconds
         ("dump", pa.string()),
         ("source", pa.string()),  # file name as the user gave it
         ("offset", pa.int64()),  # bytes into the (compressed) source, or row number of a table
