@@ -113,7 +113,7 @@ def _joined(i, last, start, end, data):
     if _digits(data, start[i], end[i]):
         if end[i] - start[i] <= 3:
             while j + 1 < last and _groups(data, end[j], start[j + 1]) and _digits(data, start[j + 1], end[j + 1]):
-                if end[j + 1] - start[j + 1] != 3:
+                if end[j + 1] - start[j + 1] != 3 or not _same(data, end[i], start[i + 1], end[j], start[j + 1]):
                     break
                 j += 1
         if j + 1 < last and _decimal_zeros(data, end[j], start[j + 1], end[j + 1]):
@@ -169,6 +169,12 @@ def _groups(data, at, stop):
     if stop - at == 3 and data[at] == 0xE2 and data[at + 1] == 0x80:
         return data[at + 2] in (0x89, 0x99, 0xAF)
     return False
+
+
+@njit(cache=True, nogil=True)
+def _same(data, at, stop, other, other_stop):
+    """Whether two stretches have the same bytes: one mark groups all digits of a number."""
+    return stop - at == other_stop - other and np.all(data[at:stop] == data[other:other_stop])
 
 
 @njit(cache=True, nogil=True)

@@ -197,7 +197,8 @@ SAME = [
 ]
 DIFFERENT = [
     ("1,5 km", "15 km"), ("1,0005", "10005"), ("1000 dollars", "1001 dollars"), ("10,00,00", "100000"), ("18.5", "18"),
-    ("in 10\n000 ways", "in 10000 ways"), ("für", "fur"), ("ab cd", "abcd"),
+    ("in 10\n000 ways", "in 10000 ways"),
+    ("1,200 300 more", "1,200,300 more"), ("für", "fur"), ("ab cd", "abcd"),
 ]  # fmt: skip
 
 

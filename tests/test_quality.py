@@ -71,10 +71,10 @@ def tables(rows: list[tuple[str, str, str]], language: str = "en") -> tuple[pa.T
     return table(PAGES), table(LANGUAGES)
 
 
-def crawl(n: int = 120) -> list[tuple[str, str, str]]:
-    """Pages of 40 hosts; every third host writes well."""
+def crawl(n: int = 120, hosts: int = 40) -> list[tuple[str, str, str]]:
+    """Pages of some hosts; every third host writes well."""
     rng = random.Random(5)
-    return [(f"{i:032x}", f"h{i % 40}.org", prose(rng, GOOD if i % 40 % 3 == 0 else BAD)) for i in range(n)]
+    return [(f"{i:032x}", f"h{i % hosts}.org", prose(rng, GOOD if i % hosts % 3 == 0 else BAD)) for i in range(n)]
 
 
 def references(folder: Path, n: int = 40) -> Asset:
@@ -237,7 +237,7 @@ def test_good_pages_score_above_bad_ones_and_percentiles_spread(tmp_path):
     pages, languages = tables(crawl(400))
     part = trained(tmp_path, [Part.of(pages)], [Part.of(languages)], references=(references(tmp_path),), **QUICK)
     facts = part.table().to_pylist()[0]
-    assert facts["auc"] > 0.8 and facts["note"] is None and (facts["folds"], facts["unit"]) == (2, "host")
+    assert facts["auc"] > 0.8 and facts["note"] is None and (facts["folds"], facts["unit"]) == (2, "id")
     assert (facts["positives"], facts["negatives"], facts["sampled"]) == (40, 400, 400)
     scored = pa.concat_tables(quality.quality(Part.of(pages), Part.of(languages), [part]))
     assert scored.schema == QUALITY and scored["id"].equals(pages["id"])
@@ -251,13 +251,15 @@ def test_good_pages_score_above_bad_ones_and_percentiles_spread(tmp_path):
     assert all(hosts[row["id"]] == (row["decile"] == "top") for row in examples)
 
 
-def test_no_page_is_scored_by_a_model_that_saw_its_host(tmp_path):
-    """A host whose pages all hold a word of their own: a model that had seen them as negatives would know the word."""
-    rows = crawl(200)
-    marked = [(i, host, f"{text} zebra zebra zebra" if host == "h3.org" else text) for i, host, text in rows]
-    pages, languages = tables(marked)
+@pytest.mark.parametrize(("hosts", "unit", "unseen"), [(100, "host", "h3.org"), (99, "id", f"{3:032x}")])
+def test_no_page_is_scored_by_a_model_that_saw_its_host_or_where_hosts_are_few_it(tmp_path, hosts, unit, unseen):
+    """One host's pages (one page) hold a word of their own, which only the model that does not score them knows."""
+    marks = {"host": lambda i, host: host == unseen, "id": lambda i, host: i == unseen}[unit]
+    rows = [(i, host, f"{text} zebra" if marks(i, host) else text) for i, host, text in crawl(200, hosts)]
+    pages, languages = tables(rows)
     part = trained(tmp_path, [Part.of(pages)], [Part.of(languages)], references=(references(tmp_path),), **QUICK)
-    fold = int(keys(["h3.org"], "fold 0")[0] % np.uint64(2))
+    assert part.table()["unit"].to_pylist() == [unit]
+    fold = int(keys([unseen], "fold 0")[0] % np.uint64(2))
     import fasttext
 
     assert "zebra" not in fasttext.load_model(str(part.file(f"model-{fold}.bin"))).words
