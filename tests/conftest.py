@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+import pipeline  # noqa: F401 - before numba: says where machine code is kept
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("CORPUS_TEST_DATA", CHECKOUT.parent / "shared" / "data"))
 
