@@ -218,11 +218,11 @@ def lengths(start, first, data, table):
 
 @njit(cache=True, nogil=True, inline="always")
 def gram_at(hashes, i, k):
-    """Hash of words i to i + k."""
+    """Hash of words i to i + k: a polynomial of hashes that are mixed well, so every bit of it is."""
     h = np.uint64(0)
     for j in range(i, i + k):
         h = h * _BASE + hashes[j]
-    return mix(h)
+    return h
 
 
 def build(hashes: np.ndarray, first: np.ndarray, k: int) -> Table:
@@ -238,7 +238,7 @@ def build(hashes: np.ndarray, first: np.ndarray, k: int) -> Table:
     posted = np.zeros(len(grams) + 1, np.int64)
     posted[1:] = np.cumsum(np.where(kept, counts, 0))
     posting = owner[np.repeat(kept, counts)]
-    bits = max(10, int(len(grams) * 16).bit_length())
+    bits = max(10, int(len(grams) * 8).bit_length())
     slots = max(4, int(len(grams) * 2).bit_length())
     tables = _hashed(grams, bits, slots)
     return Table(k, hashes, first, grams, posting, posted, numeric[begin], counts.astype(np.int64), *tables)
