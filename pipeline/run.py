@@ -290,9 +290,11 @@ class Run:
         kept = f", {len(tasks) - len(todo)} of them finished before" if len(todo) < len(tasks) else ""
         self._say(f"{step.name}: {len(tasks)} shard{'s' if len(tasks) != 1 else ''}{kept}")
         self._running[key] = _Running(step, lock, len(tasks), len(todo))
-        if self._order:
-            self._order.shuffle(todo)
         self._queue.extend(todo)
+        if self._order:
+            self._order.shuffle(self._queue)
+        else:  # steps that are ready together take turns: workers compile different kernels, and read one shard in a row
+            self._queue = deque(sorted(self._queue, key=lambda task: task.index))
         if not todo:
             self._complete(key)
 
