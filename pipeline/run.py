@@ -293,7 +293,7 @@ class Run:
         self._queue.extend(todo)
         if self._order:
             self._order.shuffle(self._queue)
-        else:  # steps that are ready together take turns: workers compile different kernels, and read one shard in a row
+        else:  # steps that are ready together take turns: workers compile different kernels and share what they read
             self._queue = deque(sorted(self._queue, key=lambda task: task.index))
         if not todo:
             self._complete(key)
