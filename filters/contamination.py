@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from filters import benchmarks as files
-from filters import matching
+from filters import folding, matching
 from filters.sampling import keys, within
 from pipeline.dag import Asset, stage
 from pipeline.schema import CONTAMINATION
@@ -113,9 +113,9 @@ class _Column:
 
     def __init__(self, texts: tuple[str, ...]):
         column = pa.array(texts, pa.string())
-        self._folded = matching.fold(column)
+        self._folded = folding.fold(column)
         data, _ = buffers(column)
-        self.length = matching.lengths(self._folded.start, self._folded.first, data, classes())
+        self.length = folding.lengths(self._folded.start, self._folded.first, data, classes())
 
     def words(self, i: int) -> np.ndarray:
         return self._folded.hash[self._folded.first[i] : self._folded.first[i + 1]]
@@ -168,7 +168,7 @@ def benchmark_phrases(pages: Part, index: list[Part], *, sample: float = 1.0) ->
     for batch in pages.batches(["id", "text"]):
         column = batch["text"].filter(pa.array(within(keys(batch["id"].to_pylist(), "phrases"), sample)))
         documents += len(column)
-        folded = matching.fold(column)
+        folded = folding.fold(column)
         matching.count(folded.hash, folded.first, *known.lookup, lengths, spared, found)  # type: ignore[call-arg]
     there = np.flatnonzero(found)
     yield pa.table({"gram": known.table.gram[there], "documents": found[there]}, PHRASES)
@@ -222,7 +222,7 @@ class _Hit(NamedTuple):
 
 def _hits(column: pa.Array, known: _Index, weights: matching.Weights, report: float, near: int) -> list[_Hit]:
     """Hits in a column of texts, by document, then score, then name."""
-    folded, offsets = matching.fold(column), buffers(column)[1]
+    folded, offsets = folding.fold(column), buffers(column)[1]
     items: dict[tuple[int, str, str], dict[str, tuple[float, int, int]]] = {}
     for document, s, score, first, last, answered in _matches(folded, known, weights, report, near):
         row = known.rows[s]
@@ -235,7 +235,7 @@ def _hits(column: pa.Array, known: _Index, weights: matching.Weights, report: fl
     )
 
 
-def _hit(document: int, benchmark: str, item: str, parts: dict, folded: matching.Folded, offsets: np.ndarray) -> _Hit:
+def _hit(document: int, benchmark: str, item: str, parts: dict, folded: folding.Folded, offsets: np.ndarray) -> _Hit:
     _, first, last = parts.get("question") or parts["answer"]
     kind = "both" if len(parts) == 2 else next(iter(parts))
     span = folded.start[-first] - offsets[document], folded.end[-last] - offsets[document]
@@ -243,7 +243,7 @@ def _hit(document: int, benchmark: str, item: str, parts: dict, folded: matching
 
 
 def _matches(
-    folded: matching.Folded, known: _Index, weights: matching.Weights, report: float, near: int
+    folded: folding.Folded, known: _Index, weights: matching.Weights, report: float, near: int
 ) -> Iterator[tuple[int, int, float, int, int, bool]]:
     """(document, sequence, score, first and last word, short answer near by) of matches that reach `report`."""
     t = known.table

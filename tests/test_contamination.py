@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from filters import benchmarks, contamination, matching
+from filters import benchmarks, contamination, folding, matching
 from pipeline.dag import Asset
 from pipeline.errors import UserError
 from pipeline.schema import CONTAMINATION, PAGES
@@ -203,7 +203,7 @@ DIFFERENT = [
 
 
 def folded(text: str) -> list[int]:
-    return matching.fold(pa.array([text])).hash.tolist()
+    return folding.fold(pa.array([text])).hash.tolist()
 
 
 @pytest.mark.parametrize(("one", "other"), SAME)
@@ -225,13 +225,13 @@ def test_single_letters_are_dropped_except_where_characters_are_words():
 def test_a_span_hashes_as_the_word_it_is(texts):
     found = words(pa.array(texts, pa.string()))
     spans = zip(found.start, found.end, strict=True)
-    assert [matching.hash_span(found.data, a, b, classes(), lowered()) for a, b in spans] == found.hash.tolist()
+    assert [folding.hash_span(found.data, a, b, classes(), lowered()) for a, b in spans] == found.hash.tolist()
 
 
 @settings(deadline=None)
 @given(st.lists(st.text(alphabet="a1 0,.-\u00ad’ä我\n", max_size=40), max_size=8))
 def test_folded_words_are_in_order_within_their_document_and_joined_or_apart_in_any_batch(texts):
-    whole = matching.fold(pa.array(texts, pa.string()))
+    whole = folding.fold(pa.array(texts, pa.string()))
     assert [h for text in texts for h in folded(text)] == whole.hash.tolist()
     assert (whole.start < whole.end).all()
     assert (whole.start[1:] >= whole.end[:-1]).all()
@@ -306,7 +306,7 @@ def test_kernels_equal_the_slow_matcher(sequences, glue, bound, share, seed):
         h = matching.gram_at(words(pa.array([" ".join(gram)])).hash, 0, k)
         column[np.flatnonzero(table.gram == h)] = n
     weights = matching.weigh(table, inner, column, bound, share)
-    texts = matching.fold(pa.array([" ".join(document), " ".join(document[::-1])]))
+    texts = folding.fold(pa.array([" ".join(document), " ".join(document[::-1])]))
     lookup = k, table.gram, table.posting, table.posted, table.filter, matching.shift_of(table), table.slot
     found = matching.candidates(texts.hash, texts.first, *lookup, weights.gram, weights.need, weights.window)
     none = np.zeros(0, np.uint64), np.zeros(len(first), np.int64)
@@ -329,7 +329,7 @@ def test_counts_of_phrases_equal_slow_ones(texts):
     table = matching.build(hashes, np.array([0, 4, 12]), k)
     lookup = k, table.gram, table.posting, table.posted, table.filter, matching.shift_of(table), table.slot
     found = np.zeros(len(table.gram), np.int64)
-    column = matching.fold(pa.array([" ".join(t) for t in texts], pa.string()))
+    column = folding.fold(pa.array([" ".join(t) for t in texts], pa.string()))
     matching.count(column.hash, column.first, *lookup, np.array([4, 8]), np.array(spared), found)
 
     def grams(of: list[str]) -> set[tuple[str, ...]]:
