@@ -26,7 +26,7 @@ def order_keys(keep: str, documents: pa.Table, scores: dict[str, pa.ChunkedArray
     check_policy(keep)
     if keep.startswith("best:"):
         return ~_sortable(_score(keep[5:].strip(), scores))
-    values = documents["chars"] if keep == "longest" else documents["date"].cast(pa.timestamp("s", "UTC"))
+    values = documents["chars"] if keep == "longest" else documents["date"].cast(pa.timestamp("ms", "UTC"))
     known = values.cast(pa.int64()).fill_null(LAST if keep == "oldest" else ~LAST).to_numpy()
     return known if keep == "oldest" else ~known
 

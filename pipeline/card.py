@@ -47,7 +47,7 @@ def _header(stats: dict[str, Any], schema: pa.Schema, name: str, language: str, 
     kept = stats["kept"]
     said: dict[str, Any] = {
         "pretty_name": name,
-        "language": [language] if language else [],
+        "language": [language] if language not in ("", "any") else ["multilingual"],
         "license": "other",
         "license_name": "rights-of-the-pages-authors",
         "task_categories": ["text-generation"],
