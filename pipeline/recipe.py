@@ -9,6 +9,7 @@ extraction; scores are kept beside the documents; every record has one row in th
 """
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -173,7 +174,11 @@ def _quality(c: Config, docs: Step, tongue: Step, add: Callable) -> Step:
 
 def _contamination(c: Config, docs: Step, add: Callable) -> Step:
     said = c["decontaminate"]
-    names = said.get("names") or tuple(Path(asset.path).stem for asset in said["benchmarks"])
+    paths = [Path(asset.path).with_suffix("") for asset in said.get("benchmarks", ())]
+    if not paths:
+        raise UserError(f'{c.files[-1]}: [decontaminate] is on and names no benchmark: type benchmarks = ["a.jsonl"] in it')
+    base = os.path.commonpath([path.parent for path in paths])
+    names = said.get("names") or tuple(path.relative_to(base).as_posix() for path in paths)
     index = add("benchmarks", contamination.benchmark_index, section="decontaminate", names=names)
     phrases = add("phrases", contamination.benchmark_phrases, docs, whole(index), section="decontaminate")
     return add(

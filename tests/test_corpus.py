@@ -221,6 +221,7 @@ def test_explain_tells_a_pages_story(whole):
         (("corpus", "de", "--set", "near.threshold=seven"), "threshold must be a number"),
         (("corpus", "de", "--set", "near.threshold"), "write it as SECTION.KEY=VALUE"),
         (("corpus", "de", "--set", "near.keep=best:nothing"), "no stage that is on makes a column 'nothing'"),
+        (("corpus", "de", "--set", "decontaminate.benchmarks=[]"), "[decontaminate] is on and names no benchmark"),
         (("corpus", "missing.toml"), "there is no such recipe file"),
         (("corpus", "de", "--workers", "0"), "'0' is not a number of workers"),
         (("explain", "https://nowhere.example/", "--recipe", "de"), "is not made yet"),
