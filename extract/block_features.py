@@ -5,6 +5,9 @@ weights), sums over enclosing elements, repetition of the same path, neighbours,
 Shallow text features after Kohlschütter et al., WSDM 2010 ("Boilerplate Detection using Shallow Text Features").
 """
 
+# mypy: disable-error-code="arg-type,assignment,return-value"
+# (kernels: NumPy's scalars stand for int)
+
 import numba
 import numpy as np
 
@@ -49,7 +52,23 @@ from extract.block_text import (
 )
 
 _LEVEL = np.array([int(n[1]) if n in ("h1", "h2", "h3", "h4", "h5", "h6") else 0 for n in TAG_NAMES], np.int32)
-_CATEGORIES = ("p", "div", "li", "td", "h1", "h2", "h3", "h4", "h5", "h6", "dd", "dt", "section", "article", "main")
+_CATEGORIES: tuple[str, ...] = (
+    "p",
+    "div",
+    "li",
+    "td",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "dd",
+    "dt",
+    "section",
+    "article",
+    "main",
+)
 _CATEGORIES += ("ul", "ol", "tr", "th", "table", "tbody", "figure", "figcaption", "blockquote", "pre", "form", "label")
 _CATEGORIES += (
     "button",

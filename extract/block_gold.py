@@ -111,9 +111,11 @@ def _trafilatura(data: Path) -> Iterator[GoldPage]:
             record = by_url.get(url) or by_file.get(url.rpartition("/")[2])
             if record is not None and record.get("with") is not None:
                 html = decode(entry.reader.read()).text
-                parts = (tuple(record.get(key) or ()) for key in ("with", "without", "comments"))
+                must, must_not, comments = (tuple(record.get(key) or ()) for key in ("with", "without", "comments"))
                 language = "de" if record.get("lang_guess") == "de" else record.get("lang_guess") or ""
-                yield GoldPage(record["file"], "trafilatura", html, domain(url), "any", language, None, *parts)
+                yield GoldPage(
+                    record["file"], "trafilatura", html, domain(url), "any", language, None, must, must_not, comments
+                )
 
 
 def block_texts(page: Page) -> list[str]:

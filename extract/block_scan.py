@@ -5,6 +5,9 @@ as barriers (HTML Living Standard, sections 13.2.5 and 13.2.6); formatting eleme
 linear in the bytes: searches for an end tag that is absent are made once, at most MAX_OPEN elements are open at once.
 """
 
+# mypy: disable-error-code="arg-type,assignment,return-value"
+# (kernels: NumPy's scalars stand for int)
+
 from typing import NamedTuple
 
 import numba
@@ -156,7 +159,8 @@ def scan(data: bytes) -> Page:
         (ENTITY_CODES, ENTITY_VALUES, ENTITY_ENDS, ENTITY_BYTES),
         ASCII,
     )
-    return Page(*found, (int(state[TITLE0]), int(state[TITLE1])))
+    text_, blocks, nodes, paths, tokens, about = found
+    return Page(text_, blocks, nodes, paths, tokens, about, (int(state[TITLE0]), int(state[TITLE1])))
 
 
 @numba.njit(cache=True, nogil=True, inline="always")

@@ -1,5 +1,8 @@
 """Text runs of the block scanner: white space, character references, counts by character, in one pass over bytes."""
 
+# mypy: disable-error-code="arg-type,assignment,return-value"
+# (kernels: NumPy's scalars stand for int)
+
 import numba
 import numpy as np
 

@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +26,7 @@ FOLDS = 4
 Table = tuple[np.ndarray, np.ndarray, np.ndarray]  # of class tokens: hashes, places, weights by place
 SEED = 7
 RARE = ("forum", "product", "listing", "collection", "service", "documentation")  # kinds of which there are few pages
+POWER = 0.6  # a block weighs as its words to this power
 WEAK, STRONG = 40.0, 10.0  # weight of a page's weakly labelled blocks together, of one segment; full gold text has 100
 Counts = dict[int, tuple[float, float]]  # class token: main text below it, other text below it
 KINDS = {"article": 0, "product": 1, "forum": 2, "listing": 3, "collection": 3, "service": 4, "documentation": 5}
@@ -69,7 +71,7 @@ def labels(page: GoldPage, seen: Page) -> tuple[np.ndarray, np.ndarray]:
     words = seen.blocks[:, WORDS].astype(np.float64)
     if page.gold is not None:
         share = overlap(texts, page.gold)
-        weight = words**0.6 + 0.5
+        weight = words**POWER + 0.5
         if share.sum() == 0:  # the gold text is not on the page (written by a script): nothing to learn
             weight[:] = 0
         return (share >= 0.5).astype(np.float64), (160 if page.kind in RARE else 100) * weight / max(weight.sum(), 1)
@@ -95,14 +97,14 @@ def _segments(page: GoldPage, texts: list[str], words: np.ndarray) -> tuple[np.n
 def _weak(page: GoldPage, texts: list[str], words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     votes = [overlap(texts, text) >= 0.5 for text in teachers(page)]
     agree = votes[0] == votes[1]
-    return votes[0].astype(np.float64), (words**0.6 + 0.5) * agree
+    return votes[0].astype(np.float64), (words**POWER + 0.5) * agree
 
 
 def teachers(page: GoldPage) -> list[str]:
     """What trafilatura takes, in favour of precision and of recall."""
     from trafilatura import extract
 
-    settings = ({"favor_precision": True}, {"favor_recall": True})
+    settings: tuple[dict[str, Any], ...] = ({"favor_precision": True}, {"favor_recall": True})
     return [extract(page.html, include_comments=False, deduplicate=False, **favour) or "" for favour in settings]
 
 
@@ -162,7 +164,11 @@ def _weights(sums: np.ndarray, prior: np.ndarray) -> np.ndarray:
 
 def forest(booster: object) -> Forest:
     """LightGBM's trees as flat arrays; bounds rounded down to float32, so that float32 features compare the same."""
-    feature, value, left, right, roots = [], [], [], [], []
+    feature: list[int] = []
+    value: list[np.float32] = []
+    left: list[int] = []
+    right: list[int] = []
+    roots: list[int] = []
 
     def add(node: dict) -> int:
         place = len(feature)

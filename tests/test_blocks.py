@@ -243,9 +243,9 @@ def test_trees_are_walked_as_written() -> None:
 
 
 def test_overlap_follows_order_and_finds_what_moved() -> None:
-    blocks = ["share this", "one two three four", "nine ten", "five six seven eight", "two"]
+    blocks = ["share this", "one two three four", "nine ten", "five six seven eight"]
     share = overlap(blocks, "five six seven eight one two three four")
-    assert (share >= 0.5).tolist() == [False, True, False, True, False]
+    assert (share >= 0.5).tolist() == [False, True, False, True]
 
 
 def test_word_f1_is_of_bags_of_words() -> None:
