@@ -176,7 +176,8 @@ def _contamination(c: Config, docs: Step, add: Callable) -> Step:
     said = c["decontaminate"]
     paths = [Path(asset.path).with_suffix("") for asset in said.get("benchmarks", ())]
     if not paths:
-        raise UserError(f'{c.files[-1]}: [decontaminate] is on and names no benchmark: type benchmarks = ["a.jsonl"] in it')
+        hint = 'type benchmarks = ["file.jsonl"] in it, or decontaminate = "off"'
+        raise UserError(f"{c.files[-1]}: [decontaminate] is on and names no benchmark: {hint}")
     base = os.path.commonpath([path.parent for path in paths])
     names = said.get("names") or tuple(path.relative_to(base).as_posix() for path in paths)
     index = add("benchmarks", contamination.benchmark_index, section="decontaminate", names=names)
