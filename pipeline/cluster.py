@@ -76,7 +76,7 @@ def _reach(address: str) -> None:
 
 
 def _options(address: str | None) -> dict[str, Any]:
-    ships = {"working_dir": str(CHECKOUT), "excludes": [".git", ".venv*", "/data", "__pycache__", "tests"]}
+    ships = {"working_dir": str(CHECKOUT), "excludes": [".git", ".venv*", ".numba", "/data", "__pycache__", "tests"]}
     here = {"env_vars": {"PYTHONPATH": str(CHECKOUT)}}
     common = {"log_to_driver": False, "logging_level": "ERROR", "runtime_env": ships if address else here}
     return common if address else {**common, "include_dashboard": False}
