@@ -18,11 +18,10 @@ BIAS = {"precision": 0.7, "default": 0.0, "fast": 0.0, "recall": -0.9}  # taken 
 
 class Forest(NamedTuple):
     """Trees in pre-order: `feature` (nodes,) int16, -1 at a leaf; `value` float32, a node's bound (go left where the
-    feature is <= it) or a leaf's log-odds; `left` and `right` int32; `roots` (trees,) int32."""
+    feature is <= it: to the next node) or a leaf's log-odds; `right` int32; `roots` (trees,) int32."""
 
     feature: np.ndarray
     value: np.ndarray
-    left: np.ndarray
     right: np.ndarray
     roots: np.ndarray
 
@@ -59,12 +58,12 @@ def shipped() -> Model:
 
 
 @numba.njit(cache=True, nogil=True)
-def _score(x, total, feature, value, left, right, roots):  # type: ignore[no-untyped-def]
+def _score(x, total, feature, value, right, roots):  # type: ignore[no-untyped-def]
     for root in roots:
         for row in range(len(x)):
             node = root
             while feature[node] >= 0:
-                node = left[node] if x[row, feature[node]] <= value[node] else right[node]
+                node = node + 1 if x[row, feature[node]] <= value[node] else right[node]
             total[row] += value[node]
 
 

@@ -276,6 +276,23 @@ def decode(data: np.ndarray, i: int, end: int) -> tuple[int, int]:
 
 
 @numba.njit(cache=True, nogil=True)
+def _letters(data: np.ndarray, i: int, end: int, out: np.ndarray, state: np.ndarray, block: np.ndarray) -> int:
+    """Append small ASCII letters inside a word; returns where they end."""
+    p, start = state[OUT], i
+    end = min(end, i + max(0, len(out) - p - 8))
+    while i < end and 97 <= data[i] <= 122:
+        out[p] = data[i]
+        p, i = p + 1, i + 1
+    n = i - start
+    state[OUT] = p
+    block[CHARS] += n
+    block[LINK_CHARS] += n * state[LINK]
+    block[STRONG] += n * state[STRONG_ON]
+    block[LAST] = WORD
+    return i
+
+
+@numba.njit(cache=True, nogil=True)
 def text(
     data: np.ndarray,
     i: int,
@@ -303,6 +320,11 @@ def text(
                     character(code, out, state, block, ascii_class)
                 i += taken
                 continue
+        if 97 <= c <= 122 and state[IN_WORD] == 1:  # the most of most text: a word goes on
+            i = _letters(data, i, end, out, state, block)
+            if i < end and 97 <= data[i] <= 122:
+                return  # no room
+            continue
         if c < 128:
             character(np.int64(c), out, state, block, ascii_class)
             i += 1

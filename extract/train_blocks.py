@@ -166,7 +166,6 @@ def forest(booster: object) -> Forest:
     """LightGBM's trees as flat arrays; bounds rounded down to float32, so that float32 features compare the same."""
     feature: list[int] = []
     value: list[np.float32] = []
-    left: list[int] = []
     right: list[int] = []
     roots: list[int] = []
 
@@ -175,15 +174,15 @@ def forest(booster: object) -> Forest:
         feature.append(node.get("split_feature", -1))
         bound = node.get("threshold", node.get("leaf_value", 0.0))
         value.append(_down(bound) if "split_feature" in node else np.float32(bound))
-        left.append(0)
         right.append(0)
         if "split_feature" in node:
-            left[place], right[place] = add(node["left_child"]), add(node["right_child"])
+            add(node["left_child"])
+            right[place] = add(node["right_child"])
         return place
 
     for tree in booster.dump_model()["tree_info"]:  # type: ignore[attr-defined]
         roots.append(add(tree["tree_structure"]))
-    ints = (np.array(v, np.int32) for v in (left, right, roots))
+    ints = (np.array(v, np.int32) for v in (right, roots))
     return Forest(np.array(feature, np.int16), np.array(value, np.float32), *ints)
 
 

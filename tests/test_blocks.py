@@ -234,7 +234,6 @@ def test_trees_are_walked_as_written() -> None:
     tree = Forest(
         np.array([0, 1, -1, -1, -1, -1], np.int16),
         np.array([1, 0, 1, 2, 4, 0.5], np.float32),
-        np.array([1, 2, 0, 0, 0, 0], np.int32),
         np.array([4, 3, 0, 0, 0, 0], np.int32),
         np.array([0, 5], np.int32),
     )
