@@ -1,4 +1,4 @@
-"""Training of the block classifier: `python -m extract.train_blocks DATA [--folds-only] [--out PATH]`.
+"""Training of the block classifier: `python -m extract.train_blocks DATA [--out PATH]`.
 
 Cross-validated by registered domain: every page's reported text comes from trees, and class token weights, that saw
 no page of its domain. Training rows of a fold get token weights and first-pass probabilities from other folds too, so
