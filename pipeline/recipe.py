@@ -120,7 +120,7 @@ def build(c: Config, files: tuple[str, ...] | None) -> dict[str, Step]:
 
     # account and publish
     threshold = s["near_elect"].params["threshold"]
-    book = add("ledger", ledger.ledger, docs, judged, same, alike, similarity=threshold)
+    book = add("ledger", ledger.ledger, docs, judged, same, alike, whole(alike), similarity=threshold)
     cut = add("layout", publish.layout, whole(book), section="publish")
     optional = [whole(scores)] if scores else []
     beside = [whole(x) for x in (book, docs, tongue, measured, same)]
