@@ -55,6 +55,7 @@ COLUMNS = {
     "decontaminate": schema.CONTAMINATION,
 }
 OPTIONAL = ("clean", "quality", "decontaminate")
+ALWAYS = ("source", "extract", "identify", "exact", "near", "publish")
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class Wanted:
 
 def load(recipe: str, files: tuple[str, ...] | None, overrides: Mapping[str, str]) -> Wanted:
     """Check a recipe (a language or a file) and bind it. Raises UserError before anything runs."""
-    settings = config.load(recipe, overrides, sections=SECTIONS, columns=COLUMNS, optional=OPTIONAL)
+    settings = config.load(recipe, overrides, sections=SECTIONS, columns=COLUMNS, optional=OPTIONAL, always=ALWAYS)
     steps = build(settings, files)
     told = {"recipe": recipe, "source": list(files or ()), "set": dict(sorted(overrides.items()))}
     return Wanted(settings.name, steps["corpus"], steps, settings, told)
