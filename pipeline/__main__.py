@@ -190,6 +190,8 @@ def _extract(arguments: argparse.Namespace) -> None:
 def _identify(arguments: argparse.Namespace) -> None:
     from extract.language import identify_lines
 
+    if sys.stdin is None:
+        raise UserError("standard input is closed; give lines of text: python -m pipeline identify < lines.txt")
     identify_lines(sys.stdin, sys.stdout, arguments.model)
 
 
