@@ -58,7 +58,9 @@ def _start(width: int) -> Any:
         _reach(address)
     import ray
 
-    ray.init(**({"address": address} if address else {"num_cpus": width}), **_options(address))
+    # "local" by name: without an address Ray would join whatever cluster somebody has started on this machine
+    where = {"address": address} if address else {"address": "local", "num_cpus": width}
+    ray.init(**where, **_options(address))
     cores = int(ray.cluster_resources().get("CPU", 0))
     if cores < width:
         ray.shutdown()
