@@ -10,7 +10,7 @@ candidates ends in one component. A component is not a cluster: it is a bound on
 """
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +20,7 @@ from dedup.elect import ROW_BITS, concat, in_buckets, numbers
 from dedup.exact import dump_hashes, partition_of
 from dedup.minhash import sketch_cut
 from dedup.order import read_sidecars
+from pipeline.check import Range
 from pipeline.dag import stage
 from pipeline.store import Out, Part
 from pipeline.tokens import mix
@@ -31,7 +32,11 @@ COMPONENTS = pa.schema([("row", pa.int64()), ("component", pa.int64())])
 
 @stage(version=1, outputs={"part": BANDS})
 def near_route(
-    pages: Part, sigs: Part, *sidecars: Part, scope: Literal["corpus", "dump"] = "corpus", partitions: int = 16
+    pages: Part,
+    sigs: Part,
+    *sidecars: Part,
+    scope: Literal["corpus", "dump"] = "corpus",
+    partitions: Annotated[int, Range(0, 65536)] = 16,
 ) -> Iterator[Out]:
     """One row a band of every document that is still kept, in the bucket of the band's hash."""
     documents = pages.table(["id", "dump"])
@@ -75,7 +80,9 @@ def sketch_words(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
 
 
 @stage(version=1, outputs={"part": LINKS})
-def near_links(routed: list[Part], *, bands: int = 14, rows: int = 8, threshold: float = 0.8) -> Iterator[pa.Table]:
+def near_links(
+    routed: list[Part], *, bands: int = 14, rows: int = 8, threshold: Annotated[float, Range(0.01, 1)] = 0.8
+) -> Iterator[pa.Table]:
     """One partition: what its groups of equal bands tie together, as a forest: at most one row a document."""
     table = _repeated(concat(routed, BANDS))
     doc, local = np.unique(table["doc"].to_numpy(), return_inverse=True)

@@ -12,7 +12,7 @@ memory by partition. Which copy stays does not depend on partitions, shards or t
 import itertools
 import re
 from collections.abc import Iterator
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +22,7 @@ import xxhash
 from dedup.elect import ALARMS, ELECTED, concat, in_buckets, join
 from dedup.order import order_keys, read_sidecars
 from dedup.text import normalised
+from pipeline.check import Range
 from pipeline.dag import stage
 from pipeline.schema import DUPLICATES
 from pipeline.store import Out, Part
@@ -91,7 +92,7 @@ def exact_route(
     by: Literal["text", "url"] = "text",
     keep: str = "oldest",
     scope: Literal["corpus", "dump"] = "corpus",
-    partitions: int = 16,
+    partitions: Annotated[int, Range(0, 65536)] = 16,
 ) -> Iterator[Out]:
     """Rows of the documents that are still kept, in the bucket of their hash.
 

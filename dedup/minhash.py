@@ -9,12 +9,14 @@ import functools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import pyarrow as pa
 from numba import njit
 
 from dedup.shingles import shingles
+from pipeline.check import Range
 from pipeline.dag import stage
 from pipeline.errors import UserError
 from pipeline.store import Part
@@ -107,7 +109,13 @@ def sketch_cut(threshold: float, bands: int, rows: int) -> int:
 
 
 @stage(version=1, outputs={"part": SIGNATURES})
-def signatures(pages: Part, *, bands: int = 14, rows: int = 8, ngram: int = 5) -> Iterator[pa.Table]:
+def signatures(
+    pages: Part,
+    *,
+    bands: Annotated[int, Range(1, 4096)] = 14,
+    rows: Annotated[int, Range(1, 256)] = 8,
+    ngram: Annotated[int, Range(1, 1000)] = 5,
+) -> Iterator[pa.Table]:
     """Band hashes (8 bytes a band) and a 16-byte sketch of every document, measured once.
 
     `ngram`: words a shingle. A document with fewer words has one shingle, all of them, so it can only equal one with

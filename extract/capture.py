@@ -78,12 +78,14 @@ class Page:
 class Ids:
     """32 hex digits a record: of its WARC-Record-ID, else, and where that occurs a second time, of its place.
 
-    xxh3-128; ids of records with rows are unique in a shard. Two shards can share one only where two files (or two
-    ends of one file) hold records with the same WARC-Record-ID, which the standard forbids.
+    xxh3-128; ids of records with rows are unique in a shard. `copy`: number of the file among those that begin with the
+    same record: a second copy's records have ids of their own. Two shards can share one still where two files (or two
+    ends of one file) of different beginnings hold records with the same WARC-Record-ID, which the standard forbids.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, copy: int = 0) -> None:
         self._seen: set[bytes] = set()
+        self._copy = f"\0copy {copy}".encode() if copy else b""
 
     def of(self, event: Event) -> str:
         first = self._digest(event)
@@ -92,10 +94,9 @@ class Ids:
         self._seen.add(first)
         return first.hex()
 
-    @staticmethod
-    def _digest(event: Event) -> bytes | None:
+    def _digest(self, event: Event) -> bytes | None:
         if isinstance(event, Record) and (name := event.headers.get("warc-record-id")):
-            return xxhash.xxh3_128(name.encode()).digest()
+            return xxhash.xxh3_128(name.encode() + self._copy).digest()
         if isinstance(event, Row) and event.values["id"] is not None:
             name = str(event.values["id"])
             if _HEX.fullmatch(name):  # an id of ours: a corpus that is read again keeps it

@@ -4,7 +4,7 @@ import functools
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import TextIO
+from typing import Annotated, TextIO
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +12,7 @@ import pyarrow as pa
 from extract.lid_base import UNKNOWN, Guess, Identifier, sample
 from extract.lid_script import scripts
 from extract.prefilter import prefilter
+from pipeline.check import Range
 from pipeline.dag import Asset, stage
 from pipeline.schema import LANGUAGES
 from pipeline.store import Part
@@ -89,8 +90,8 @@ def identify(
     *,
     model: str | Asset = "embedded",
     sha256: str | None = None,
-    characters: int = 1000,
-    window: int = 500,
+    characters: Annotated[int, Range(1)] = 1000,
+    window: Annotated[int, Range(1)] = 500,
 ) -> Iterator[pa.Table]:
     """Label each page with its language, and with a second one where part of the text is in it.
 

@@ -27,7 +27,7 @@ _ROWS, _TEXT = 2048, 32 << 20  # a table is yielded at so many rows or character
 
 
 @stage(
-    version=1,
+    version=2,
     libraries=(*engines.LIBRARIES, "isal", "brotli", "lz4", "backports.zstd", "pyarrow"),
     outputs={"part": PAGES, "rejects": REJECTS, "records": RECORDS},
 )
@@ -52,7 +52,8 @@ def pages(
     """Every record of a shard as a row of PAGES, or of REJECTS with the reason; the others are counted.
 
     `source`: a table of one row a piece of a file: `path` (absolute, a URI, or a raw file of the part), `name` (what
-    rows call it), `start`, `end` (bytes; null: to the end). WARC, ARC, WET, Parquet and JSON lines.
+    rows call it), `start`, `end` (bytes; null: to the end), `copy` (see `extract.sources.list_chunks`). WARC, ARC, WET,
+    Parquet and JSON lines.
     `language`: ISO 639-1 (else 639-3) of the pages wanted, "any" for all: others go before extraction where their
     tag-stripped bytes have a probability of it below `prefilter_threshold`. `engine`, `favour`: how text is found.
     `dump`: the crawl's name where neither file name nor warcinfo tells. `timeout`: seconds a page may take, `memory`:
@@ -79,6 +80,7 @@ def places(source: Part | list[Part]) -> Iterator[dict[str, Any]]:
                 "name": row["name"],
                 "start": row.get("start") or 0,
                 "end": row.get("end"),
+                "copy": row.get("copy") or 0,
             }
 
 
@@ -116,7 +118,7 @@ def work(task: Any, first: int, guilty: Guilty, begin: Callable[[int], None]) ->
     kind = kind_of(place["name"])
     settings = dump_of(place, settings, kind)
     warm(settings, kind)
-    ids = Ids()
+    ids = Ids(place.get("copy", 0))
     for number, event in enumerate(events(place, kind, task["columns"])):
         if isinstance(event, Record) and event.type in ACCOMPANYING:
             if number >= first:

@@ -4,18 +4,20 @@ import json
 import os
 import posixpath
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, BinaryIO, Literal
 
-from extract.files import Lost, codec_of, open_source, size_of
+from extract.files import DecodeError, Lost, codec_of, open_source, size_of
 from extract.members import compressed
 from pipeline.errors import UserError
 
 Kind = Literal["warc", "parquet", "jsonl"]
 _JSON_LINES = (".jsonl", ".ndjson", ".jsonlines", ".json")
 _COMPRESSED = (".gz", ".zst", ".zstd", ".lz4")
+_FIRST_ID = re.compile(rb"WARC/[^\r\n]*\r?\n(?:[^\r\n]+\r?\n)*?WARC-Record-ID:[ \t]*([^\r\n]+)", re.I)
 _CRAWL = re.compile(r"CC-MAIN-\d{4}-\d{2}(?!\d)")
 
 
@@ -48,24 +50,41 @@ def kind_of(path: str) -> Kind:
 
 
 def list_chunks(paths: list[str], chunk_bytes: int) -> list[dict[str, Any]]:
-    """One row a shard, `path, name, start, end, size, mtime_ns`, in the order of names and then of places.
+    """One row a shard, `path, name, start, end, size, mtime_ns, copy`, in the order of names and then of places.
 
     Files of more than `chunk_bytes` are cut where reading can begin anywhere: compressed WARCs, Parquet, plain JSON
-    lines. `name` is relative to the folder that all paths share; `end` None: to the end of the file. Raises UserError
-    for a path that is no readable file, and for none at all.
+    lines. `copy`: how many files before begin with the same record (copies, in whatever compression, have the same
+    record ids; see `extract.capture.Ids`). `name` is relative to the folder that all paths share; `end` None: to the
+    end of the file. Raises UserError for a path that is no readable file, and for none at all.
     """
     if not paths:
         raise UserError("no input files: give the path of a WARC, WET, Parquet or JSON lines file")
     full = sorted({path if "://" in path else os.path.abspath(path) for path in paths})
     names = _names(full)
-    rows = []
+    rows, begun = [], Counter[bytes]()
     for name, path in sorted(zip(names, full, strict=True)):
         size, mtime = _stat(path)
+        first = _first_id(path) if kind_of(path) == "warc" else b""
+        shared = {"size": size, "mtime_ns": mtime, "copy": begun[first] if first else 0}
+        begun[first] += 1
         count = max(1, -(-size // chunk_bytes)) if _can_be_cut(path) else 1
         cuts = [i * size // count for i in range(count)]
         for start, end in zip(cuts, [*cuts[1:], None], strict=True):
-            rows.append({"path": path, "name": name, "start": start, "end": end, "size": size, "mtime_ns": mtime})
+            rows.append({"path": path, "name": name, "start": start, "end": end, **shared})
     return rows
+
+
+def _first_id(path: str) -> bytes:
+    """The WARC-Record-ID of a file's first record, b"" where it does not begin with one."""
+    with open_source(path) as file:
+        codec = codec_of(file)
+        file.seek(0)
+        head = file.read(codec.step if codec else 1 << 14)
+    try:
+        found = _FIRST_ID.match(codec.decoder().decode(head)[0] if codec else head)
+    except DecodeError:
+        return b""
+    return found[1].strip() if found else b""
 
 
 def _names(full: list[str]) -> list[str]:

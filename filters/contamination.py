@@ -14,7 +14,7 @@ are matched together with their choices or answer, and left out (policy "too sho
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +23,7 @@ import pyarrow.compute as pc
 from filters import benchmarks as files
 from filters import folding, matching
 from filters.sampling import keys, within
+from pipeline.check import Range
 from pipeline.dag import Asset, stage
 from pipeline.schema import CONTAMINATION
 from pipeline.store import Out, Part
@@ -66,7 +67,11 @@ HITS = pa.schema(
 
 @stage(version=1, outputs={"part": INDEX})
 def benchmark_index(
-    *, benchmarks: tuple[Asset, ...], names: tuple[str, ...] = (), n: int = 13, min_words: int = 8
+    *,
+    benchmarks: tuple[Asset, ...],
+    names: tuple[str, ...] = (),
+    n: Annotated[int, Range(1)] = 13,
+    min_words: Annotated[int, Range(1)] = 8,
 ) -> Iterator[pa.Table]:
     """One row a word sequence of each benchmark item. One task, no inputs.
 
@@ -155,7 +160,9 @@ def _ragged(lists: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
 
 
 @stage(version=1, outputs={"part": PHRASES, "totals": TOTALS})
-def benchmark_phrases(pages: Part, index: list[Part], *, sample: float = 1.0) -> Iterator[pa.Table | Out]:
+def benchmark_phrases(
+    pages: Part, index: list[Part], *, sample: Annotated[float, Range(0, 1)] = 1.0
+) -> Iterator[pa.Table | Out]:
     """How many documents of the shard have each seed (4 words) of the index, where any: what is common is no evidence.
 
     Documents that hold half of a sequence are left out of its own seeds' counts, so that a leaked item which is copied
@@ -181,9 +188,9 @@ def contamination(
     index: list[Part],
     phrases: list[Part],
     *,
-    report: float = 0.5,
+    report: Annotated[float, Range(0, 1)] = 0.5,
     near: int = 50,
-    common: float = 0.01,
+    common: Annotated[float, Range(0, 1)] = 0.01,
 ) -> Iterator[pa.Table | Out]:
     """The benchmark item that each document has most of, and a row of output "hits" for every item.
 

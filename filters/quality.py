@@ -10,7 +10,7 @@ It says how well references can be told from the crawl. Near 1 means that they d
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from filters import corpora
 from filters.quality_text import plain
 from filters.sampling import Least, keys
+from pipeline.check import Range
 from pipeline.dag import Asset, stage
 from pipeline.errors import UserError
 from pipeline.schema import QUALITY
@@ -91,17 +92,17 @@ def quality_model(
     trusted_hosts: tuple[str, ...] = (),
     model: Asset | None = None,
     label: str = "hq",
-    samples: int = 50_000,
-    folds: int = 4,
+    samples: Annotated[int, Range(1)] = 50_000,
+    folds: Annotated[int, Range(2)] = 4,
     min_words: int = 20,
-    chunk_words: int = 100,
-    chunks: int = 4,
-    dim: int = 32,
-    word_ngrams: int = 2,
-    buckets: int = 200_000,
-    epochs: int = 5,
+    chunk_words: Annotated[int, Range(1)] = 100,
+    chunks: Annotated[int, Range(1)] = 4,
+    dim: Annotated[int, Range(1)] = 32,
+    word_ngrams: Annotated[int, Range(1)] = 2,
+    buckets: Annotated[int, Range(1)] = 200_000,
+    epochs: Annotated[int, Range(1)] = 5,
     min_lines: int = 50_000,
-    lr: float = 0.5,
+    lr: Annotated[float, Range(1e-6)] = 0.5,
     seed: int = 0,
 ) -> Iterator[pa.Table | Out]:
     """One task: train a model a fold, and measure where the crawl's scores lie.

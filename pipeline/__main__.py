@@ -127,7 +127,10 @@ def _corpus(arguments: argparse.Namespace) -> None:
     from pipeline.store import Store
 
     wanted, store = _goal(arguments), Store(arguments.root)
-    record(wanted.corpus, store, wanted.name, wanted.told)
+    try:
+        record(wanted.corpus, store, wanted.name, wanted.told)
+    except (OSError, ValueError) as error:  # ValueError: pyarrow's, for a path that cannot be
+        raise UserError(f"ROOT={arguments.root}: cannot be written ({_reason(error)}); give another ROOT") from error
 
     def pool() -> Any:
         if arguments.local:
@@ -138,6 +141,10 @@ def _corpus(arguments: argparse.Namespace) -> None:
         return RayPool(arguments.workers)
 
     print(execute(wanted.corpus, store, pool, say, arguments.shuffle))
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _plan(arguments: argparse.Namespace) -> None:
@@ -154,7 +161,10 @@ def _gc(arguments: argparse.Namespace) -> None:
     from pipeline.store import Store
 
     store = Store(arguments.root)
-    found = garbage(store)
+    try:
+        found = garbage(store)
+    except OSError as error:
+        raise UserError(f"ROOT={arguments.root}: cannot be read ({_reason(error)}); give a folder of steps") from error
     for name in found:
         gone = arguments.yes and remove(store, name)
         print(f"{'removed' if gone else 'in use' if arguments.yes else 'not needed'}: {store.uri(name)}")
@@ -190,6 +200,8 @@ def _extract(arguments: argparse.Namespace) -> None:
 def _identify(arguments: argparse.Namespace) -> None:
     from extract.language import identify_lines
 
+    if sys.stdin is None:
+        raise UserError("standard input is closed; give lines of text: python -m pipeline identify < lines.txt")
     identify_lines(sys.stdin, sys.stdout, arguments.model)
 
 

@@ -5,7 +5,9 @@ executor returns normally when a task has raised).
 """
 
 import os
+import signal
 import socket
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +60,12 @@ def _start(width: int) -> Any:
         _reach(address)
     import ray
 
-    ray.init(**({"address": address} if address else {"num_cpus": width}), **_options(address))
+    # "local" by name: without an address Ray would join whatever cluster somebody has started on this machine
+    where = {"address": address} if address else {"address": "local", "num_cpus": width}
+    stops = signal.getsignal(signal.SIGTERM)
+    ray.init(**where, **_options(address))
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, stops)  # Ray's own handler aborts with a stack trace
     cores = int(ray.cluster_resources().get("CPU", 0))
     if cores < width:
         ray.shutdown()

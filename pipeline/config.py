@@ -68,18 +68,20 @@ def load(
     sections: Sections,
     columns: Mapping[str, pa.Schema] | None = None,
     optional: Collection[str] = (),
+    always: Collection[str] = (),
     configs: Path = CONFIGS,
 ) -> Config:
     """The recipe of a language (`de`) or in a file (`my/recipe.toml`), with command line overrides applied.
 
     `sections`: name -> stage(s). `columns`: section -> schema of the columns that rules may name (None: unchecked).
-    `optional`: sections that are off unless the recipe has them. `overrides`: dotted key -> value, or its text.
+    `optional`: sections that are off unless the recipe has them. `always`: those that
+    cannot be switched off. `overrides`: dotted key -> value, or its text.
     Parameters called `language` and `stop_words` are filled in where the recipe does not say them.
     Raises UserError.
     """
     path, folder = _find(str(recipe), configs)
     chain = _chain(path, folder, configs)
-    merged = _Merged(sections, optional)
+    merged = _Merged(sections, optional, always)
     for source in [*chain, *_overrides(overrides or {})]:
         merged.take(source)
     language = merged.speaks(chain[-1])
@@ -171,6 +173,7 @@ class _Merged:
 
     sections: Sections
     optional: Collection[str]
+    always: Collection[str] = ()
     language: Said | None = None
     said: dict[str, dict[str, Said]] = field(default_factory=dict)
     on: set[str] = field(default_factory=set)
@@ -207,11 +210,14 @@ class _Merged:
         return unknown("section", key, ["language", "extends", "rules", *self.sections])
 
     def _section(self, name: str, said: Said) -> None:
+        if said.value == "off" and name in self.always:
+            raise said.wrong(f"[{name}] cannot be switched off: every corpus needs it; leave the line out")
         if said.value in ("on", "off"):
             (self.on.add if said.value == "on" else self.on.discard)(name)
             return
         if not isinstance(said.value, dict):
-            raise said.wrong(f'{name} is a section: type [{name}] on a line of its own, or {name} = "off"')
+            off = "" if name in self.always else f', or {name} = "off"'
+            raise said.wrong(f"{name} is a section: type [{name}] on a line of its own{off}")
         self.on.add(name)
         known = parameters(self.sections[name])
         for key in said.value:

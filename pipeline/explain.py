@@ -168,7 +168,7 @@ def _duplicates(parts: Parts, shard: int, entry: dict[str, Any]) -> Iterator[str
         if said.get("duplicate_of"):
             similarity = f" (similarity {number(said['similarity'])})" if name == "near" else ""
             head = _url(parts, said["duplicate_of"])
-            yield _line(name, f"one of {said['cluster_size']:,} documents {what}{similarity}; kept is {head}")
+            yield _line(name, f"one of {said['cluster_size']:,} documents {what}{similarity}; first is {head}")
         elif (said.get("cluster_size") or 1) > 1:
             yield _line(name, f"stands for {said['cluster_size']:,} documents {what}, itself among them")
         elif entry["verdict"] == "dropped" and entry["stage"] not in ("near", name):
@@ -203,6 +203,3 @@ def _verdict(parts: Parts, entry: dict[str, Any]) -> Iterator[str]:
     yield _line("verdict", f"DROPPED by {entry['stage']}/{entry['rule']}: {plain(against(entry))}")
     if entry["duplicate_of"]:
         yield _line("", f"for {_url(parts, entry['duplicate_of'])}")
-        onward = _find(parts["ledger"], entry["duplicate_of"])[0][1]
-        if onward["verdict"] == "dropped":
-            yield _line("", f"which is itself dropped by {onward['stage']}/{onward['rule']}: explain {onward['id']}")

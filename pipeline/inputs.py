@@ -2,16 +2,16 @@
 
 import glob
 import os
-from pathlib import Path
 
 from pipeline.errors import UserError
 
 
 def said(source: str | None) -> tuple[str, ...] | None:
-    """Files that `--source` names: one path, or globs separated by blanks; None when it is not given."""
+    """Files that `--source` names: one path or glob, or several separated by blanks; None when it is not given."""
     if source is None:
         return None
-    patterns = [source] if Path(source).exists() or "://" in source else source.split()
+    one = os.path.exists(source) or "://" in source or glob.glob(source, recursive=True)  # blanks may be in its name
+    patterns = [source] if one else source.split()
     return tuple(dict.fromkeys(path for pattern in patterns for path in matching(pattern, "--source")))
 
 

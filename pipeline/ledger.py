@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.dag import stage
-from pipeline.schema import LEDGER
+from pipeline.schema import LEDGER, MOVED
 from pipeline.store import Out, Part, together
 
 # The kept rows of a shard of pages: what evenly sized files are cut by, without reading a text again.
@@ -16,18 +16,20 @@ KEPT = pa.schema([("id", pa.string()), ("row", pa.int64()), ("text_bytes", pa.in
 STANDS_FOR = pa.schema([("id", pa.string()), ("documents", pa.int64())])
 
 
-@stage(version=1, outputs={"part": LEDGER, "kept": KEPT, "stands_for": STANDS_FOR})
+@stage(version=2, outputs={"part": LEDGER, "kept": KEPT, "stands_for": STANDS_FOR})
 def ledger(
-    pages: Part, verdicts: Part, exact: Part, near: Part, *, similarity: float = 0.8
+    pages: Part, verdicts: Part, exact: Part, near: Part, nears: list[Part], *, similarity: float = 0.8
 ) -> Iterator[pa.Table | Out]:
     """Every record of the shard exactly once: rejects, then dropped by rules, by exact dedup, by near dedup, or kept.
 
+    `nears`: all shards of `near`. `duplicate_of` is always a kept document: an exact copy of a document that near dedup
+    dropped names the one that stayed, with their similarity, and says through which document.
     `similarity` is the bound of near dedup (true Jaccard), written beside each similarity. Rows are in the order of
     source and offset. Raises AssertionError when sidecars do not pair, when two stages drop one document, or when
     the counts of input, kept and dropped do not add up.
     """
     fates = fate(verdicts, exact, near)
-    documents = _documents(pages, fates, similarity)
+    documents = _documents(pages, _settled(fates, nears), similarity)
     rejects = pages.table(name="rejects")
     rows = pa.concat_tables([documents, _rejected(rejects)])
     order = pc.sort_indices(rows, sort_keys=[("source", "ascending"), ("offset", "ascending")])
@@ -60,6 +62,26 @@ def _total(flags: list[pa.ChunkedArray]) -> pa.ChunkedArray:
     return pc.add(pc.add(first, second), third)
 
 
+def _settled(fates: pa.Table, nears: list[Part]) -> pa.Table:
+    """Fates in which `exact_duplicate_of` is a kept document; `exact_through` is the copy that near dedup dropped."""
+    named = fates["exact_duplicate_of"].combine_chunks()
+    moved = pa.concat_tables([MOVED.empty_table(), *(_named(part, named) for part in nears)]).combine_chunks()
+    at = pc.index_in(named, value_set=moved["id"].combine_chunks(), skip_nulls=True)
+    kept, similarity = (moved[name].combine_chunks().take(at) for name in ("duplicate_of", "similarity"))
+    settled = {
+        "exact_duplicate_of": pc.coalesce(kept, named),
+        "exact_similarity": pc.coalesce(similarity, fates["exact_similarity"].combine_chunks()),
+    }
+    for name, column in settled.items():
+        fates = fates.set_column(fates.schema.get_field_index(name), name, column)
+    return fates.append_column("exact_through", pc.if_else(pc.is_valid(at), named, pa.scalar(None, pa.string())))
+
+
+def _named(part: Part, ids: pa.Array) -> pa.Table:
+    table = part.table(name="moved")
+    return table.filter(pc.is_in(table["id"], value_set=ids, skip_nulls=True))
+
+
 def _documents(pages: Part, fates: pa.Table, similarity: float) -> pa.Table:
     """Ledger rows of the documents, in the order of the pages."""
     where = pages.table(["id", "url", "source", "offset"])
@@ -70,15 +92,16 @@ def _documents(pages: Part, fates: pa.Table, similarity: float) -> pa.Table:
     def choose(by_exact: object, by_near: object, by_rule: pa.ChunkedArray) -> pa.ChunkedArray:
         return pc.if_else(exact, by_exact, pc.if_else(near, by_near, by_rule))
 
-    nothing = pa.scalar(None, pa.float64())
+    nothing, nothing_said = pa.scalar(None, pa.float64()), pa.scalar(None, pa.string())
+    through = pc.binary_join_element_wise("same text as", fates["exact_through"], " ")
     columns = {
         **{name: where[name] for name in where.column_names},
         "verdict": pc.if_else(fates["kept"], "kept", "dropped"),
         "stage": choose("exact", "near", fates["stage"]),
         "rule": choose("duplicate_text", "near_duplicate", fates["rule"]),
-        "value": choose(pa.scalar(1.0), fates["near_similarity"], fates["value"]),
+        "value": choose(fates["exact_similarity"], fates["near_similarity"], fates["value"]),
         "threshold": choose(nothing, pa.scalar(similarity), fates["threshold"]),
-        "detail": fates["detail"],
+        "detail": choose(through, nothing_said, fates["detail"]),
         "duplicate_of": pc.coalesce(fates["exact_duplicate_of"], fates["near_duplicate_of"]),
     }
     return pa.table(columns, schema=LEDGER)

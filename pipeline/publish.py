@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator
+from typing import Annotated
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +13,7 @@ from filters import pii as personal
 from filters.mend import mend
 from pipeline import samples, stats
 from pipeline.card import card
+from pipeline.check import Range
 from pipeline.dag import stage
 from pipeline.report import report
 from pipeline.store import Out, Part, together
@@ -47,7 +49,7 @@ _BATCH = 1024
 
 
 @stage(version=1, outputs={"part": RANGES})
-def layout(ledgers: list[Part], *, shard_bytes: int = 256 << 20) -> Iterator[Out]:
+def layout(ledgers: list[Part], *, shard_bytes: Annotated[int, Range(1)] = 256 << 20) -> Iterator[Out]:
     """Cut the kept documents, in their order, into the fewest files of at most about `shard_bytes` of UTF-8 text each.
 
     A document belongs to the file in which its middle byte falls when the whole is cut evenly, so files differ by less

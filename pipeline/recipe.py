@@ -55,6 +55,7 @@ COLUMNS = {
     "decontaminate": schema.CONTAMINATION,
 }
 OPTIONAL = ("clean", "quality", "decontaminate")
+ALWAYS = ("source", "extract", "identify", "exact", "near", "publish")
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class Wanted:
 
 def load(recipe: str, files: tuple[str, ...] | None, overrides: Mapping[str, str]) -> Wanted:
     """Check a recipe (a language or a file) and bind it. Raises UserError before anything runs."""
-    settings = config.load(recipe, overrides, sections=SECTIONS, columns=COLUMNS, optional=OPTIONAL)
+    settings = config.load(recipe, overrides, sections=SECTIONS, columns=COLUMNS, optional=OPTIONAL, always=ALWAYS)
     steps = build(settings, files)
     told = {"recipe": recipe, "source": list(files or ()), "set": dict(sorted(overrides.items()))}
     return Wanted(settings.name, steps["corpus"], steps, settings, told)
@@ -120,7 +121,7 @@ def build(c: Config, files: tuple[str, ...] | None) -> dict[str, Step]:
 
     # account and publish
     threshold = s["near_elect"].params["threshold"]
-    book = add("ledger", ledger.ledger, docs, judged, same, alike, similarity=threshold)
+    book = add("ledger", ledger.ledger, docs, judged, same, alike, whole(alike), similarity=threshold)
     cut = add("layout", publish.layout, whole(book), section="publish")
     optional = [whole(scores)] if scores else []
     beside = [whole(x) for x in (book, docs, tongue, measured, same)]

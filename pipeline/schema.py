@@ -88,4 +88,6 @@ DUPLICATES = pa.schema(
         ("cluster_size", pa.int64()),
     ]
 )
+# Documents that near dedup dropped and that exact copies name: what their copies are duplicates of after all.
+MOVED = pa.schema([*_ID, ("duplicate_of", pa.string()), ("similarity", pa.float64())])
 LEDGER = pa.schema([*_WHERE, ("verdict", pa.string()), *_WHY, ("duplicate_of", pa.string())])

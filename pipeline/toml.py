@@ -15,7 +15,7 @@ def read(path: Path, folder: Path) -> Source:
     """The TOML file at `path`; relative paths in it start at `folder`. Raises UserError with file and line."""
     name = shown(path)
     try:
-        text = path.read_bytes().decode()
+        text = path.read_bytes().decode("utf-8-sig")  # some editors put a mark in front
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise UserError(f"{name}:{line}: not UTF-8; save the file as UTF-8") from error

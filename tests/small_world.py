@@ -16,6 +16,7 @@ from pipeline.schema import (
     CONTAMINATION,
     DUPLICATES,
     LANGUAGES,
+    MOVED,
     PAGES,
     QUALITY,
     REJECTS,
@@ -170,7 +171,7 @@ def exact(p: Part) -> Iterator[pa.Table]:
     yield _duplicates(p.index, "exact", (0, 20), SHARDS, 1.0)
 
 
-@stage(version=1, outputs={"part": DUPLICATES})
+@stage(version=1, outputs={"part": DUPLICATES, "moved": MOVED})
 def near(p: Part) -> Iterator[pa.Table]:
     yield _duplicates(p.index, "near", (0, 21), 1 + 2 * (SHARDS - 1), 0.91)
 
@@ -183,7 +184,9 @@ def steps(shard_bytes: int = 110_000, **settings) -> dict[str, Step]:
         made[fn.__name__] = step(fn, made["pages"])
     measured = [made[name] for name in ("pages", "languages", "urls", "signals", "quality", "contamination")]
     made["verdicts"] = step(verdicts, *measured, rules=RULES)
-    made["ledger"] = step(ledger.ledger, *[made[n] for n in ("pages", "verdicts", "exact", "near")], similarity=0.8)
+    made["ledger"] = step(
+        ledger.ledger, *[made[n] for n in ("pages", "verdicts", "exact", "near")], whole(made["near"]), similarity=0.8
+    )
     made["layout"] = step(publish.layout, whole(made["ledger"]), shard_bytes=shard_bytes)
     sides = [whole(made[n]) for n in ("ledger", "pages", "languages", "signals", "exact", "quality")]
     made["data"] = step(publish.data, bucket(made["layout"]), *sides, **settings)

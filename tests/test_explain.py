@@ -49,13 +49,14 @@ def test_every_rule_is_told_with_value_and_bound(parts):
 def test_duplicates_name_the_page_that_is_kept(parts):
     exact, near = _tell(parts, world.id_of(2, 20)), _tell(parts, world.id_of(3, 21))
     assert (
-        f"one of 4 documents with the same text; kept is https://www.host6.de/seite/0/20 ({world.id_of(0, 20)})"
+        f"one of 4 documents with the same text; first is https://www.host6.de/seite/0/20 ({world.id_of(0, 20)})"
         in exact
     )
     assert "verdict    DROPPED by exact/duplicate_text: 1" in exact
     assert "near       not compared" in exact
     assert (
-        "one of 7 documents that are nearly the same (similarity 0.91); kept is https://www.host0.de/seite/0/21" in near
+        "one of 7 documents that are nearly the same (similarity 0.91); first is https://www.host0.de/seite/0/21"
+        in near
     )
     assert "verdict    DROPPED by near/near_duplicate: 0.91 against 0.8" in near
     assert "stands for 7 documents that are nearly the same" in _tell(parts, world.id_of(0, 21))

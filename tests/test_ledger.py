@@ -2,7 +2,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline.ledger import ledger
-from pipeline.schema import DUPLICATES, LEDGER, PAGES, REJECTS, VERDICTS
+from pipeline.schema import DUPLICATES, LEDGER, MOVED, PAGES, REJECTS, VERDICTS
 from pipeline.store import Out, Part
 from tests import small_world as world
 
@@ -11,8 +11,14 @@ def _table(schema, rows):
     return pa.Table.from_pylist([dict.fromkeys(schema.names) | row for row in rows], schema=schema)
 
 
-def _run(fates, rejects=(), **similarity):
-    """The ledger of documents with these fates: "keep", a rule, ("exact", id) or ("near", id, similarity)."""
+def empty_near():
+    return _table(DUPLICATES, [])
+
+
+def _run(fates, rejects=(), moved=(), **similarity):
+    """The ledger of documents with these fates: "keep", a rule, ("exact", id) or ("near", id, similarity).
+
+    `moved`: (id, id that stays, similarity) of what near dedup dropped in some other shard."""
     ids = [f"{i:032x}" for i in range(len(fates))]
     where = [{"id": i, "url": f"u{i}", "source": "a", "offset": 10 * n, "text": "ä" * n} for n, i in enumerate(ids)]
     judged, exact, near = [], [], []
@@ -23,10 +29,12 @@ def _run(fates, rejects=(), **similarity):
         for name, rows in (("exact", exact), ("near", near)):
             mine = fate if fate[0] == name else (None, None, None)
             said = {"duplicate_of": mine[1], "cluster": mine[1], "cluster_size": 3 if mine[1] else None}
-            rows.append({"id": i, **said, "similarity": mine[2] if len(mine) > 2 else None})
+            rows.append({"id": i, **said, "similarity": mine[2] if len(mine) > 2 else 1.0 if mine[0] else None})
     pages = Part.of(_table(PAGES, where), rejects=_table(REJECTS, rejects))
     sides = [Part.of(_table(s, rows)) for s, rows in ((VERDICTS, judged), (DUPLICATES, exact), (DUPLICATES, near))]
-    part, kept, stands_for = list(ledger(pages, *sides, **similarity))
+    elsewhere = [dict(zip(MOVED.names, row, strict=True)) for row in moved]
+    nears = [Part.of(empty_near(), moved=_table(MOVED, rows)) for rows in ([], elsewhere)]
+    part, kept, stands_for = list(ledger(pages, *sides, nears, **similarity))
     assert isinstance(kept, Out)
     return part, kept.table, stands_for.table, ids
 
@@ -44,6 +52,16 @@ def test_each_fate_has_its_row():
     ]
     assert kept.to_pylist() == [{"id": ids[0], "row": 0, "text_bytes": 0}]
     assert stands_for.to_pylist() == [{"id": head, "documents": 1}]
+
+
+def test_a_copy_of_what_near_dedup_dropped_names_the_page_that_stays():
+    gone, stays, other = "e" * 32, "f" * 32, "d" * 32
+    rows = _run([("exact", gone), ("exact", other)], moved=[(gone, stays, 0.85)])[0]
+    columns = ["stage", "rule", "value", "threshold", "detail", "duplicate_of"]
+    assert [tuple(row.values()) for row in rows.select(columns).to_pylist()] == [
+        ("exact", "duplicate_text", 0.85, None, f"same text as {gone}", stays),
+        ("exact", "duplicate_text", 1.0, None, None, other),
+    ]
 
 
 def test_sizes_are_bytes_of_kept_texts():
@@ -70,9 +88,9 @@ def test_sidecars_of_other_pages_are_an_error():
     other = Part.of(_table(VERDICTS, [{"id": "b", "keep": True}]))
     none = Part.of(_table(DUPLICATES, [{"id": "b"}]))
     with pytest.raises(AssertionError, match="not those of these pages"):
-        list(ledger(pages, other, none, none))
+        list(ledger(pages, other, none, none, []))
     with pytest.raises(AssertionError, match="ids differ"):
-        list(ledger(pages, other, none, Part.of(_table(DUPLICATES, [{"id": "a"}]))))
+        list(ledger(pages, other, none, Part.of(_table(DUPLICATES, [{"id": "a"}])), []))
 
 
 def test_two_stages_may_not_drop_one_document():
@@ -80,7 +98,7 @@ def test_two_stages_may_not_drop_one_document():
     dropped = Part.of(_table(VERDICTS, [{"id": "a", "keep": False, "stage": "s", "rule": "r"}]))
     copy, alone = (Part.of(_table(DUPLICATES, [{"id": "a", "duplicate_of": d}])) for d in ("b", None))
     with pytest.raises(AssertionError, match="two stages dropped document a"):
-        list(ledger(pages, dropped, copy, alone))
+        list(ledger(pages, dropped, copy, alone, []))
 
 
 def test_every_record_of_a_crawl_is_there_once(tmp_path):

@@ -345,6 +345,25 @@ def test_no_parquet(tmp_path):
     assert [r["rule"] for r in run(tmp_path / "x.parquet")["rejects"]] == ["damaged"]
 
 
+def test_copies_of_a_file_have_ids_of_their_own(tmp_path):
+    records_ = [warc("response", http(), number=n) for n in range(3)]
+    plain = b"".join(gzip.decompress(record) for record in records_)
+    for name, data in (("a.warc.gz", b"".join(records_)), ("b.warc.gz", b"".join(records_)), ("c.warc", plain)):
+        (tmp_path / name).write_bytes(data)
+    alone = [row["id"] for row in run(tmp_path / "a.warc.gz")["part"]]
+    found = [row["id"] for row in run(*tmp_path.iterdir())["part"]]
+    assert found[:3] == alone and len(set(found)) == 9
+    assert [row["id"] for row in run(*tmp_path.iterdir(), chunk=200)["part"]] == found
+
+
+def test_files_that_begin_with_different_records_are_no_copies(tmp_path):
+    (tmp_path / "a.warc.gz").write_bytes(warc("response", http(), number=1))
+    (tmp_path / "b.warc.gz").write_bytes(warc("response", http(), number=2))
+    (tmp_path / "c.warc.gz").write_bytes(b"\x1f\x8b\x08 broken")
+    (tmp_path / "d.warc.gz").write_bytes(b"\x1f\x8b\x08 broken")
+    assert [row["copy"] for row in list_chunks([str(p) for p in tmp_path.iterdir()], 1 << 40)] == [0] * 4
+
+
 def test_ids_of_our_own_corpora_stay():
     ids, own = Ids(), "0123456789abcdef" * 2
     row = Row("x", 0, {"id": own, "text": "t", "url": None, "date": None})

@@ -1,0 +1,29 @@
+"""Which Ray cluster a run uses."""
+
+import pytest
+
+from pipeline import cluster
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What `ray.init` is called with, without a cluster."""
+    ray = pytest.importorskip("ray")
+    said: dict = {}
+    monkeypatch.setattr(ray, "init", lambda **settings: said.update(settings))
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 2.0})
+    monkeypatch.setattr(cluster, "_reach", lambda address: None)
+    return said
+
+
+def test_without_an_address_a_cluster_of_its_own_is_started(asked, monkeypatch):
+    """Else Ray joins whatever cluster runs on this machine, and refuses the number of CPUs."""
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    cluster._start(2)
+    assert (asked["address"], asked["num_cpus"]) == ("local", 2)
+
+
+def test_with_an_address_that_cluster_is_used(asked, monkeypatch):
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
+    cluster._start(2)
+    assert asked["address"] == "10.0.0.1:6379" and "num_cpus" not in asked

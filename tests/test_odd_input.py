@@ -1,0 +1,60 @@
+"""Odd ways to call the commands: one line, exit 2, no traceback."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from pipeline import inputs, recipe
+from pipeline.__main__ import main
+
+
+def test_identify_with_standard_input_closed_says_so():
+    run = [sys.executable, "-c", "import os, sys; os.close(0); os.execv(sys.argv[1], sys.argv[1:])", sys.executable]
+    done = subprocess.run([*run, "-m", "pipeline", "identify"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: standard input is closed") and done.stderr.count("\n") == 1
+
+
+def test_a_recipe_with_a_byte_order_mark_is_read(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_bytes(b'\xef\xbb\xbfextends = "de"\n')
+    assert recipe.load(str(path), None, {}).config.language == "de"
+
+
+def test_globs_and_lists_whose_names_have_blanks(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mit leer").mkdir()
+    for name in ("mit leer/a b.warc", "c.warc", "d.warc"):
+        (tmp_path / name).touch()
+    assert inputs.said("mit leer/*.warc") == ("mit leer/a b.warc",)
+    assert inputs.said("c.warc d.warc") == ("c.warc", "d.warc")
+    assert inputs.said("c.warc " * 2000) == ("c.warc",)  # longer than any file name may be
+
+
+@pytest.mark.parametrize("command", ["corpus any --local --source c.warc", "gc"])
+def test_a_root_that_is_no_folder_is_told_in_one_line(tmp_path, monkeypatch, capsys, command):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "root").touch()
+    (tmp_path / "c.warc").touch()
+    assert main([*command.split(), "--root", "root"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ROOT=root: cannot be") and "Not a directory" in said and said.count("\n") == 1
+
+
+def test_sigterm_stops_a_run_on_ray_as_ctrl_c_does(tmp_path):
+    (tmp_path / "c.warc").touch()
+    command = [sys.executable, "-m", "pipeline", "corpus", "any", "--workers", "1", "--root", str(tmp_path / "root")]
+    with subprocess.Popen([*command, "--source", str(tmp_path / "c.warc")], stderr=subprocess.PIPE, text=True) as run:
+        assert run.stderr is not None
+        for line in run.stderr:
+            if "pages: 1 shard" in line:
+                break
+        time.sleep(0.2)
+        os.kill(run.pid, signal.SIGTERM)
+        said = run.stderr.read()
+        assert run.wait() == 130, said
+    assert said.splitlines()[-1] == "stopped; run the same again to continue where it was"

@@ -1,0 +1,39 @@
+"""Numbers and sections that no stage can work with are refused before anything runs, in the shipped recipes too."""
+
+import pytest
+
+from pipeline import recipe
+from pipeline.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "wrong"),
+    [
+        ("near.bands", "0", "out of range: 1 to"),
+        ("near.bands", "9999999999", "out of range: 1 to"),
+        ("near.rows", "0", "out of range"),
+        ("near.ngram", "0", "out of range"),
+        ("near.threshold", "0", "out of range: 0.01 to 1"),
+        ("near.threshold", "1.01", "out of range: 0.01 to 1"),
+        ("near.partitions", "65537", "out of range"),
+        ("exact.partitions", "65537", "out of range"),
+        ("publish.shard_bytes", "0", "out of range: at least 1"),
+        ("quality.folds", "1", "out of range: at least 2"),
+        ("quality.lr", "0", "out of range"),
+        ("decontaminate.report", "1.5", "out of range: 0 to 1"),
+        ("decontaminate.n", "0", "out of range"),
+        ("identify.window", "0", "out of range"),
+        ("near", "off", "cannot be switched off"),
+        ("exact", "off", "cannot be switched off"),
+        ("publish", "7", "is a section: type [publish] on a line of its own$"),
+    ],
+)
+def test_what_no_stage_can_do_is_refused(setting, value, wrong):
+    with pytest.raises(UserError, match=wrong.replace("[", r"\[")) as error:
+        recipe.load("de", None, {setting: value})
+    assert str(error.value).startswith(f"--set {setting}: ")
+
+
+@pytest.mark.parametrize(("setting", "value"), [("near.bands", "1"), ("near.threshold", "1"), ("near.partitions", "0")])
+def test_what_lies_at_a_bound_is_taken(setting, value):
+    assert recipe.load("de", None, {setting: value}).steps
