@@ -45,10 +45,13 @@ test: .venv/ready-dev  ## lint, types and every test
 
 # Peers that only benchmarks and parity tests need: an environment's extras, never a run's.
 .venv/ready-peers: .venv/ready-dev
-	@$(python) -m pip install --quiet --disable-pip-version-check rensa >&2
+	@$(python) -m pip install --quiet --disable-pip-version-check rensa tokenizers lightgbm readability-lxml jusText >&2
 	@touch $@
 
-bench: bench-signals bench-dedup bench-contamination bench-language  ## all of the following
+bench: bench-corpus bench-extraction bench-signals bench-dedup bench-contamination bench-language  ## all of the following
+
+bench-extraction: .venv/ready-peers  ## extraction: quality and speed of the engines
+	$(python) -m tests.bench_extraction
 
 bench-language: .venv/ready-dev  ## language identification: accuracy and speed of the candidates
 	$(python) -m tests.bench_language

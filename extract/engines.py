@@ -71,7 +71,18 @@ def _resiliparse(html: str, favour: str) -> str:
     )
 
 
-ENGINES: dict[str, Callable[[str, str], str]] = {"trafilatura": _trafilatura, "resiliparse": _resiliparse}
+def _blocks(html: str, favour: str) -> str:
+    """Our learned block classifier (`extract/blocks.py`)."""
+    from extract.blocks import extract_blocks
+
+    return extract_blocks(html, favour)
+
+
+ENGINES: dict[str, Callable[[str, str], str]] = {
+    "trafilatura": _trafilatura,
+    "resiliparse": _resiliparse,
+    "blocks": _blocks,
+}
 LIBRARIES = ("trafilatura", "lxml", "resiliparse")  # the distributions whose release shapes texts
 
 

@@ -35,7 +35,7 @@ def pages(
     source: Part | list[Part],
     *,
     language: str = "any",
-    engine: Literal["trafilatura", "resiliparse"] = "trafilatura",
+    engine: Literal["trafilatura", "resiliparse", "blocks"] = "trafilatura",
     favour: Literal["default", "precision", "recall", "fast"] = "default",
     dump: str | None = None,
     prefilter_threshold: Annotated[float, Range(0, 1)] = 0.05,

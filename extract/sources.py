@@ -54,17 +54,20 @@ def list_chunks(paths: list[str], chunk_bytes: int) -> list[dict[str, Any]]:
 
     Files of more than `chunk_bytes` are cut where reading can begin anywhere: compressed WARCs, Parquet, plain JSON
     lines. `copy`: how many files before begin with the same record (copies, in whatever compression, have the same
-    record ids; see `extract.capture.Ids`). `name` is relative to the folder that all paths share; `end` None: to the
-    end of the file. Raises UserError for a path that is no readable file, and for none at all.
+    record ids; see `extract.capture.Ids`; on object stores only among files of one base name). `name` is relative to
+    the folder that all paths share; `end` None: to the end of the file. Raises UserError for a path that is no readable
+    file, and for none at all.
     """
     if not paths:
         raise UserError("no input files: give the path of a WARC, WET, Parquet or JSON lines file")
     full = sorted({path if "://" in path else os.path.abspath(path) for path in paths})
     names = _names(full)
+    stems = Counter(_stem(path) for path in full)
     rows, begun = [], Counter[bytes]()
     for name, path in sorted(zip(names, full, strict=True)):
         size, mtime = _stat(path)
-        first = _first_id(path) if kind_of(path) == "warc" else b""
+        near = "://" not in path or stems[_stem(path)] > 1  # an object store's files are not opened without need
+        first = _first_id(path) if near and kind_of(path) == "warc" else b""
         shared = {"size": size, "mtime_ns": mtime, "copy": begun[first] if first else 0}
         begun[first] += 1
         count = max(1, -(-size // chunk_bytes)) if _can_be_cut(path) else 1
@@ -72,6 +75,11 @@ def list_chunks(paths: list[str], chunk_bytes: int) -> list[dict[str, Any]]:
         for start, end in zip(cuts, [*cuts[1:], None], strict=True):
             rows.append({"path": path, "name": name, "start": start, "end": end, **shared})
     return rows
+
+
+def _stem(path: str) -> str:
+    """Base name without its endings: copies of a file in another folder or compression share it."""
+    return posixpath.basename(path).partition(".")[0]
 
 
 def _first_id(path: str) -> bytes:
