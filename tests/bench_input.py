@@ -58,7 +58,7 @@ def _responses(path: Path) -> Iterator[tuple[str, str, bytes]]:
     with path.open("rb") as stream:
         for record in ArchiveIterator(stream, record_types=WarcRecordType.response, auto_decode="all"):
             kind = record.http_headers.get("Content-Type") if record.http_headers else None
-            yield record.headers.get("WARC-Target-URI"), kind or "text/html", record.reader.read()
+            yield record.headers.get("WARC-Target-URI") or "", kind or "text/html", record.reader.read()
 
 
 def _wcxb(data: Path) -> Iterator[Capture]:

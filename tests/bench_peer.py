@@ -7,7 +7,6 @@ four stages. Prints nothing; writes `summary.json` (why each document went) and 
 
 import argparse
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -161,4 +160,4 @@ def _costs(folder: Path) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
