@@ -291,7 +291,8 @@ def report(crawl: str, found: dict[str, Outcome], startup: dict[str, float], pag
                 "startup_seconds": startup[name],
                 "ms_a_page": net[0],
                 "ratio": peer.cpu / side.cpu,
-                "ratio_without_startup": net[1] / net[0],
+                # None: the crawl is too small for what its pages cost to show beside start-up
+                "ratio_without_startup": net[1] / net[0] if side.cpu > 1.05 * startup[name] else None,
                 "peak_rss_bytes": max(cost.peak for cost in side.costs),
                 "agreement": agreement,
                 "segments_f1": segments_f1(side.texts, both, data),
@@ -313,9 +314,10 @@ def table(rows: list[dict]) -> str:
     for r in rows:
         a = r["agreement"]
         score = "" if r["segments_f1"] is None else f"{r['segments_f1']:.3f} / {r['segments_f1_datatrove']:.3f}"
+        ratio = "" if r["ratio_without_startup"] is None else f"{r['ratio_without_startup']:.1f}"
         lines.append(
             f"| {r['crawl']} | {r['side']} | {r['cpu_seconds']:.1f} | {r['startup_seconds']:.1f} |"
-            f" {r['ms_a_page']:.2f} | {r['ratio']:.1f} | {r['ratio_without_startup']:.1f} |"
+            f" {r['ms_a_page']:.2f} | {r['ratio']:.1f} | {ratio} |"
             f" {a['ours']} | {a['both']} | {score} | {r['peak_rss_bytes'] / 1e6:.0f} |"
         )
     return "\n".join(lines)
