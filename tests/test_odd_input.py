@@ -1,9 +1,9 @@
 """Odd ways to call the commands: one line, exit 2, no traceback."""
 
 import os
-import signal
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import time
