@@ -11,7 +11,7 @@ python := .venv/bin/python
 run = $(python) -m pipeline
 quoted = '$(subst ','\'',$(1))'
 options = --root $(call quoted,$(ROOT)) $(if $(SOURCE),--source $(call quoted,$(SOURCE))) \
-  $(if $(WORKERS),--workers $(WORKERS)) $(if $(LOCAL),--local) $(foreach pair,$(SET),--set $(call quoted,$(pair)))
+  $(if $(WORKERS),--workers $(call quoted,$(WORKERS))) $(if $(LOCAL),--local) $(foreach pair,$(SET),--set $(call quoted,$(pair)))
 
 .PHONY: help corpus plan gc funnel test check bench bench-language bench-signals bench-dedup bench-contamination lock clean
 .DEFAULT_GOAL := help

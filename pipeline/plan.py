@@ -66,9 +66,8 @@ def _changes(old: dict, new: dict) -> Iterator[str]:
     if len(old["inputs"]) != len(new["inputs"]):
         yield "other inputs"
         return
-    for (_, _, was), (_, name, now) in zip(old["inputs"], new["inputs"], strict=True):
-        if was != now:
-            yield f"input {name} changed"
+    pairs = zip(old["inputs"], new["inputs"], strict=True)
+    yield from dict.fromkeys(f"input {name} changed" for (_, _, was), (_, name, now) in pairs if was != now)
 
 
 def _estimate(step: Step, store: Store, before: str | None) -> tuple[float | None, float | None]:

@@ -1,10 +1,13 @@
 """Odd ways to call the commands: one line, exit 2, no traceback."""
 
 import os
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -58,3 +61,14 @@ def test_sigterm_stops_a_run_on_ray_as_ctrl_c_does(tmp_path):
         said = run.stderr.read()
         assert run.wait() == 130, said
     assert said.splitlines()[-1] == "stopped; run the same again to continue where it was"
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="no make")
+def test_make_hands_every_variable_on_as_one_word():
+    given = ["ROOT=it's here", "SOURCE=a b; c", "WORKERS=2; echo oops", "SET=near.threshold=0.7"]
+    command = ["make", "--dry-run", "--old-file", ".venv/ready", "corpus", "LANG=de", *given]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(inputs.__file__).parent.parent, check=True)
+    line = next(line for line in done.stdout.splitlines() if "-m pipeline corpus" in line)
+    said = dict(zip(*[iter(shlex.split(line)[5:])] * 2, strict=True))
+    wanted = {"--root": "it's here", "--source": "a b; c", "--workers": "2; echo oops", "--set": "near.threshold=0.7"}
+    assert said == wanted
