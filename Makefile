@@ -50,6 +50,13 @@ test: .venv/ready-dev  ## lint, types and every test
 
 bench: bench-corpus bench-extraction bench-signals bench-dedup bench-contamination bench-language  ## all of the following
 
+.venv-peers/ready: tests/requirements-peers.txt
+	@$(PYTHON) -m venv .venv-peers >&2 && .venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -r $< >&2
+	@touch $@
+
+bench-corpus: .venv/ready-dev .venv-peers/ready  ## WARC to deduplicated Parquet against datatrove's chain; OUT=file.json
+	$(python) -m tests.bench_corpus $(if $(OUT),--out $(call quoted,$(OUT)))
+
 bench-extraction: .venv/ready-peers  ## extraction: quality and speed of the engines
 	$(python) -m tests.bench_extraction
 

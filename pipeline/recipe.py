@@ -17,11 +17,11 @@ from typing import Annotated, Any
 
 from dedup import candidates, exact, minhash, near
 from dedup.order import check_policy
-from extract import demo, language, pages, sources
+from extract import demo, language, lid_embedded, pages, sources
 from filters import contamination, lines, quality, rules, signals, urls
 from pipeline import config, ledger, publish, schema
 from pipeline.check import Range
-from pipeline.config import Config
+from pipeline.config import Config, languages
 from pipeline.dag import Asset, Leaf, Step, bucket, step, whole
 from pipeline.errors import UserError
 from pipeline.run import folder_of, manifest, parts
@@ -165,6 +165,11 @@ def _model(c: Config) -> dict[str, Any]:
     """A language model's content is in the key, where it lies is not. Raises UserError for one that is not pinned."""
     model, sha256 = c["identify"].get("model", "embedded"), c["identify"].get("sha256")
     language.check(model, sha256)
+    if model == "embedded" and c.language not in languages() and c.language not in lid_embedded.load().labels:
+        raise UserError(
+            f'{c.files[-1]}: the embedded model does not tell the language "{c.language}": take a code that it tells '
+            f"({', '.join(lid_embedded.load().labels[:8])}, ...), or name a fastText model: [identify] model and sha256"
+        )
     return {"model": Asset(model, sha256)} if sha256 else {}
 
 

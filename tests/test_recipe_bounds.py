@@ -37,3 +37,10 @@ def test_what_no_stage_can_do_is_refused(setting, value, wrong):
 @pytest.mark.parametrize(("setting", "value"), [("near.bands", "1"), ("near.threshold", "1"), ("near.partitions", "0")])
 def test_what_lies_at_a_bound_is_taken(setting, value):
     assert recipe.load("de", None, {setting: value}).steps
+
+
+def test_a_language_that_no_model_tells_is_refused(tmp_path):
+    path = tmp_path / "odd.toml"
+    path.write_text('language = "qqq"\n[rules]\npresets = ["rights"]\n')
+    with pytest.raises(UserError, match=r'odd\.toml: the embedded model does not tell the language "qqq"'):
+        recipe.load(str(path), None, {})
