@@ -469,7 +469,7 @@ def test_extract_file(tmp_path, shared, capsys):
     extract_file(str(shared / "warc/commoncrawl/cc-main-2020-34/warcfile.warc.gz"), "trafilatura", out)
     lines = [json.loads(line) for line in out.getvalue().splitlines()]
     assert len(lines) == 16 and all(set(line) == {"url", "text"} for line in lines)
-    with pytest.raises(UserError, match="no engine 'nosuch'; there are resiliparse, trafilatura"):
+    with pytest.raises(UserError, match="no engine 'nosuch'; there are blocks, resiliparse, trafilatura"):
         extract_file(str(tmp_path / "x.html"), "nosuch", out)
     with pytest.raises(UserError, match="cannot be read"):
         extract_file(str(tmp_path / "absent.warc.gz"), "resiliparse", out)
