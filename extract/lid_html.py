@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from pipeline.tokens import encode
+
 # Elements whose content is not read. `title` stays: it is text in the page's language.
 _SKIPPED = ("script", "style", "noscript", "template", "svg", "textarea", "select", "math", "iframe", "code")
 # Elements that do not end a run of text; the others do.
@@ -150,18 +152,6 @@ def _point(data, at, names, points):
 
 
 @njit(cache=True, nogil=True)
-def _put(out, n, point):
-    if point < 0x80:
-        out[n] = point
-        return n + 1
-    if point < 0x800:
-        out[n], out[n + 1] = 0xC0 | (point >> 6), 0x80 | (point & 63)
-        return n + 2
-    out[n], out[n + 1], out[n + 2] = 0xE0 | (point >> 12), 0x80 | ((point >> 6) & 63), 0x80 | (point & 63)
-    return n + 3
-
-
-@njit(cache=True, nogil=True)
 def _runs(data, skipped, inline, names, points, text, start, letters):
     at, n, size, count, space = 0, 0, 0, 0, True
     start[0] = 0
@@ -206,7 +196,7 @@ def _runs(data, skipped, inline, names, points, text, start, letters):
                         text[size] = 32
                         size, space = size + 1, True
                 else:
-                    size, space = _put(text, size, point), False
+                    size, space = encode(text, size, point), False
                     count += point >= 0x80 or 97 <= (point | 32) <= 122
                 at = after
                 continue

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numba import njit
 
-from pipeline.tokens import buffers, class_of, classes, decode, lowered
+from pipeline.tokens import buffers, class_of, classes, decode, encode, lowered
 
 
 class Plain(NamedTuple):
@@ -64,27 +64,10 @@ def _plain(data, offsets, table, lower):
                     token[t] = n
                     t += 1
                 folded = lower[point] if point < np.uint32(0x20000) else point
-                n = _put(out, n, np.uint32(48) if 48 <= point <= 57 else np.uint32(folded))
+                n = encode(out, n, np.uint32(48) if 48 <= point <= 57 else np.uint32(folded))
                 inside = kind == 2
             else:
                 inside = False
         first[d + 1] = t
     token[t] = n + 1
     return out[:n], token[: t + 1], first
-
-
-@njit(cache=True, nogil=True)
-def _put(out, n, point):
-    """Write a codepoint as UTF-8 at n; returns the place behind it."""
-    if point < 0x80:
-        out[n] = point
-        return n + 1
-    if point < 0x800:
-        out[n], out[n + 1] = 0xC0 | (point >> 6), 0x80 | (point & 0x3F)
-        return n + 2
-    if point < 0x10000:
-        out[n], out[n + 1], out[n + 2] = 0xE0 | (point >> 12), 0x80 | ((point >> 6) & 0x3F), 0x80 | (point & 0x3F)
-        return n + 3
-    out[n], out[n + 1] = 0xF0 | (point >> 18), 0x80 | ((point >> 12) & 0x3F)
-    out[n + 2], out[n + 3] = 0x80 | ((point >> 6) & 0x3F), 0x80 | (point & 0x3F)
-    return n + 4

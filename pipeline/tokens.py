@@ -110,6 +110,23 @@ def decode(data, at):
     return high | np.uint32(data[at + 2] & 0x3F) << np.uint32(6) | np.uint32(data[at + 3] & 0x3F), at + 4
 
 
+@njit(cache=True, nogil=True)
+def encode(out, n, point):
+    """Write a codepoint as UTF-8 at n; returns the place behind it."""
+    if point < 0x80:
+        out[n] = point
+        return n + 1
+    if point < 0x800:
+        out[n], out[n + 1] = 0xC0 | (point >> 6), 0x80 | (point & 0x3F)
+        return n + 2
+    if point < 0x10000:
+        out[n], out[n + 1], out[n + 2] = 0xE0 | (point >> 12), 0x80 | ((point >> 6) & 0x3F), 0x80 | (point & 0x3F)
+        return n + 3
+    out[n], out[n + 1] = 0xF0 | (point >> 18), 0x80 | ((point >> 12) & 0x3F)
+    out[n + 2], out[n + 3] = 0x80 | ((point >> 6) & 0x3F), 0x80 | (point & 0x3F)
+    return n + 4
+
+
 @njit(cache=True, nogil=True, inline="always")
 def class_of(point, table):
     """Class of a codepoint; Han above plane 1 is CHARACTER, the rest there SYMBOL."""
