@@ -399,7 +399,3 @@ def execute(
         finally:
             executor.close()
     return store.uri(folder_of(goal))
-
-
-def quiet(_: str) -> None:
-    """Says nothing."""
