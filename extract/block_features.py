@@ -11,7 +11,7 @@ Shallow text features after Kohlschütter et al., WSDM 2010 ("Boilerplate Detect
 import numba
 import numpy as np
 
-from extract.block_scan import (
+from extract.block_nodes import (
     HEADING,
     N_B0,
     N_B1,

@@ -15,7 +15,7 @@ from pathlib import Path
 import numba
 import numpy as np
 
-from extract.block_scan import Page
+from extract.block_nodes import Page
 from extract.block_text import T0, T1
 from extract.decode import decode
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numba
 import numpy as np
 
-from extract.block_scan import CELL, HEADING, N_B0, N_B1, N_FLAGS, N_PARENT, N_TAG, PREFORMATTED, QUOTE, Page
+from extract.block_nodes import CELL, HEADING, N_B0, N_B1, N_FLAGS, N_PARENT, N_TAG, PREFORMATTED, QUOTE, Page
 from extract.block_tags import TAG, TAG_NAMES
 from extract.block_text import NODE, T0, T1
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from extract.block_features import features, second
 from extract.block_model import BIAS, Model, choose, probability, score, shipped
+from extract.block_nodes import Page
 from extract.block_render import render
-from extract.block_scan import Page, scan
+from extract.block_scan import scan
 from extract.block_text import WORDS
 
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from extract.block_features import N_FEATURES, features, groups
 from extract.block_gold import block_texts, load, overlap, word_f1, words
 from extract.block_model import Forest, choose, score, shipped
+from extract.block_nodes import MAX_BLOCKS, MAX_OPEN, N_B0, N_B1, N_DEPTH, N_PARENT
 from extract.block_render import render
-from extract.block_scan import MAX_BLOCKS, MAX_OPEN, N_B0, N_B1, N_DEPTH, N_PARENT, scan
+from extract.block_scan import scan
 from extract.block_text import LINK_WORDS, NODE, T0, T1, WORDS
 from extract.blocks import extract_blocks
 

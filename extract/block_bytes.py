@@ -1,0 +1,109 @@
+"""Searching a page's bytes: names, comments, end tags, words of attributes. Kernels of the block scanner."""
+
+# mypy: disable-error-code="arg-type,assignment,return-value"
+# (kernels: NumPy's scalars stand for int)
+
+import numba
+import numpy as np
+
+from extract.block_tags import FNV_BASIS, FNV_PRIME
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def is_letter(c: int) -> bool:
+    return 97 <= (c | 32) <= 122
+
+
+@numba.njit(cache=True, nogil=True)
+def step(code: np.uint64, c: int) -> np.uint64:
+    return np.uint64((code ^ np.uint64(c)) * np.uint64(FNV_PRIME))
+
+
+@numba.njit(cache=True, nogil=True)
+def find(data: np.ndarray, i: int, end: int, byte: int) -> int:
+    while i < end and data[i] != byte:
+        i += 1
+    return i
+
+
+@numba.njit(cache=True, nogil=True)
+def comment_end(data: np.ndarray, i: int, n: int) -> int:
+    """Past the comment whose text starts at i (after `<!--`); n when it never ends."""
+    if i < n and data[i] == 62:
+        return i + 1
+    if i + 1 < n and data[i] == 45 and data[i + 1] == 62:
+        return i + 2
+    while i + 2 < n:
+        if data[i] == 45 and data[i + 1] == 45:
+            if data[i + 2] == 62:
+                return i + 3
+            if i + 3 < n and data[i + 2] == 33 and data[i + 3] == 62:
+                return i + 4
+        i += 1
+    return n
+
+
+@numba.njit(cache=True, nogil=True)
+def end_tag(data: np.ndarray, i: int, n: int, name: np.uint64, length: int) -> int:
+    """Where `</name` with that hash and length starts at or after i; n when it is absent."""
+    while i + 2 + length <= n:
+        if data[i] == 60 and data[i + 1] == 47:
+            code = np.uint64(FNV_BASIS)
+            for k in range(i + 2, i + 2 + length):
+                c = np.int64(data[k])
+                code = step(code, c | 32 if 65 <= c <= 90 else c)
+            after = data[i + 2 + length] if i + 2 + length < n else np.uint8(62)
+            if code == name and (after <= 32 or after == 47 or after == 62):
+                return i
+        i += 1
+    return n
+
+
+@numba.njit(cache=True, nogil=True)
+def contains(data: np.ndarray, i: int, end: int, word: bytes) -> bool:
+    """Whether data[i:end], lower-cased and without blanks, contains `word`."""
+    m, k = len(word), 0
+    while i < end:
+        c = np.int64(data[i])
+        if c > 32:
+            if 65 <= c <= 90:
+                c |= 32
+            if c == word[k]:
+                k += 1
+                if k == m:
+                    return True
+            else:
+                k = 1 if c == word[0] else 0
+        i += 1
+    return False
+
+
+@numba.njit(cache=True, nogil=True)
+def balanced(data: np.ndarray, i: int, n: int, name: np.uint64, length: int) -> int:
+    """Past the end tag that closes an element whose start tag ended at i; n when none does."""
+    depth = 1
+    while i + 1 + length < n:
+        if data[i] == 60:
+            closing = data[i + 1] == 47
+            code, first = np.uint64(FNV_BASIS), i + 2 if closing else i + 1
+            for k in range(first, min(first + length, n)):
+                code = step(code, np.int64(data[k] | 32))
+            if code == name:
+                depth += -1 if closing else 1
+                if depth == 0:
+                    return find(data, i, n, 62) + 1
+        i += 1
+    return n
+
+
+@numba.njit(cache=True, nogil=True)
+def annotation(data: np.ndarray, i: int, end: int) -> tuple[int, int]:
+    """Bounds of a TeX annotation's text in data[i:end], the inside of a `math` element; (0, 0) where there is none."""
+    while i + 12 < end:
+        if data[i] == 60 and data[i + 1] == 97 and data[i + 2] == 110 and data[i + 3] == 110 and data[i + 4] == 111:
+            close = find(data, i, end, 62)
+            if contains(data, i, close, b"tex"):
+                return close + 1, find(data, close + 1, end, 60)
+            i = close
+        i += 1
+    return 0, 0
