@@ -36,6 +36,7 @@ class Config:
     why: dict[str, str]  # rule -> the preset's words, for reports (never in a key)
     on: frozenset[str]
     folders: dict[str, Path]  # "section.key" -> where relative paths in that setting start
+    places: dict[str, str]  # "section.key" -> file:line, or the option that says it
     files: tuple[str, ...]  # read, in order
 
     def __getitem__(self, section: str) -> dict[str, Any]:
@@ -44,6 +45,10 @@ class Config:
     def has(self, section: str) -> bool:
         """Whether the section is switched on: optional ones when the recipe has their header, others unless "off"."""
         return section in self.on
+
+    def at(self, setting: str) -> str:
+        """`file:line` of a setting ("near.keep"), for an error; the recipe where nothing says it."""
+        return self.places.get(setting, self.files[-1])
 
     def of(self, section: str, stage: Callable) -> dict[str, Any]:
         """The settings of `section` that `stage` takes, for sections of several stages."""
@@ -97,6 +102,7 @@ def load(
         {r.name: r.values.get("why", "") for r in rules},
         frozenset(merged.on),
         {f"{name}.{key}": said.source.folder for name in sections for key, said in merged.said[name].items()},
+        {f"{name}.{key}": said.place for name in sections for key, said in merged.said[name].items()},
         tuple(source.name for source in chain),
     )
 

@@ -8,9 +8,10 @@ Measure once, decide cheaply, account for everything: a changed threshold runs `
 extraction; scores are kept beside the documents; every record has one row in the ledger that says why.
 """
 
+import contextlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -158,13 +159,24 @@ def expand(c: Config, pattern: str) -> tuple[str, ...]:
     """Files of one entry of `source.paths`, which starts where the recipe lies."""
     from pipeline.inputs import matching
 
-    return matching(pattern if "://" in pattern else str(c.folders["source.paths"] / pattern), "source.paths")
+    full = pattern if "://" in pattern else str(c.folders["source.paths"] / pattern)
+    return matching(full, f"{c.at('source.paths')}: source.paths")
+
+
+@contextlib.contextmanager
+def said_at(place: str) -> Iterator[None]:
+    """What a stage's own check finds wrong, with the place in the recipe before it."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{place}: {error}") from error
 
 
 def _model(c: Config) -> dict[str, Any]:
     """A language model's content is in the key, where it lies is not. Raises UserError for one that is not pinned."""
     model, sha256 = c["identify"].get("model", "embedded"), c["identify"].get("sha256")
-    language.check(model, sha256)
+    with said_at(c.at("identify.model")):
+        language.check(model, sha256)
     if model == "embedded" and c.language not in languages() and c.language not in lid_embedded.load().labels:
         raise UserError(
             f'{c.files[-1]}: the embedded model does not tell the language "{c.language}": take a code that it tells '
@@ -195,12 +207,13 @@ def _contamination(c: Config, docs: Step, add: Callable) -> Step:
 
 def _ranked(c: Config, section: str, s: dict[str, Step]) -> list[Step]:
     """The sidecar with the column of `keep = "best:<column>"`, so that dedup can rank by it."""
-    keep = c[section].get("keep", "oldest")
-    check_policy(keep)
+    keep, place = c[section].get("keep", "oldest"), c.at(f"{section}.keep")
+    with said_at(place):
+        check_policy(keep)
     column = keep.partition("best:")[2].strip()
     found = [s[name] for name in ("signals", "languages", "quality") if name in s and column in _columns(s[name])]
     if column and not found:
-        raise UserError(f"[{section}] keep = {keep!r}: no stage that is on makes a column {column!r}")
+        raise UserError(f"{place}: keep = {keep!r}: no stage that is on makes a column {column!r}")
     return found[:1]
 
 

@@ -38,6 +38,8 @@ class Store:
         except (pa.ArrowInvalid, OSError) as error:
             raise UserError(f"ROOT={root}: not a folder that can be used ({error})") from error
         self._fs, self._base = remote or (fs.LocalFileSystem(), self.root)
+        if self.local and os.path.isfile(self.root):
+            raise UserError(f"ROOT={root}: a file, not a folder; give another ROOT")
 
     def __reduce__(self):
         return Store, (self.root,)

@@ -38,14 +38,21 @@ def test_globs_and_lists_whose_names_have_blanks(tmp_path, monkeypatch):
     assert inputs.said("c.warc " * 2000) == ("c.warc",)  # longer than any file name may be
 
 
-@pytest.mark.parametrize("command", ["corpus any --local --source c.warc", "gc"])
+@pytest.mark.parametrize("command", ["corpus any --local --source c.warc", "plan any --source c.warc", "gc"])
 def test_a_root_that_is_no_folder_is_told_in_one_line(tmp_path, monkeypatch, capsys, command):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "root").touch()
     (tmp_path / "c.warc").touch()
     assert main([*command.split(), "--root", "root"]) == 2
     said = capsys.readouterr().err
-    assert said.startswith("error: ROOT=root: cannot be") and "Not a directory" in said and said.count("\n") == 1
+    assert said == "error: ROOT=root: a file, not a folder; give another ROOT\n"
+
+
+def test_extracting_a_file_without_pages_fails(tmp_path, capsys):
+    (tmp_path / "notes.txt").write_text("no pages here\n")
+    assert main(["extract", str(tmp_path / "notes.txt")]) == 2
+    out, said = capsys.readouterr()
+    assert out == "" and said.startswith("not_a_warc: 1 record without text\nerror: ") and "no page in it" in said
 
 
 def test_sigterm_stops_a_run_on_ray_as_ctrl_c_does(tmp_path):

@@ -44,3 +44,20 @@ def test_a_language_that_no_model_tells_is_refused(tmp_path):
     path.write_text('language = "qqq"\n[rules]\npresets = ["rights"]\n')
     with pytest.raises(UserError, match=r'odd\.toml: the embedded model does not tell the language "qqq"'):
         recipe.load(str(path), None, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "says"),
+    [
+        ('[near]\nkeep = "oldst"\n', 3, "no such policy"),
+        ('[exact]\nthreads = 1\nkeep = "best:beauty"\n', 3, "unknown setting"),
+        ('[exact]\nkeep = "best:beauty"\n', 3, "no stage that is on makes a column 'beauty'"),
+        ('[identify]\n\nmodel = "lid.bin"\n', 4, "pin the model"),
+        ('[source]\npaths = ["none/*.warc.gz"]\n', 3, "no file is there"),
+    ],
+)
+def test_what_a_stage_finds_wrong_has_its_line(tmp_path, text, line, says):
+    path = tmp_path / "my.toml"
+    path.write_text(f'extends = "de"\n{text}')
+    with pytest.raises(UserError, match=f"my.toml:{line}: .*{says}"):
+        recipe.load(str(path), None, {})
