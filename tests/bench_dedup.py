@@ -1,20 +1,20 @@
-"""Near deduplication against its peers, on the same texts, in one run: `python -m tests.bench_dedup [--docs 20000]`.
+"""Near deduplication against its peers, on the same texts, in one run: `make bench-dedup`.
 
-Signatures from texts to 14 x 8 minima of word 5-grams, one core, in turns, of which the fastest counts (whatever else
-the machine does only slows a turn down); then texts on disk to removed output on disk, in seconds of CPU, against
-datatrove's four stages. Peers get fewer of the same texts (rates are a document's cost). Compilation is not timed:
-kernels are cached on disk from the first run on.
+Texts are documents of sentences drawn from real pages, a fifth of them earlier ones with a few words replaced, so it is
+known which are duplicates. Signatures from texts to 14 x 8 minima of word 5-grams, in turns; then texts on disk to
+output without duplicates on disk, against datatrove's four stages and text-dedup. Seconds of CPU, one core each. Slow
+peers get fewer of the same texts (a rate is a document's cost). Compilation is not timed.
 """
 
-import argparse
-import multiprocessing
+import json
 import os
 import re
-import resource
+import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -26,34 +26,135 @@ from dedup.candidates import near_components, near_links, near_route, union
 from dedup.minhash import band_hashes, measure, signature, signatures
 from dedup.near import near_elect, near_gather, near_join
 from dedup.shingles import jaccard, shingle_sets, shingles
-from pipeline.dag import Asset, Leaf, Step, ancestors, bucket, stage, step, whole
+from pipeline.dag import Asset, Step, bucket, stage, step, whole
 from pipeline.run import InProcess, execute, folder_of, quiet
 from pipeline.schema import PAGES
 from pipeline.store import Part, Store
-from pipeline.tokens import mix
+from tests.bench_process import NotInstalled, Peer, measured, pinned
+from tests.bench_table import Options, Row, in_turns
+from tests.real_texts import real_texts
 
-WORDS, TURNS = 380, 4
+LENGTH = 2800  # bytes of a text
+TURNS = 3
+_SENTENCE = re.compile(r"(?<=[.!?])\s+")
+_PEERS = (("text-dedup", "text-dedup"), ("data-juicer", "py-data-juicer"))
 
 
-def texts(count: int, duplicates: float = 0.2, seed: int = 1) -> list[str]:
-    """Texts of some 2.8 kB in words of Zipf frequencies; a fifth are earlier ones with a few words replaced."""
+def texts(data: Path, count: int, duplicates: float = 0.2, seed: int = 1) -> tuple[list[str], list[int]]:
+    """(texts, number of the text that each was made from: its own, or of the earlier one that it is a copy of)."""
     rng = np.random.default_rng(seed)
-    syllables = [a + b for a in "bdfgklmnprst" for b in ("a", "e", "i", "o", "u", "an", "er", "in", "ei", "ung")]
-    vocabulary = np.array(["".join(rng.choice(syllables, rng.integers(1, 5))) for _ in range(50_000)])
-    frequency = 1 / np.arange(1, len(vocabulary) + 1)
-    rows: list[np.ndarray] = []
+    sentences = [s for texts in real_texts(data).values() for text in texts for s in _SENTENCE.split(text) if s.strip()]
+    found: list[str] = []
+    sources: list[int] = []
     for i in range(count):
-        if i and rng.random() < duplicates:
-            found = rows[rng.integers(0, i)].copy()
-            found[rng.choice(WORDS, rng.integers(0, 12), replace=False)] = rng.choice(vocabulary)
-        else:
-            found = rng.choice(vocabulary, WORDS, p=frequency / frequency.sum())
-        rows.append(found)
-    return [sentences(row) for row in rows]
+        copy = bool(i) and rng.random() < duplicates
+        sources.append(int(rng.integers(0, i)) if copy else i)
+        found.append(_altered(found[sources[-1]], rng) if copy else _drawn(sentences, rng))
+    return found, sources
 
 
-def sentences(found: np.ndarray) -> str:
-    return " ".join(w.capitalize() if i % 11 == 0 else w + "." if i % 11 == 10 else w for i, w in enumerate(found))
+def _drawn(sentences: list[str], rng: np.random.Generator) -> str:
+    parts: list[str] = []
+    while sum(map(len, parts)) < LENGTH:
+        parts.append(sentences[rng.integers(0, len(sentences))])
+    return " ".join(parts)
+
+
+def _altered(text: str, rng: np.random.Generator) -> str:
+    words = text.split(" ")
+    for at in rng.choice(len(words), min(len(words), rng.integers(0, 12)), replace=False):
+        words[at] = words[rng.integers(0, len(words))]
+    return " ".join(words)
+
+
+def figures(options: Options) -> dict[str, Any]:
+    """Seconds a document of each side's signatures, end to end, and who kept what."""
+    count, few = (4000, 600) if options.quick else (20_000, 1500)
+    sample, sources = texts(options.data, count)
+    with tempfile.TemporaryDirectory(dir=options.work) as name:
+        signed, missing = sign_in_turns(options, sample, Path(name))
+        return {
+            "documents": count,
+            "characters": sum(map(len, sample)),
+            "signatures": signed,
+            "missing": missing,
+            "kernels": kernels(sample),
+            "end_to_end": end_to_end_in_turns(options, sample, sources, few, Path(name)),
+        }
+
+
+_LEAST = {"datatrove": 100.0, "rensa": 5.0, "rensa, in batches": 5.0}
+
+
+def rows(figures: dict[str, Any]) -> list[Row]:
+    signed = {name: statistics.median(turns) for name, turns in figures["signatures"].items()}
+    mine = signed.pop("ours")
+    found = [
+        Row(
+            f"MinHash signatures ({1 / mine:,.0f} docs/s)",
+            name,
+            taken / mine,
+            least=_LEAST.get(name),
+            note=f"{1 / taken:,.0f} docs/s",
+        )
+        for name, taken in signed.items()
+    ]
+    found += [Row("MinHash signatures", name, None, note=why) for name, why in figures["missing"].items()]
+    return found + [row for name, side in figures["end_to_end"].items() for row in _end_row(name, side, figures)]
+
+
+def _end_row(name: str, side: dict[str, Any], figures: dict[str, Any]) -> list[Row]:
+    if name.startswith("ours"):
+        return []
+    if "missing" in side:
+        return [Row("near dedup end to end", name, None, note=side["missing"])]
+    ours = figures["end_to_end"][f"ours, {side['documents']}"]
+    note = (
+        f"{side['documents']:,} texts; kept {ours['kept']:,} / {side['kept']:,}, by both {side['both']:,}; "
+        + "; ".join(
+            f"{who}: duplicates left {k['duplicates_left']}, others removed {k['others_removed']}"
+            for who, k in (("ours", ours), (name, side))
+        )
+    )
+    least = 100.0 if name == "datatrove" else None
+    return [Row("near dedup end to end", name, side["seconds"] / ours["seconds"], least=least, note=note)]
+
+
+def sign_in_turns(options: Options, sample: list[str], folder: Path) -> tuple[dict[str, list[float]], dict[str, str]]:
+    """({side: seconds a document, by turn}, {peer: why it is missing})."""
+    missing: dict[str, str] = {}
+    turns = {"ours": _own(ours, sample)}
+    sides = [("datatrove", with_datatrove, 300), ("datasketch", lambda: with_datasketch, 2000)]
+    sides += [("rensa", lambda: with_rensa, 2000), ("rensa, in batches", lambda: with_rensa_batches, 2000)]
+    for name, make, few in sides:
+        try:
+            turns[name] = _own(make(), sample[:few])
+        except (ImportError, TypeError, AttributeError) as error:
+            missing[name] = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+    path = folder / "texts.jsonl"
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in sample[:1000]))
+    others = []
+    for name, distribution in _PEERS:
+        try:
+            others.append(Peer(options.python(name), "bench_peer_texts.py", f"{name}-minhash", str(path)))
+            turns[name] = lambda peer=others[-1]: peer.turn()["seconds"] / peer.ready["ready"]
+        except NotInstalled as no:
+            missing[name] = f"{distribution} {pinned(name, distribution)}: {no}"
+    found = in_turns(turns, TURNS)
+    for peer in others:
+        peer.close()
+    return found, missing
+
+
+def _own(sign: Callable[[list[str]], None], sample: list[str]) -> Callable[[], float]:
+    sign(sample[:20])
+
+    def turn() -> float:
+        start = time.process_time()
+        sign(sample)
+        return (time.process_time() - start) / len(sample)
+
+    return turn
 
 
 def ours(sample: list[str]) -> None:
@@ -107,35 +208,6 @@ def with_datatrove() -> Callable[[list[str]], None]:
     return sign
 
 
-def rate(sign: Callable[[list[str]], None], sample: list[str]) -> float:
-    start = time.perf_counter()
-    sign(sample)
-    return len(sample) / (time.perf_counter() - start)
-
-
-def bench_signatures(sample: list[str]) -> None:
-    peers: dict[str, tuple[Callable, int]] = {"this": (ours, len(sample))}
-    for name, make, count in [
-        ("datatrove", with_datatrove, 300),
-        ("datasketch", lambda: with_datasketch, 2000),
-        ("rensa", lambda: with_rensa, 2000),
-        ("rensa, in batches", lambda: with_rensa_batches, 2000),
-    ]:
-        try:
-            sign = make()
-            sign(sample[:20])
-        except (ImportError, TypeError, AttributeError) as error:
-            print(f"  {name}: not measured ({type(error).__name__}: {str(error).splitlines()[0]})")
-            continue
-        peers[name] = sign, count
-    ours(sample[:100])
-    found = {name: [rate(sign, sample[:n]) for _ in range(TURNS)] for name, (sign, n) in peers.items()}
-    mine = max(found["this"])
-    for name, rates in found.items():
-        turns = f"(turns {min(rates):,.0f} to {max(rates):,.0f})"
-        print(f"  {name:20} {max(rates):10,.0f} docs/s   this is {mine / max(rates):6,.1f}x   {turns}")
-
-
 @stage(version=1, outputs={"part": PAGES})
 def given(*, source: Asset) -> Iterator[pa.RecordBatch]:
     """PAGES from a Parquet file."""
@@ -170,7 +242,56 @@ def as_pages(sample: list[str]) -> pa.Table:
     return pa.table({**nulls, "id": [f"{i:032x}" for i in range(n)], "text": sample}, schema=PAGES)
 
 
-def end_to_end(sample: list[str], folder: Path) -> tuple[float, int, Store, Step]:
+def end_to_end_in_turns(
+    options: Options, sample: list[str], sources: list[int], few: int, folder: Path
+) -> dict[str, dict[str, Any]]:
+    """By side: documents, seconds from Parquet to Parquet without duplicates, what was kept and what should not be."""
+    end_to_end(sample[:200], _made(folder / "warm"))
+    all_, some = f"ours, {len(sample)}", f"ours, {few}"
+    pq.write_table(as_pages(sample[:few]).select(["id", "text"]), _made(folder / "in") / "pages.parquet")
+    turns: dict[str, list[tuple[float, set[int]]]] = {all_: [], some: [], "datatrove": [], "text-dedup": []}
+    missing = {}
+    for i in range(2):
+        turns[all_].append(end_to_end(sample, _made(folder / f"all{i}")))
+        for k in range(3):
+            turns[some].append(end_to_end(sample[:few], _made(folder / f"few{i}{k}")))
+        for name, run in (("datatrove", datatrove_end_to_end), ("text-dedup", text_dedup_end_to_end)):
+            try:
+                turns[name].append(run(options, folder / "in", _made(folder / f"{name}{i}")))
+            except (ImportError, TypeError, NotInstalled) as error:
+                missing[name] = f"{type(error).__name__}: {error}"
+    mine = turns[some][0][1]
+    found = {
+        name: _judged(len(sample) if name == all_ else few, taken, mine, sample, sources)
+        for name, taken in turns.items()
+        if taken
+    }
+    return found | {name: {"missing": why} for name, why in missing.items()}
+
+
+def _judged(
+    count: int, turns: list[tuple[float, set[int]]], mine: set[int], sample: list[str], sources: list[int]
+) -> dict[str, Any]:
+    """What a side kept against what is known: copies whose true Jaccard with their source is at least 0.8."""
+    kept = turns[0][1]
+    copies = {i for i in range(count) if sources[i] != i and _alike(sample[i], sample[sources[i]]) >= 0.8}
+    return {
+        "documents": count,
+        "seconds": statistics.median(seconds for seconds, _ in turns),
+        "kept": len(kept),
+        "both": len(kept & mine),
+        "duplicates": len(copies),
+        "duplicates_left": len(copies & kept),
+        "others_removed": len(set(range(count)) - copies - kept),
+    }
+
+
+def _alike(a: str, b: str) -> float:
+    one, other = set(grams(a)), set(grams(b))
+    return len(one & other) / max(1, len(one | other))
+
+
+def end_to_end(sample: list[str], folder: Path) -> tuple[float, set[int]]:
     """Seconds from Parquet to Parquet without duplicates, documents that stay."""
     pq.write_table(as_pages(sample), folder / "pages.parquet", row_group_size=8192)
     store, pages = Store(folder / "root"), step(given, source=Asset.of(folder / "pages.parquet"))
@@ -179,10 +300,14 @@ def end_to_end(sample: list[str], folder: Path) -> tuple[float, int, Store, Step
     start = time.process_time()
     execute(goal, store, InProcess, quiet)
     seconds = time.process_time() - start
-    return seconds, store.read_json(f"{folder_of(goal)}/manifest.json")["rows"]["part"], store, goal
+    return seconds, _ids(sorted((folder / "root" / folder_of(goal)).glob("part-*.parquet")))
 
 
-def datatrove_end_to_end(sample: list[str], folder: Path) -> tuple[float, int]:
+def _ids(paths: list[Path]) -> set[int]:
+    return {int(found, 16) for path in paths for found in pq.read_table(path, columns=["id"])["id"].to_pylist()}
+
+
+def datatrove_end_to_end(options: Options, given: Path, folder: Path) -> tuple[float, set[int]]:
     """The same with datatrove's four stages, one task each."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     from datatrove.executor import LocalPipelineExecutor
@@ -199,9 +324,7 @@ def datatrove_end_to_end(sample: list[str], folder: Path) -> tuple[float, int]:
 
     logger.remove()  # its executor adds one for each task
     config, place = MinhashConfig(), str(folder / "datatrove")
-    (folder / "in").mkdir()
-    pq.write_table(as_pages(sample).select(["id", "text"]), folder / "in" / "pages.parquet")
-    reader = ParquetReader(str(folder / "in"))
+    reader = ParquetReader(str(given))
     stages: list[tuple[list, int]] = [
         ([reader, MinhashDedupSignature(f"{place}/sig", config=config, language="de")], 1),
         ([MinhashDedupBuckets(f"{place}/sig", f"{place}/buckets", config=config)], config.num_buckets),
@@ -213,26 +336,39 @@ def datatrove_end_to_end(sample: list[str], folder: Path) -> tuple[float, int]:
     for i, (pipeline, tasks) in enumerate(stages):
         LocalPipelineExecutor(pipeline, tasks=tasks, workers=1, logging_dir=f"{place}/logs{i}").run()
     seconds = time.process_time() - start
-    return seconds, sum(pq.read_metadata(path).num_rows for path in Path(f"{place}/out").glob("*.parquet"))
+    return seconds, _ids(sorted(Path(f"{place}/out").glob("*.parquet")))
 
 
-def bench_end_to_end(sample: list[str], peers: int) -> None:
-    with tempfile.TemporaryDirectory() as name:
-        end_to_end(sample[:200], _made(Path(name) / "warm"))
-        seconds, stay, store, goal = end_to_end(sample, _made(Path(name) / "all"))
-        mine = len(sample) / seconds
-        print(f"  this      {mine:10,.0f} docs/s   {len(sample):,} documents, {stay:,} stay")
-        for line in costs(store, goal, len(sample)):
-            print(line)
-        few, stay, _, _ = end_to_end(sample[:peers], _made(Path(name) / "few"))
-        try:
-            theirs, left = datatrove_end_to_end(sample[:peers], _made(Path(name) / "peer"))
-        except (ImportError, TypeError) as error:
-            print(f"  datatrove: not measured ({type(error).__name__}: {error})")
-            return
-        print(f"  on {peers:,} documents: this {peers / few:,.0f} docs/s, {stay:,} stay; "
-              f"datatrove {peers / theirs:,.0f} docs/s, {left:,} stay; ratio {theirs / few:,.0f}x "
-              f"(at {len(sample):,} of ours: {mine * theirs / peers:,.0f}x)")  # fmt: skip
+def text_dedup_end_to_end(options: Options, given: Path, folder: Path) -> tuple[float, set[int]]:
+    """The same with `python -m text_dedup.minhash` on one process, without what importing it and five texts cost."""
+    python = options.python("text-dedup")
+    if not python.exists() or (python.parent.parent / "failed").exists():
+        raise NotInstalled(f"text-dedup {pinned('text-dedup', 'text-dedup')} is not installed")
+    pq.write_table(pq.read_table(given).slice(0, 5), _made(folder / "few") / "pages.parquet")
+    seconds = [_text_dedup(python, source, folder / f"out{i}") for i, source in enumerate((folder / "few", given))]
+    return seconds[1] - seconds[0], _ids_of_arrow(folder / "out1")
+
+
+def _text_dedup(python: Path, given: Path, out: Path) -> float:
+    command = [
+        str(python),
+        "-m",
+        "text_dedup.minhash",
+        "--path",
+        "parquet",
+        "--data_dir",
+        str(given),
+        "--split",
+        "train",
+    ]
+    command += ["--output", str(out), "--column", "text", "--ngram", "5", "--num_perm", "112", "--b", "14", "--r", "8"]
+    command += ["--num_proc", "1", "--cache_dir", str(out.with_suffix(".cache"))]
+    return measured(command, out.with_suffix(".log"), Path(), HF_HUB_OFFLINE="1", HF_HOME=str(out.parent))[0].cpu
+
+
+def _ids_of_arrow(folder: Path) -> set[int]:
+    tables = [pa.ipc.open_stream(path).read_all() for path in sorted(folder.glob("*.arrow"))]
+    return {int(found, 16) for table in tables for found in table["id"].to_pylist()}
 
 
 def _made(path: Path) -> Path:
@@ -240,42 +376,21 @@ def _made(path: Path) -> Path:
     return path
 
 
-def costs(store: Store, goal: Step, documents: int) -> Iterator[str]:
-    """CPU, bytes and the process's peak memory of each step."""
-    total = 0
-    for done in ancestors(goal):
-        said, cost = (store.read_json(f"{folder_of(done)}/{file}.json") for file in ("manifest", "cost"))
-        if done.name == "generated" or done.name == "given":
-            continue
-        size = sum(output["bytes"] for shard in said["shards"] for output in shard["outputs"].values())
-        seconds = sum(shard["cpu_seconds"] for shard in cost["shards"])
-        slowest = max(shard["cpu_seconds"] for shard in cost["shards"])
-        peak = max(shard["peak_rss_bytes"] for shard in cost["shards"]) >> 20
-        total += size if done.name != "removed" else 0
-        yield (
-            f"    {done.name:16} {seconds * 1e6 / documents:6.1f} us {size / documents:8.1f} bytes a document; "
-            f"{len(cost['shards']):4} tasks, the longest {slowest:.1f} s; peak so far {peak:,} MB"
-        )
-    yield f"    all but the texts: {total / documents:,.0f} bytes a document on disk"
-
-
-def bench_kernels(sample: list[str]) -> None:
-    column = pa.chunked_array([pa.array(sample)])
-    hashes, bounds = shingles(column, 5)
+def kernels(sample: list[str]) -> dict[str, float]:
+    """What the inner loops do a second: pairs verified, edges clustered, documents signed."""
+    hashes, bounds = shingles(pa.chunked_array([pa.array(sample)]), 5)
     sets, ends = shingle_sets(hashes, bounds)
-    rate = (len(sample) - 1) / timed(_compare, sets, ends)
-    print(f"  pairs verified in full {rate:14,.0f} a second (shingle sets of {len(sets) // len(sample)})")
-    rng = np.random.default_rng(1)
-    n = 5_000_000
+    rng, n = np.random.default_rng(1), 5_000_000
     links = rng.integers(0, n, (2, n))
-    seconds = timed(lambda: union(links[0], links[1], np.arange(n)))
-    print(f"  edges clustered        {n / seconds:14,.0f} a second ({n:,} random edges over as many documents)")
-    for bands, rows in [(14, 8), (450, 20)]:
-        few, upto = hashes[: bounds[2000]], bounds[:2001]
-        seconds = timed(lambda few=few, upto=upto, b=bands, r=rows: band_hashes(signature(few, upto, b * r), b, r))
-        print(
-            f"  minima and bands, {bands:3}x{rows:<2} {2000 / seconds:13,.0f} documents a second, words hashed before"
-        )
+    found = {
+        "pairs verified in full": (len(sample) - 1) / timed(_compare, sets, ends),
+        "edges clustered": n / timed(lambda: union(links[0], links[1], np.arange(n))),
+    }
+    few, upto = hashes[: bounds[2000]], bounds[:2001]
+    for bands, each in ((14, 8), (450, 20)):
+        seconds = timed(lambda b=bands, r=each: band_hashes(signature(few, upto, b * r), b, r))
+        found[f"documents signed, {bands} x {each}, words hashed before"] = 2000 / seconds
+    return found
 
 
 @njit(nogil=True)
@@ -288,87 +403,6 @@ def _compare(sets, ends):
 
 def timed(work: Callable, *arguments: object) -> float:
     work(*arguments)
-    start = time.perf_counter()
+    start = time.process_time()
     work(*arguments)
-    return time.perf_counter() - start
-
-
-@stage(version=1, outputs={"part": PAGES})
-def generated(source: Part, *, documents: int = 50_000) -> Iterator[pa.Table]:
-    """PAGES with texts of 60 words, a fifth of them copies of texts of any earlier number with some words replaced."""
-    begin = source.table()["first"][0].as_py()
-    for low in range(begin, begin + documents, 10_000):
-        n = min(10_000, begin + documents - low)
-        data = np.empty((n, 360), np.uint8)
-        _letters(low, data)
-        bounds = np.arange(0, data.size + 1, 360, dtype=np.int32)
-        text = pa.Array.from_buffers(pa.string(), n, [None, pa.py_buffer(bounds), pa.py_buffer(data)])
-        nulls = {field.name: pa.nulls(n, field.type) for field in PAGES}
-        yield pa.table({**nulls, "id": [f"{low + i:032x}" for i in range(n)], "text": text}, schema=PAGES)
-
-
-@njit(nogil=True)
-def _letters(first, out):
-    """Texts of documents first, first + 1, ...: 60 words of five letters, drawn by their numbers or their sources'."""
-    for i in range(len(out)):
-        d = np.uint64(first + i)
-        copy = mix(d ^ np.uint64(77)) % np.uint64(5) == 0 and d > 0
-        source = mix(d) % d if copy else d
-        changed = mix(d ^ np.uint64(99)) % np.uint64(5) if copy else np.uint64(0)
-        for w in range(60):
-            other = copy and np.uint64(w) % np.uint64(12) < np.uint64(1) and np.uint64(w // 12) < changed
-            h = mix((d if other else source) * np.uint64(64) + np.uint64(w))
-            for k in range(5):
-                out[i, w * 6 + k] = 97 + (h >> np.uint64(8 * k)) % np.uint64(26)
-            out[i, w * 6 + 5] = 32
-
-
-def scale(documents: int, shard: int = 50_000) -> None:
-    """All steps over generated pages, in a process of its own: cost and memory as the corpus grows."""
-    leaf = Leaf("numbers", shard, tuple({"first": i} for i in range(0, documents, shard)))
-    pages = step(generated, leaf, documents=shard)
-    goal = recipe(pages, max(2, documents // 125_000))
-    with tempfile.TemporaryDirectory() as name:
-        store = Store(name)
-        execute(pages, store, InProcess, quiet)
-        before, start = time.process_time(), time.monotonic()
-        execute(goal, store, InProcess, quiet)
-        seconds = time.process_time() - before
-        stay = store.read_json(f"{folder_of(goal)}/manifest.json")["rows"]["part"]
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(f"  {documents:,} documents, {stay:,} stay: {seconds:,.0f} s of CPU ({time.monotonic() - start:,.0f} s), "
-              f"{seconds * 1e6 / documents:.1f} us a document, peak {peak:,.0f} MB", flush=True)  # fmt: skip
-        for line in costs(store, goal, documents):
-            print(line, flush=True)
-
-
-def in_new_process(work: Callable, *arguments: object) -> None:
-    child = multiprocessing.get_context("spawn").Process(target=work, args=arguments)
-    child.start()
-    child.join()
-    if child.exitcode:
-        raise SystemExit(child.exitcode)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--docs", type=int, default=20_000)
-    parser.add_argument("--peer-docs", type=int, default=1_500)
-    parser.add_argument("--scale", type=int, nargs="+", help="instead: all steps over so many generated documents each")
-    options = parser.parse_args()
-    for documents in options.scale or []:
-        in_new_process(scale, documents)
-    if options.scale:
-        return
-    sample = texts(options.docs)
-    print(f"{len(sample):,} texts of {sum(map(len, sample)) // len(sample):,} characters")
-    print("signatures, one core:")
-    bench_signatures(sample)
-    print("kernels, one core:")
-    bench_kernels(sample)
-    print("end to end, one worker, CPU time, texts on disk to output on disk:")
-    bench_end_to_end(sample, min(options.peer_docs, len(sample)))
-
-
-if __name__ == "__main__":
-    main()
+    return time.process_time() - start

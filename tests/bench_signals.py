@@ -1,52 +1,136 @@
-"""Our signals against datatrove's filters on the same texts, in turn: `python -m tests.bench_signals`.
+"""Our signals against datatrove's filters, dolma's taggers and data-juicer's filters: `make bench-signals`.
 
-Both sides answer every rule of GopherRepetition, GopherQuality, C4Quality and FineWebQuality. datatrove's filters run
-twice: as its pipelines chain them (a dropped document is not looked at again) and one after the other whatever the one
-before said, which is what our side always does. CPU time of this process, one core; compiling is not counted.
+All answer about the same texts, in turns. datatrove's filters (GopherRepetition, GopherQuality, C4Quality,
+FineWebQuality) run twice: as its pipelines chain them (a dropped document is not looked at again) and one after the
+other whatever the one before said, which is what our side always does. dolma's taggers `gopher_v2` and `c4_v1` measure
+a part of that, with definitions of their own (words are split at blanks): columns that ask the same are compared by
+their correlation over documents. data-juicer's are eight statistics of characters, words and lines, without n-grams of
+ten lengths, stop words or C4's rules: less work than ours. CPU time, one core each; compiling is not counted.
 """
 
-import argparse
 import json
-import statistics
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from filters.signals import signal_table
-from tests.conftest import SHARED
+from tests.bench_process import NotInstalled, Peer, pinned
+from tests.bench_table import Options, Row, in_turns, ratio, spread
 from tests.peer_signals import FILTERS, our_verdicts, peer_verdict, peers, settings
 from tests.real_texts import real_texts
 
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=SHARED, help="folder of real data")
-    parser.add_argument("--texts", type=int, default=160, help="how many texts, half English and half German")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--json", type=Path, help="write the figures here")
-    arguments = parser.parse_args()
-    texts = real_texts(arguments.data)
-    columns = {language: texts[language][: arguments.texts // 2] for language in ("en", "de")}
-    figures = compare(columns, arguments.rounds)
-    show(figures, columns)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
+OURS, EVERY, CHAINED = "ours", "datatrove, every filter", "datatrove, chained"
+# dolma's column -> ours, where both ask the same question
+DOLMA = {
+    "word_count": "word_count",
+    "fraction_of_words_with_alpha_character": "alpha_word_ratio",
+    "fraction_of_characters_in_most_common_2grams": "top_2_gram",
+    "fraction_of_characters_in_duplicate_5grams": "dup_5_gram",
+    "fraction_of_characters_in_duplicate_10grams": "dup_10_gram",
+    "fraction_of_duplicate_lines": "dup_line_frac",
+}
+JUICER = {"num_words": "word_count", "text_len": "char_count"}
+_PEERS = (("dolma", "dolma", DOLMA), ("data-juicer", "py-data-juicer", JUICER))
 
 
-def compare(columns: dict[str, list[str]], rounds: int) -> dict:
-    """Seconds of CPU of each side, median of rounds taken in turn, and how often the verdicts agree."""
-    sides = {"ours": ours, "datatrove, every filter": every, "datatrove, chained": chained}
+def figures(options: Options) -> dict[str, Any]:
+    """Seconds of CPU of each side's turns, how often verdicts agree, correlations of columns."""
+    count, rounds = (60, 2) if options.quick else (200, 3)
+    texts = real_texts(options.data)
+    columns = {language: texts[language][: count // 2] for language in ("en", "de")}
     prepared = {language: (settings(language), peers(language)) for language in columns}
+    sides: dict[str, Callable[[dict, dict], Any]] = {OURS: ours, EVERY: every, CHAINED: chained}
     verdicts = {name: run(columns, prepared) for name, run in sides.items()}  # compiles and loads
-    seconds: dict[str, list[float]] = {name: [] for name in sides}
-    for _ in range(rounds):
-        for name, run in sides.items():
-            seconds[name].append(_timed(lambda run=run: run(columns, prepared), 20 if name == "ours" else 1))
-    documents = sum(map(len, columns.values()))
-    figures = {name: documents / statistics.median(taken) for name, taken in seconds.items()}
-    return {"docs_per_second_per_core": figures, "agreement": agreement(verdicts), "documents": documents}
+    turns = {name: _turn(run, columns, prepared, 20 if name == OURS else 1) for name, run in sides.items()}
+    with tempfile.TemporaryDirectory(dir=options.work) as folder:
+        others, missing = _others(options, columns, Path(folder))
+        said: dict[str, Any] = {}
+        turns |= {name: _asked(peer, name, said) for name, peer in others.items()}
+        seconds = in_turns(turns, rounds)
+        for peer in others.values():
+            peer.close()
+    return {
+        "documents": sum(map(len, columns.values())),
+        "characters": sum(len(text) for column in columns.values() for text in column),
+        "seconds": seconds,
+        "agreement": agreement(verdicts),
+        "correlation": {
+            name: _correlations(columns, prepared, said[name], same) for name, _, same in _PEERS if name in said
+        },
+        "missing": missing,
+    }
+
+
+def _others(options: Options, columns: dict, folder: Path) -> tuple[dict[str, Peer], dict[str, str]]:
+    """(peers with an environment of their own, why the others are not there)."""
+    path, found, missing = folder / "texts.jsonl", {}, {}
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for column in columns.values() for text in column))
+    for name, distribution, _ in _PEERS:
+        try:
+            found[name] = Peer(options.python(name), "bench_peer_texts.py", f"{name}-signals", str(path))
+        except NotInstalled as no:
+            missing[name] = f"{distribution} {pinned(name, distribution)}: {no}"
+    return found, missing
+
+
+def _asked(peer: Peer, name: str, said: dict[str, Any]) -> Callable[[], float]:
+    def turn() -> float:
+        answer = peer.turn()
+        said[name] = answer["said"]
+        return float(answer["seconds"])
+
+    return turn
+
+
+def _turn(run: Callable, columns: dict, prepared: dict, times: int) -> Callable[[], float]:
+    return lambda: _timed(lambda: run(columns, prepared), times)
+
+
+def _correlations(columns: dict, prepared: dict, theirs: list[dict], same: dict[str, str]) -> dict[str, float]:
+    """Pearson's, over documents, of their column with ours; None where one of them never varies."""
+    mine = pa.concat_tables(_tables(columns, prepared))
+    found = {}
+    for name, column in same.items():
+        pairs = np.array([[row.get(name, 0.0) for row in theirs], mine[column].to_numpy()], float)
+        found[column] = float(np.corrcoef(pairs)[0, 1]) if pairs.std(axis=1).all() else None
+    return found
+
+
+def rows(figures: dict[str, Any]) -> list[Row]:
+    turns, documents = figures["seconds"], figures["documents"]
+    same = figures["agreement"]["all four"]
+    notes = {
+        CHAINED: f"Gopher, C4, FineWeb at once; same keep or drop on {same:.1%} of {documents} documents",
+        EVERY: "the same without stopping at the first drop",
+        "dolma": f"gopher_v2 and c4_v1; {_said(figures, 'dolma')}",
+        "data-juicer": f"eight statistics, less than ours measures; {_said(figures, 'data-juicer')}",
+    }
+    least = {CHAINED: 50.0, "dolma": 20.0}
+    found = [
+        Row("signals", name, ratio(turns[OURS], turns[name]), least=least.get(name), note=notes[name])
+        for name in turns
+        if name != OURS
+    ]
+    each = 1e3 * min(turns[OURS]) / documents
+    found.append(Row("signals, a document", "", each, "ms", note=f"turns differ by {spread(turns[OURS]):.0%}"))
+    return found + [Row("signals", name, None, note=why) for name, why in figures["missing"].items()]
+
+
+def _said(figures: dict[str, Any], peer: str) -> str:
+    known = {name: value for name, value in figures["correlation"].get(peer, {}).items() if value is not None}
+    return "correlation of " + ", ".join(f"{name} {value:.3f}" for name, value in known.items())
+
+
+def _tables(columns: dict, prepared: dict) -> list[pa.Table]:
+    return [
+        signal_table(pa.array([""] * len(texts)), pa.array(texts, pa.large_string()), prepared[language][0])
+        for language, texts in columns.items()
+    ]
 
 
 def _timed(run: Callable[[], object], times: int) -> float:
@@ -58,10 +142,7 @@ def _timed(run: Callable[[], object], times: int) -> float:
 
 def ours(columns: dict, prepared: dict) -> dict[str, list[str]]:
     """Verdicts of each filter, over all languages in turn."""
-    tables = [
-        (signal_table(pa.array([""] * len(texts)), pa.array(texts, pa.large_string()), prepared[language][0]))
-        for language, texts in columns.items()
-    ]
+    tables = _tables(columns, prepared)
     return {name: [v for table in tables for v in our_verdicts(table, name)] for name in FILTERS}
 
 
@@ -87,16 +168,3 @@ def agreement(verdicts: dict[str, dict[str, list[str]]]) -> dict[str, float]:
     together = zip(zip(*mine.values(), strict=True), verdicts["datatrove, chained"]["chain"], strict=True)
     shares["all four"] = [any(a) == bool(b) for a, b in together]
     return {name: sum(same) / len(same) for name, same in shares.items()}
-
-
-def show(figures: dict, columns: dict) -> None:
-    texts = [text for column in columns.values() for text in column]
-    print(f"{len(texts)} texts, {sum(map(len, texts)) / len(texts):.0f} characters on average")
-    speed = figures["docs_per_second_per_core"]
-    for name, rate in speed.items():
-        print(f"{name:26} {rate:10.0f} docs/s/core   ours is {speed['ours'] / rate:6.1f}x")
-    print("same keep or drop: " + ", ".join(f"{n} {share:.3f}" for n, share in figures["agreement"].items()))
-
-
-if __name__ == "__main__":
-    main()
