@@ -1,21 +1,21 @@
-"""Decontamination against Python sets of 13-grams on the same texts, in turn.
+"""Decontamination against Python sets of 13-grams on the same texts, in turns: `make bench-contamination`.
 
-`python -m tests.bench_contamination FOLDER`, where FOLDER holds `benchmarks/` and the texts (about 420 words each) in
-`quality/dclm-human-labels/majority_data.jsonl`. The set does less: no score, no item, no altered copies. Prints the
-best of five rounds of each in CPU time, and the ratio.
+Texts are the English crawl texts that people labelled (about 420 words each), the items every benchmark of
+`benchmarks/`. The sets do less: no score, no item, no altered copies. Loading of either side is not timed.
 """
 
 import json
 import re
-import sys
+import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
 from filters import benchmarks, contamination
 from pipeline.store import Part
+from tests.bench_table import Options, Row, in_turns
 
 _WORD = re.compile(r"\w+")
 
@@ -25,33 +25,45 @@ def grams(text: str, n: int = 13) -> set[str]:
     return {" ".join(found[i : i + n]) for i in range(len(found) - n + 1)}
 
 
-def seconds(run: Callable[[], object]) -> float:
-    begin = time.process_time()
-    run()
-    return time.process_time() - begin
-
-
-def main(folder: Path) -> None:
-    lines = (folder / "quality/dclm-human-labels/majority_data.jsonl").read_text().splitlines()
-    texts = [json.loads(line)["text"] for line in lines] * 4
-    assets, names = benchmarks.find((str(folder / "benchmarks"),))
+def figures(options: Options) -> dict[str, Any]:
+    """Seconds of CPU of each side's turns, and how many of the texts it finds something in."""
+    lines = (options.data / "quality/dclm-human-labels/majority_data.jsonl").read_text().splitlines()
+    texts = [json.loads(line)["text"] for line in lines] * (1 if options.quick else 4)
+    assets, names = benchmarks.find((str(options.data / "benchmarks"),))
     items = [item for asset in assets for item in benchmarks.read(asset.path)]
-    known_grams = set().union(*(grams(f"{item.question} {' '.join(item.choices)}") for item in items))
+    known = set().union(*(grams(f"{item.question} {' '.join(item.choices)}") for item in items))
     index = [Part.of(pa.concat_tables(contamination.benchmark_index(benchmarks=assets, names=names)))]
-    known = contamination._load(index)
-    weights = contamination._weights(known, [], 0.01)
-    column = pa.array(texts)
-    ours, sets = [], []
-    for _ in range(5):
-        ours.append(seconds(lambda: contamination._hits(column, known, weights, 0.5, 50)))
-        sets.append(seconds(lambda: sum(not known_grams.isdisjoint(grams(text)) for text in texts)))
-    words = sum(len(_WORD.findall(text)) for text in texts)
-    print(f"{len(items)} items, {len(known.table.gram)} seeds, {len(known_grams)} 13-grams")
-    print(f"{len(texts)} documents, {words} words")
-    for name, took in (("ours", min(ours[1:])), ("Python sets", min(sets))):
-        print(f"{name:12} {len(texts) / took:8.0f} docs/s {words / took / 1e6:6.2f} M words/s")
-    print(f"ratio {min(sets) / min(ours[1:]):.1f}")
+    loaded = contamination._load(index)
+    weights, column = contamination._weights(loaded, [], 0.01), pa.array(texts)
+    sides: dict[str, Callable[[], Any]] = {
+        "ours": lambda: contamination._hits(column, loaded, weights, 0.5, 50),
+        "Python sets": lambda: sum(not known.isdisjoint(grams(text)) for text in texts),
+    }
+    sides["ours"]()
+    seconds = in_turns({name: _timed(run) for name, run in sides.items()}, 2 if options.quick else 4)
+    return {
+        "documents": len(texts),
+        "words": sum(len(_WORD.findall(text)) for text in texts),
+        "items": len(items),
+        "grams": len(known),
+        "seconds": seconds,
+    }
 
 
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+def _timed(run: Callable[[], Any]) -> Callable[[], float]:
+    def turn() -> float:
+        begin = time.process_time()
+        run()
+        return time.process_time() - begin
+
+    return turn
+
+
+def rows(figures: dict[str, Any]) -> list[Row]:
+    ours = statistics.median(figures["seconds"]["ours"])
+    note = f"{figures['documents'] / ours:,.0f} docs/s; {figures['items']:,} items, {figures['grams']:,} 13-grams"
+    return [
+        Row("decontamination", name, statistics.median(taken) / ours, least=8.0, note=note)
+        for name, taken in figures["seconds"].items()
+        if name != "ours"
+    ]

