@@ -13,7 +13,7 @@ quoted = '$(subst ','\'',$(1))'
 options = --root $(call quoted,$(ROOT)) $(if $(SOURCE),--source $(call quoted,$(SOURCE))) \
   $(if $(WORKERS),--workers $(call quoted,$(WORKERS))) $(if $(LOCAL),--local) $(foreach pair,$(SET),--set $(call quoted,$(pair)))
 
-.PHONY: help corpus plan gc funnel test check bench bench-language bench-signals bench-dedup bench-contamination lock clean
+.PHONY: help corpus plan gc funnel test check bench quality lock clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -43,34 +43,32 @@ test: .venv/ready-dev  ## lint, types and every test
 	$(python) -m mypy
 	$(python) -m pytest $(PYTEST)
 
-# Peers that only benchmarks and parity tests need: an environment's extras, never a run's.
-.venv/ready-peers: .venv/ready-dev
-	@$(python) -m pip install --quiet --disable-pip-version-check rensa tokenizers lightgbm readability-lxml jusText >&2
-	@touch $@
+# Peers that only benchmarks and parity tests need: extras of .venv, and environments of their own where their pins clash
+# with ours. One that does not install leaves the reason in its folder, which the benchmark's table then shows.
+peers := .venv/ready-peers .venv-peers/ready .venv-peers-dolma/ready .venv-peers-data-juicer/ready .venv-peers-text-dedup/ready
+into = { $(1) -m pip install --quiet --disable-pip-version-check -r $< 2> $(2)/failed && rm $(2)/failed || true; } >&2
 
-bench: bench-corpus bench-extraction bench-signals bench-dedup bench-contamination bench-language  ## all of the following
+.venv/ready-peers: tests/requirements-peers-here.txt .venv/ready-dev
+	@$(call into,$(python),.venv) && touch $@
 
 .venv-peers/ready: tests/requirements-peers.txt
-	@$(PYTHON) -m venv .venv-peers >&2 && .venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -r $< >&2
-	@touch $@
+	@$(PYTHON) -m venv $(@D) >&2 && $(call into,$(@D)/bin/python,$(@D)) && touch $@
 
-bench-corpus: .venv/ready-dev .venv-peers/ready  ## WARC to deduplicated Parquet against datatrove's chain; OUT=file.json
-	$(python) -m tests.bench_corpus $(if $(OUT),--out $(call quoted,$(OUT)))
+.venv-peers-%/ready: tests/requirements-peers-%.txt
+	@$(PYTHON) -m venv $(@D) >&2 && $(call into,$(@D)/bin/python,$(@D)) && touch $@
 
-bench-extraction: .venv/ready-peers  ## extraction: quality and speed of the engines
-	$(python) -m tests.bench_extraction
+bench_options = $(if $(OUT),--out $(call quoted,$(OUT))) $(if $(WARC),--warc $(call quoted,$(WARC))) $(if $(QUICK),--quick)
 
-bench-language: .venv/ready-dev  ## language identification: accuracy and speed of the candidates
+bench: .venv/ready-dev $(peers)  ## us and our peers on the same real pages, one table: [OUT=file.json] [WARC=file] [QUICK=1]
+	@$(python) -m tests.bench $(bench_options)
+
+# bench-corpus, -signals, -dedup, -contamination, -language, -extraction
+bench-%: .venv/ready-dev $(peers)
+	@$(python) -m tests.bench $(bench_options) $*
+
+quality: .venv/ready-peers  ## what language identification and extraction get right, by language and by page type
 	$(python) -m tests.bench_language
-
-bench-signals: .venv/ready-dev  ## signals against datatrove's filters, in turn
-	$(python) -m tests.bench_signals
-
-bench-dedup: .venv/ready-peers  ## near deduplication against datatrove, datasketch and rensa, in turn
-	$(python) -m tests.bench_dedup
-
-bench-contamination: .venv/ready-dev  ## decontamination against sets of n-grams, in turn
-	$(python) -m tests.bench_contamination
+	$(python) -m tests.bench_extraction
 
 lock:  ## resolve pyproject's dependencies anew into the two lock files
 	$(python) -m pip install --quiet pip-tools

@@ -72,7 +72,7 @@ class Peer:
             raise NotInstalled(f"no environment {python.parent.parent.name}; `make bench` makes it")
         failed = python.parent.parent / "failed"
         if failed.exists():
-            raise NotInstalled(failed.read_text().strip())
+            raise NotInstalled((failed.read_text().strip().splitlines() or ["pip failed"])[-1])
         command = [str(python), str(CHECKOUT / "tests" / script), *arguments]
         around = {**os.environ, "PYTHONPATH": "", "LC_ALL": "C.UTF-8"}
         self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed with the peer
