@@ -100,17 +100,9 @@ def _reads(sidecars: tuple[Part, ...], rules: tuple[dict, ...]) -> list[tuple[Pa
     wanted = {rule[key] for rule in rules for key in ("column", "detail") if key in rule}
     reads = []
     for part in sidecars:
-        mine = [name for name in _columns(part) if name in wanted]
+        mine = [name for name in part.columns() if name in wanted]
         wanted -= set(mine)
         reads.append((part, mine))
     if wanted:
         raise KeyError(f"no sidecar has the columns {sorted(wanted)}")
     return reads
-
-
-def _columns(part: Part) -> list[str]:
-    """Names of the part's columns, from memory or the file's footer."""
-    if "part" in part.tables:
-        return part.tables["part"].column_names
-    with part._open("part") as file:
-        return file.schema_arrow.names

@@ -18,9 +18,23 @@ import pyarrow as pa
 
 from pipeline.dag import Edge, Leaf, Step, ancestors
 from pipeline.errors import UserError
-from pipeline.store import Part, ShardWriter, Store
+from pipeline.store import Part, ShardWriter, Store, file_name
 
 ATTEMPTS = 3  # of a shard, each in a fresh worker, before its step fails
+
+
+@dataclass(frozen=True)
+class Shards:
+    """All shards of a finished step, or one bucket of each, by name: the worker lists them, no task ships a list."""
+
+    store: Store
+    folder: str
+    bucket: int | None = None
+
+    def parts(self) -> list[Part]:
+        said = self.store.read_json(f"{self.folder}/manifest.json")["shards"]
+        common, heads = (self.store, self.folder), dict[str, bytes]()
+        return [Part(*common, i, len(said), self.bucket, {}, shard["outputs"], heads) for i, shard in enumerate(said)]
 
 
 @dataclass(frozen=True)
@@ -33,7 +47,7 @@ class Task:
     store: Store
     folder: str
     index: int
-    inputs: tuple[Part | list[Part], ...]
+    inputs: tuple[Part | list[Part] | Shards, ...]
     params: dict[str, Any]
     attempt: int = 1
 
@@ -83,8 +97,9 @@ def carry_out(task: Task) -> None:
     """Run one shard and publish it, its marker last. Runs in the worker."""
     stage_function = getattr(importlib.import_module(task.module), task.function)
     before, started = _cpu_seconds(), time.monotonic()
+    inputs = [given.parts() if isinstance(given, Shards) else given for given in task.inputs]
     with ShardWriter(task.store, task.folder, task.index, stage_function.stage.outputs) as writer:
-        for item in stage_function(*task.inputs, **task.params):
+        for item in stage_function(*inputs, **task.params):
             writer.add(item)
         marker = writer.close()
     marker["cost"] = {
@@ -139,7 +154,7 @@ def damaged(store: Store, folder: str, said: dict) -> list[str]:
 
 def _files(shard: dict, index: int) -> Iterator[tuple[str, int]]:
     for name, output in shard["outputs"].items():
-        yield f"{name}-{index:05d}.parquet", output["bytes"]
+        yield file_name(name, index, output), output["bytes"]
     for name, file in shard["files"].items():
         yield name, file["bytes"]
 
@@ -149,8 +164,7 @@ def parts(store: Store, source: Step | Leaf) -> list[Part]:
     if isinstance(source, Leaf):
         rows = source.rows
         return [Part(store, "", i, len(rows), None, {"part": pa.Table.from_pylist([r])}) for i, r in enumerate(rows)]
-    said = store.read_json(f"{folder_of(source)}/manifest.json")
-    return [Part(store, folder_of(source), i, len(said["shards"])) for i in range(len(said["shards"]))]
+    return Shards(store, folder_of(source)).parts()
 
 
 def missing(goal: Step, store: Store) -> list[Step]:
@@ -180,7 +194,7 @@ def expand(step: Step, store: Store) -> list[Task]:
             store,
             folder_of(step),
             i,
-            tuple(_input(edge, inputs[edge], i, count) for edge in step.inputs),
+            tuple(_input(store, edge, inputs[edge], i) for edge in step.inputs),
             step.params,
         )
         for i in range(count)
@@ -201,18 +215,15 @@ def _count(step: Step, inputs: dict[Edge, list[Part]]) -> int:
 
 def _buckets(found: list[Part]) -> int:
     """How many buckets the shards of a step were shuffled into."""
-    store, folder = found[0].store, found[0].folder
-    assert store is not None
-    said = store.read_json(f"{folder}/manifest.json")
-    return max(output["buckets"] for shard in said["shards"] for output in shard["outputs"].values())
+    return max(output["buckets"] for part in found for output in part.outputs.values())
 
 
-def _input(edge: Edge, found: list[Part], index: int, count: int) -> Part | list[Part]:
+def _input(store: Store, edge: Edge, found: list[Part], index: int) -> Part | list[Part] | Shards:
     if edge.mode == "aligned":
         return found[index]
-    if edge.mode == "whole":
+    if isinstance(edge.source, Leaf):
         return found
-    return [Part(p.store, p.folder, p.index, p.count, index, p.tables) for p in found]
+    return Shards(store, folder_of(edge.source), index if edge.mode == "bucket" else None)
 
 
 @dataclass

@@ -1,8 +1,9 @@
 """Folders of shards: the only code that knows file systems and Parquet.
 
-`root/<step>/<key>/` holds `part-00000.parquet ...`, one marker a finished shard in `shards/`, and, written last,
-`manifest.json`. A folder with a manifest is complete. Files appear whole or not at all: written beside and renamed on a
-local disk, one PUT on an object store. Everything but costs (`cost.json`) is a function of the step's identity alone.
+`root/<step>/<key>/` holds `part-00000.parquet ...` (or `.arrows`, for what is shuffled by bucket: `shuffle.py`), one
+marker a finished shard in `shards/`, and, written last, `manifest.json`. A folder with a manifest is complete. Files
+appear whole or not at all: written beside and renamed on a local disk, one PUT on an object store. Everything but costs
+(`cost.json`) is a function of the step's identity alone.
 """
 
 import contextlib
@@ -22,6 +23,7 @@ import pyarrow.parquet as pq
 import xxhash
 from pyarrow import fs
 
+from pipeline import shuffle
 from pipeline.errors import UserError
 
 _ROW_GROUP_ROWS = 8192
@@ -145,6 +147,11 @@ class Store:
         return handle
 
 
+def file_name(output: str, index: int, said: dict) -> str:
+    """The file of an output of shard `index`, of which its marker says `said`."""
+    return f"{output}-{index:05d}.{'arrows' if said.get('buckets') else 'parquet'}"
+
+
 @dataclass(frozen=True)
 class Part:
     """One shard of an input, read when asked. `bucket` narrows every table to that bucket's rows."""
@@ -155,6 +162,8 @@ class Part:
     count: int = 1
     bucket: int | None = None
     tables: dict[str, Any] = field(default_factory=dict)  # held in memory instead: raw inputs, and tests
+    outputs: dict[str, dict] = field(default_factory=dict)  # what the shard's marker says of each
+    heads: dict[str, bytes] = field(default_factory=dict, compare=False)  # schemas read before, of all shards
 
     @classmethod
     def of(cls, table: pa.Table, index: int = 0, count: int = 1, **others: pa.Table) -> "Part":
@@ -165,32 +174,54 @@ class Part:
         if name in self.tables:
             return self.tables[name].select(columns) if columns else self.tables[name]
         with self._open(name) as file:
-            if self.bucket is None:
-                return file.read(columns)
-            groups = _groups(file).get(self.bucket, [])
-            return (
-                file.read_row_groups(groups, columns)
-                if groups
-                else file.schema_arrow.empty_table().select(columns or file.schema_arrow.names)
-            )
+            if self._shuffled(name):
+                return self._read(file, columns, name).read_all()
+            return pq.ParquetFile(file).read(columns)
 
     def batches(
         self, columns: list[str] | None = None, name: str = "part", rows: int = 4096
     ) -> Iterator[pa.RecordBatch]:
-        """The same rows in batches of at most `rows`, one row group in memory at a time."""
-        if name in self.tables or self.bucket is not None:
+        """The same rows in batches of at most `rows`, one row group or batch of the file in memory at a time."""
+        if name in self.tables:
             yield from self.table(columns, name).to_batches(max_chunksize=rows)
             return
         with self._open(name) as file:
-            yield from file.iter_batches(batch_size=rows, columns=columns)
+            if self._shuffled(name):
+                for batch in self._read(file, columns, name):
+                    yield from pa.Table.from_batches([batch]).to_batches(max_chunksize=rows)
+            else:
+                yield from pq.ParquetFile(file).iter_batches(batch_size=rows, columns=columns)
 
     def rows(self, name: str = "part") -> int:
-        """Row count, from the footer."""
+        """Row count, from the marker or the footer."""
         if name in self.tables:
             return self.tables[name].num_rows
+        if self.bucket is not None:
+            return self.table(name=name).num_rows
+        if name in self.outputs:
+            return self.outputs[name]["rows"]
         with self._open(name) as file:
-            groups = range(file.num_row_groups) if self.bucket is None else _groups(file).get(self.bucket, [])
-            return sum(file.metadata.row_group(g).num_rows for g in groups)
+            return pq.ParquetFile(file).metadata.num_rows
+
+    def columns(self) -> list[str]:
+        """Names of the main table's columns."""
+        if "part" in self.tables:
+            return self.tables["part"].column_names
+        with self._open("part") as file:
+            return pq.ParquetFile(file).schema_arrow.names
+
+    def _shuffled(self, name: str) -> bool:
+        """Is it a file of buckets? A shard without rows for any bucket has an empty table instead."""
+        said = self.outputs.get(name, {})
+        if self.bucket is not None and said.get("rows") and not said["buckets"]:
+            raise AssertionError(f"{self.shard(name)}: read by bucket, and written without")
+        return bool(said.get("buckets"))
+
+    def _read(self, file: pa.NativeFile, columns: list[str] | None, name: str) -> pa.RecordBatchStreamReader:
+        said = self.outputs[name]
+        head = self.heads.get(name) or shuffle.head(file, said["bytes"], said["buckets"])
+        self.heads[name] = head
+        return shuffle.read(file, said["bytes"], said["buckets"], self.bucket, columns, head)
 
     def file(self, name: str) -> Path:
         """A raw file of the same step, as a local path (fetched from an object store once)."""
@@ -210,19 +241,11 @@ class Part:
 
     def shard(self, name: str) -> str:
         """The file of output `name`, relative to the root."""
-        return f"{self.folder}/{name}-{self.index:05d}.parquet"
+        return f"{self.folder}/{file_name(name, self.index, self.outputs.get(name, {}))}"
 
-    @contextlib.contextmanager
-    def _open(self, name: str) -> Iterator[pq.ParquetFile]:
+    def _open(self, name: str) -> pa.NativeFile:
         assert self.store is not None
-        with self.store.open(self.shard(name)) as source:
-            yield pq.ParquetFile(source)
-
-
-def _groups(file: pq.ParquetFile) -> dict[int, list[int]]:
-    """Row groups of each bucket of a shuffled file."""
-    said = (file.metadata.metadata or {}).get(b"buckets", b"{}")
-    return {int(bucket): groups for bucket, groups in json.loads(said).items()}
+        return self.store.open(self.shard(name))
 
 
 def together(*parts: tuple[Part, list[str] | None]) -> pa.Table:
@@ -272,12 +295,10 @@ class ShardWriter:
     def __init__(self, store: Store, folder: str, index: int, outputs: dict[str, pa.Schema]):
         self._store, self._folder, self._index = store, folder, index
         self._stack = contextlib.ExitStack()
-        self._tables = {name: _TableWriter(schema, name) for name, schema in outputs.items()}
         self._files: dict[str, dict] = {}
         # tables go to local scratch first; they are published together when the shard is whole
         self._scratch = Path(self._stack.enter_context(tempfile.TemporaryDirectory(dir=self._near())))
-        for name, table in self._tables.items():
-            table.open(self._scratch / name)
+        self._tables = {name: _TableWriter(schema, name, self._scratch / name) for name, schema in outputs.items()}
 
     def _near(self) -> str | None:
         if not self._store.local:
@@ -317,25 +338,23 @@ class ShardWriter:
         for name, table in self._tables.items():
             table.close()
             scratch = self._scratch / name
-            said = {"bytes": scratch.stat().st_size, "xxh3": _hash_file(scratch)}
-            with self._store.writing(f"{self._folder}/{name}-{self._index:05d}.parquet") as path:
+            said = {"bytes": scratch.stat().st_size, "xxh3": _hash_file(scratch), **table.said()}
+            with self._store.writing(f"{self._folder}/{file_name(name, self._index, said)}") as path:
                 shutil.move(scratch, path)
-            outputs[name] = {**said, **table.said()}
+            outputs[name] = said
         return {"outputs": outputs, "files": self._files}
 
 
 class _TableWriter:
-    """One Parquet file: row groups of a bounded size, or one a bucket."""
+    """One file: Parquet in row groups of a bounded size, or a file of buckets."""
 
-    def __init__(self, schema: pa.Schema, name: str):
+    def __init__(self, schema: pa.Schema, name: str, path: Path):
         self.schema, self.name = schema, name
         self.rows, self.reasons = 0, {}  # type: ignore[var-annotated]
         self._held: list[pa.Table] = []
-        self._buckets: dict[int, list[int]] = {}
-        self._groups = 0
-
-    def open(self, path: Path) -> None:
-        self._writer = pq.ParquetWriter(path, self.schema, compression="zstd", compression_level=3)
+        self._path = path
+        self._parquet: pq.ParquetWriter | None = None
+        self._shuffled: shuffle.BucketWriter | None = None
 
     def add(self, rows: pa.Table | pa.RecordBatch, bucket: int | None) -> None:
         table = rows if isinstance(rows, pa.Table) else pa.Table.from_batches([rows])
@@ -348,44 +367,51 @@ class _TableWriter:
             for entry in table["rule"].value_counts().to_pylist():
                 if entry["values"] is not None:
                     self.reasons[entry["values"]] = self.reasons.get(entry["values"], 0) + entry["counts"]
-        if bucket is not None:
-            self._flush()
-            if table.num_rows:
-                self._buckets.setdefault(bucket, []).append(self._groups)
-                self._write(table)
-            return
-        self._held.append(table)
-        if (
-            sum(t.num_rows for t in self._held) >= _ROW_GROUP_ROWS
-            or sum(t.nbytes for t in self._held) >= _ROW_GROUP_BYTES
-        ):
-            self._flush()
+        if table.num_rows:
+            self._write(table, bucket)
+
+    def _write(self, table: pa.Table, bucket: int | None) -> None:
+        if bucket is None:
+            self._held.append(table)
+            if (
+                sum(t.num_rows for t in self._held) >= _ROW_GROUP_ROWS
+                or sum(t.nbytes for t in self._held) >= _ROW_GROUP_BYTES
+            ):
+                self._flush()
+        else:
+            self._shuffled = self._shuffled or shuffle.BucketWriter(self._path, self.schema)
+            self._shuffled.add(table, bucket)
+        if self._shuffled and (self._held or self._parquet):
+            raise TypeError(f"output {self.name!r}: some rows are for a bucket and some are not")
 
     def _flush(self) -> None:
+        """Write what is held as a row group."""
+        self._parquet = self._parquet or pq.ParquetWriter(
+            self._path, self.schema, compression="zstd", compression_level=3
+        )
         if self._held:
             table, self._held = pa.concat_tables(self._held), []
-            if table.num_rows:
-                self._write(table)
-
-    def _write(self, table: pa.Table) -> None:
-        self._writer.write_table(table, row_group_size=max(1, table.num_rows))
-        self._groups += 1
+            self._parquet.write_table(table, row_group_size=table.num_rows)
 
     def close(self) -> None:
-        self._flush()
-        if self._buckets:
-            self._writer.add_key_value_metadata({"buckets": json.dumps(self._buckets, sort_keys=True)})
-        self._writer.close()
+        if self._shuffled:
+            self._shuffled.close()
+        else:
+            self._flush()
+            assert self._parquet is not None
+            self._parquet.close()
 
     def abandon(self) -> None:
-        if self._writer.is_open:
-            self._writer.close()
+        if self._parquet and self._parquet.is_open:
+            self._parquet.close()
+        if self._shuffled:
+            self._shuffled.abandon()
 
     def said(self) -> dict[str, Any]:
         return {
             "rows": self.rows,
             "reasons": dict(sorted(self.reasons.items())),
-            "buckets": max(self._buckets, default=-1) + 1,
+            "buckets": self._shuffled.buckets if self._shuffled else 0,
         }
 
 

@@ -5,12 +5,15 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
 
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline.errors import UserError
 from pipeline.run import InProcess, execute, folder_of, manifest, parts
@@ -141,17 +144,88 @@ def test_undeclared_output_is_refused(tmp_path, item, error):
         writer.add(item)
 
 
-def test_buckets_are_read_back_one_by_one(tmp_path):
-    store = Store(tmp_path)
+def shuffled(store: Store, *pieces: tuple[int | None, int]) -> dict:
+    """Write pieces (bucket, how many rows); their ids are the piece's number and the row's."""
     with ShardWriter(store, "s/k", 0, {"part": ROW}) as writer:
-        for bucket in (2, 0):
-            writer.add(Out(rows((f"b{bucket}", None)), bucket=bucket))
-        assert writer.close()["outputs"]["part"]["buckets"] == 3
-    for bucket, expected in ((0, ["b0"]), (1, []), (2, ["b2"])):
-        part = Part(store, "s/k", 0, 1, bucket)
+        for i, (bucket, count) in enumerate(pieces):
+            writer.add(Out(rows(*((f"{i}.{r}", None) for r in range(count))), bucket=bucket))
+        return writer.close()["outputs"]
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 5)), max_size=12))
+@settings(deadline=None)
+def test_buckets_are_read_back_one_by_one(pieces):
+    with tempfile.TemporaryDirectory() as root:
+        store, found = Store(root), shuffled(Store(root), *pieces)
+        written = [(bucket, f"{i}.{r}") for i, (bucket, count) in enumerate(pieces) for r in range(count)]
+        assert found["part"]["buckets"] == max((b + 1 for b, _ in written), default=0)
+        for bucket in range(42):
+            part = Part(store, "s/k", 0, 1, bucket, {}, found)
+            expected = [name for b, name in written if b == bucket]
+            assert part.table().to_pydict() == {"id": expected, "rule": [None] * len(expected)}
+            assert [name for b in part.batches(["id"], rows=2) for name in b["id"].to_pylist()] == expected
+            assert part.rows() == len(expected)
+        ordered = [name for _, name in sorted(written, key=lambda w: w[0])]
+        whole = Part(store, "s/k", 0, 1, None, {}, found)
+        assert whole.table()["id"].to_pylist() == ordered
+        assert whole.rows() == len(ordered)
+
+
+def test_a_file_of_buckets_is_an_arrow_stream_and_empty_buckets_cost_eight_bytes(tmp_path):
+    found = [shuffled(Store(tmp_path / str(b)), (0, 3), (b, 2))["part"]["bytes"] for b in (1, 1001)]
+    assert found[1] - found[0] == 8000
+    with pa.OSFile(str(tmp_path / "1001/s/k/part-00000.arrows")) as file:
+        assert pa.ipc.open_stream(file).read_all().num_rows == 5
+
+
+def test_a_bucket_costs_one_read_of_its_place_and_one_of_its_rows(tmp_path, monkeypatch):
+    found = shuffled(Store(tmp_path), *[(b, 9) for b in range(1000)])
+    reads: list[int] = []
+
+    class Counting:
+        def __init__(self, file: pa.NativeFile):
+            self.file = file
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            self.file.close()
+
+        def seek(self, offset: int) -> int:
+            return self.file.seek(offset)
+
+        def read_at(self, count: int, offset: int) -> bytes:
+            reads.append(count)
+            return self.file.read_at(count, offset)
+
+    plain = Store.open
+    monkeypatch.setattr(Store, "open", lambda self, name: Counting(plain(self, name)))
+    heads: dict[str, bytes] = {}
+    for bucket in (500, 501):
+        Part(Store(tmp_path), "s/k", 0, 1, bucket, {}, found, heads).table()
+    assert len(reads) == 2 + 2 + 2  # the schema once
+    assert (reads[2], reads[4]) == (16, 16)
+    assert reads[5] < found["part"]["bytes"] / 900
+
+
+@pytest.mark.parametrize("pieces", [[(None, 1), (3, 1)], [(3, 1), (None, 1)]])
+def test_rows_for_a_bucket_and_rows_for_none_are_two_outputs(tmp_path, pieces):
+    with pytest.raises(TypeError, match="output 'part': some rows are for a bucket and some are not"):
+        shuffled(Store(tmp_path), *pieces)
+
+
+def test_a_table_without_buckets_is_not_read_by_bucket(tmp_path):
+    found = shuffled(Store(tmp_path), (None, 2))
+    with pytest.raises(AssertionError, match=r"s/k/part-00000\.parquet: read by bucket, and written without"):
+        Part(Store(tmp_path), "s/k", 0, 1, 0, {}, found).table()
+
+
+def test_buckets_on_s3(s3):
+    found = shuffled(Store(f"{s3}/buckets"), (2, 3), (0, 1), (2, 1))
+    for bucket, expected in ((0, ["1.0"]), (1, []), (2, ["0.0", "0.1", "0.2", "2.0"]), (3, [])):
+        part = Part(Store(f"{s3}/buckets"), "s/k", 0, 1, bucket, {}, found)
         assert part.table()["id"].to_pylist() == expected
-        assert part.rows() == len(expected)
-        assert [b.num_rows for b in part.batches(["id"])] == ([1] if expected else [])
 
 
 def test_sidecars_of_other_documents_are_never_joined():
