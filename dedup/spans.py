@@ -1,166 +1,275 @@
-"""Duplicate pieces of documents: lines (paragraphs) or runs of sentences that stand in the corpus more than once.
+"""Duplicate pieces of documents: runs of lines (paragraphs), sentences or words that stand in the corpus before.
 
-    routed  = step(span_route, pages, verdicts, exact, near, unit="line", partitions=P)
-    elected = step(span_elect, bucket(routed), tasks=P)
-    spans   = step(span_join, pages, bucket(elected), unit="line")
-    pages   = step(span_cut, pages, spans, unit="line")
+    routed  = step(span_route, pages, verdicts, exact, near, unit="sentence", span=3, partitions=P)
+    elected = step(span_elect, bucket(routed), tasks=P, span=3)
+    spans   = step(span_join, pages, routed, bucket(elected), verdicts, exact, near, unit="sentence", span=3)
 
-Of equal pieces the first stays, in the keep order of their documents and then in the text; the others are cut out. With
-`unit = "line"` these are CCNet's paragraphs (Wenzek et al. 2020, section 3.1), with `unit = "sentence", span = 3` C4's
-three-sentence spans (Raffel et al. 2020, section 2.2), but numbers and punctuation tell pieces apart here. `spans` is a
-sidecar like others: a rule on `duplicate_ratio` can drop documents instead of cutting them.
+Of equal pieces the first stays, in the keep order of their documents and then in the text; the others are cut out of
+the documents that are left, when these are published. With `unit = "line", span = 1` these are CCNet's paragraphs
+(Wenzek et al. 2020, section 3.1), with `unit = "sentence", span = 3` C4's three-sentence spans (Raffel et al. 2020,
+section 2.2), with `span = 1, scope = "across"` sentences that another dataset has too (AraMix). `dedup.units` says
+which pieces are equal, `dedup.substrings` finds runs of words. A piece that overlaps the first in its document stays.
 """
 
-import itertools
-import re
 from collections.abc import Iterator
-from typing import Literal
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
+from dedup.cuts import BOUNDS, bounds_array, lengths, texts_left, tidy
 from dedup.elect import ROW_BITS, concat, in_buckets, numbers
 from dedup.exact import dump_hashes, partition_of
 from dedup.order import order_keys, read_sidecars
-from dedup.text import normalised
+from dedup.units import Unit, run_hashes, units, windows
+from pipeline.check import Range
 from pipeline.dag import stage
-from pipeline.schema import PAGES
+from pipeline.schema import CUTS, MOVED
 from pipeline.store import Out, Part
+from pipeline.tokens import words
 
 ROUTED = pa.schema(
-    [("hash", pa.uint64()), ("order", pa.int64()), ("tie", pa.uint64()), ("doc", pa.int64()), ("place", pa.int32())]
-)
-ELECTED = pa.schema([("row", pa.int64()), ("place", pa.int32())])
-SPANS = pa.schema(
     [
-        ("id", pa.string()),
-        ("duplicate_units", pa.list_(pa.int32())),  # numbers of the lines or sentences that stand elsewhere before
-        ("duplicate_ratio", pa.float64()),  # their share of the characters of all units, 0 without any
+        *[(name, pa.uint64()) for name in ("high", "low")],  # of the words of the piece
+        *[("order", pa.int64()), ("tie", pa.uint64())],  # of its document
+        ("dataset", pa.string()),  # for scope "across", else null
+        ("doc", pa.int64()),
+        ("place", pa.int32()),  # number of its first unit in the document
     ]
 )
-_SENTENCE = re.compile(r"\S.*?(?:[.!?…]+[\"'»«“”’)\]]*(?=\s|$)|[。！？]+[」』”）]*|$)", re.MULTILINE)
-_LINE = re.compile(r"\S.*$", re.MULTILINE)
+ELECTED = pa.schema([("row", pa.int64()), ("place", pa.int32())])
+Scope = Literal["corpus", "dump", "across"]
 
 
-def units(text: str, unit: str) -> list[tuple[int, int]]:
-    """(start, end) in characters of each line that is not blank, or of each sentence (which ends with its line)."""
-    return [found.span() for found in (_LINE if unit == "line" else _SENTENCE).finditer(text)]
-
-
-def _windows(texts: list[str], unit: str, span: int, shortest: int) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Runs of `span` units of at least `shortest` characters: their texts, their documents' numbers, first units."""
-    pieces, owner, place = [], [], []
-    for d, text in enumerate(texts):
-        found = units(text, unit)
-        for i in range(len(found) - span + 1):
-            low, high = found[i][0], found[i + span - 1][1]
-            if high - low >= shortest:
-                pieces.append(text[low:high])
-                owner.append(d)
-                place.append(i)
-    return pieces, np.array(owner, np.int64), np.array(place, np.int32)
-
-
-def _hashes(pieces: list[str]) -> np.ndarray:
-    """xxh3-64 of each piece's normal form (`dedup.text`)."""
-    data, bounds = normalised(pa.chunked_array([pa.array(pieces, pa.large_string())]))
-    view = memoryview(data.data)
-    return np.array([xxhash.xxh3_64_intdigest(view[a:b]) for a, b in itertools.pairwise(bounds.tolist())], np.uint64)
-
-
-@stage(version=1, libraries=("xxhash",), outputs={"part": ROUTED})
+@stage(version=2, libraries=("xxhash",), outputs={"part": ROUTED, "local": ELECTED})
 def span_route(
     pages: Part,
     *sidecars: Part,
-    unit: Literal["line", "sentence"] = "line",
-    span: int = 1,
-    shortest: int = 1,
+    unit: Literal["line", "sentence"] = "sentence",
+    span: Annotated[int, Range(1, 1000)] = 3,
+    min_words: Annotated[int, Range(1)] = 1,
     keep: str = "oldest",
-    scope: Literal["corpus", "dump"] = "corpus",
-    partitions: int = 16,
+    scope: Scope = "corpus",
+    partitions: Annotated[int, Range(0, 65536)] = 16,
 ) -> Iterator[Out]:
-    """One row a piece of every document that is still kept, in the bucket of its hash.
+    """One row a piece of every document that is still kept, in the bucket of its hash; 45 bytes before compression.
 
-    `span`: units a piece has. `shortest`: pieces of fewer characters are left alone. 20 bytes a piece on disk.
+    `span`: units a piece has. `min_words`: pieces of fewer words are left alone. `scope`: equal pieces of the corpus;
+    of each dump for itself; or only those `across` datasets (dumps, else folders of source files), of which the first
+    by name keeps all of its own. `local`: pieces that an earlier one of this shard duplicates, which need not travel.
     """
     kept, scores = read_sidecars(pages.table(["id"]), sidecars)
-    at, held = 0, [ROUTED.empty_table()]
-    for batch in pages.batches(["id", "date", "dump", "text"]):
-        rows = np.flatnonzero(kept[at : at + batch.num_rows])
-        documents = pa.Table.from_batches([batch]).take(pa.array(rows))
-        chosen = {name: column.take(pa.array(at + rows)) for name, column in scores.items()}
-        order = order_keys(keep, documents.append_column("chars", pc.utf8_length(documents["text"])), chosen)
-        tie = np.array([xxhash.xxh3_64_intdigest(i.encode()) for i in documents["id"].to_pylist()], np.uint64)
-        pieces, owner, place = _windows(documents["text"].fill_null("").to_pylist(), unit, span, shortest)
-        hashes = _hashes(pieces)
-        if scope == "dump":
-            hashes ^= dump_hashes(documents["dump"])[owner]
-        columns = [hashes, order[owner], tie[owner], numbers(pages.index, at + rows[owner]), place]
-        held.append(pa.table(columns, schema=ROUTED))
+    at, held = 0, []
+    for batch in texts_left(pages, sidecars, ["id", "date", "dump", "source", "text"]):
+        rows = at + np.flatnonzero(kept[at : at + batch.num_rows])
+        documents = pa.Table.from_batches([batch]).take(pa.array(rows - at))
+        text = words(documents["text"])
+        found = units(text, unit)
+        owner, first = windows(found, span, min_words)
+        hashes = run_hashes(text, owner, found.word[first], found.word[first + span])
+        place = first - found.first[owner]
+        held.append(piece_rows(documents, scores, keep, scope, numbers(pages.index, rows), rows, owner, hashes, place))
         at += batch.num_rows
-    table = pa.concat_tables(held)
-    yield from in_buckets(table, partition_of(table["hash"].to_numpy(), partitions))
+    yield from routed(held, span, partitions)
 
 
-@stage(version=1, outputs={"part": ELECTED})
-def span_elect(routed: list[Part]) -> Iterator[Out]:
-    """One partition: all pieces but the first of each hash, in the bucket of their shard."""
+def piece_rows(
+    documents: pa.Table,
+    scores: dict[str, pa.ChunkedArray],
+    keep: str,
+    scope: str,
+    doc: np.ndarray,
+    rows: np.ndarray,
+    owner: np.ndarray,
+    hashes: tuple[np.ndarray, np.ndarray],
+    place: np.ndarray,
+) -> pa.Table:
+    """ROUTED rows of pieces: owner (n,) of d documents, their numbers `doc` (d,), hashes and places (n,)."""
+    chosen = {name: column.take(pa.array(rows)) for name, column in scores.items()}
+    order = order_keys(keep, documents.append_column("chars", pc.utf8_length(documents["text"])), chosen)
+    tie = np.array([xxhash.xxh3_64_intdigest(i.encode()) for i in documents["id"].to_pylist()], np.uint64)
+    high, low = hashes
+    if scope == "dump":
+        high = high ^ dump_hashes(documents["dump"])[owner]
+    dataset = datasets(documents).take(pa.array(owner)) if scope == "across" else pa.nulls(len(owner), pa.string())
+    columns = [high, low, order[owner], tie[owner], dataset, doc[owner], place.astype(np.int32)]
+    return pa.table(columns, schema=ROUTED)
+
+
+def datasets(documents: pa.Table) -> pa.ChunkedArray:
+    """The dump of each document, else the folder of its source file, else the file."""
+    folder = pc.replace_substring_regex(documents["source"], "/[^/]*$", "")
+    return pc.coalesce(documents["dump"], folder, pa.scalar(""))
+
+
+def routed(held: list[pa.Table], span: int, partitions: int) -> Iterator[Out]:
+    """What a shard's pieces leave after a look at one another: `local` rows, and the others in buckets."""
+    table = pa.concat_tables([ROUTED.empty_table(), *held]).combine_chunks()
+    gone = duplicates(table, span)
+    yield Out(_places(table.filter(pa.array(gone))), name="local")
+    table = table.filter(pa.array(~gone))
+    yield from in_buckets(table, partition_of(table["high"].to_numpy(), partitions))
+
+
+def duplicates(table: pa.Table, span: int) -> np.ndarray:
+    """(n,) bool: pieces (ROUTED rows) that an earlier one duplicates. One that overlaps the first in its own document
+    does not count, nor (where there are datasets) one of the dataset that has the first."""
+    gone = np.zeros(table.num_rows, bool)
+    rows = np.flatnonzero(repeated(table["high"].to_numpy()))
+    table = table.take(pa.array(rows))
+    names = ("high", "low", "order", "tie", "doc", "place")
+    high, low, order, tie, doc, place = (table[name].to_numpy() for name in names)
+    dataset = _ranks(table["dataset"])
+    by = np.lexsort((place, doc, tie, order, dataset, low, high))
+    new = np.ones(len(by), bool)
+    new[1:] = (high[by][1:] != high[by][:-1]) | (low[by][1:] != low[by][:-1])
+    first = by[np.maximum.accumulate(np.where(new, np.arange(len(by)), 0))]
+    across = table["dataset"].null_count == 0
+    elsewhere = (doc[by] != doc[first]) | (place[by] - place[first] >= span)
+    gone[rows[by]] = dataset[by] != dataset[first] if across else elsewhere
+    return gone
+
+
+def _ranks(names: pa.ChunkedArray) -> np.ndarray:
+    """(n,) int64: where each name stands among all of them; nulls are one name."""
+    coded = names.combine_chunks().dictionary_encode(null_encoding="encode")
+    rank = np.argsort(np.argsort(np.array([name or "" for name in coded.dictionary.to_pylist()], object)))
+    return rank[coded.indices.to_numpy()]
+
+
+def repeated(hashes: np.ndarray) -> np.ndarray:
+    """(n,) bool: hashes that occur twice or more."""
+    order = np.argsort(hashes)
+    same = hashes[order[1:]] == hashes[order[:-1]]
+    out = np.zeros(len(hashes), bool)
+    out[order[1:][same]] = out[order[:-1][same]] = True
+    return out
+
+
+def _places(table: pa.Table) -> pa.Table:
+    row = table["doc"].to_numpy() & ((1 << ROW_BITS) - 1)
+    return pa.table([row, table["place"]], schema=ELECTED)
+
+
+@stage(version=2, outputs={"part": ELECTED})
+def span_elect(routed: list[Part], *, span: int = 3) -> Iterator[Out]:
+    """One partition: the pieces that an earlier one duplicates, in the bucket of their shard."""
     table = concat(routed, ROUTED)
-    hashes = table["hash"].to_numpy()
-    keys = [table[name].to_numpy() for name in ("place", "tie", "order")]
-    order = np.lexsort((*keys, hashes))
-    later = np.zeros(len(hashes), bool)
-    later[1:] = hashes[order][1:] == hashes[order][:-1]
-    chosen = table.select(["doc", "place"]).take(pa.array(np.sort(order[later])))
-    doc = chosen["doc"].to_numpy()
-    columns = pa.table([doc & ((1 << ROW_BITS) - 1), chosen["place"]], schema=ELECTED)
-    yield from in_buckets(columns, doc >> ROW_BITS)
+    table = table.filter(pa.array(duplicates(table, span)))
+    yield from in_buckets(_places(table), table["doc"].to_numpy() >> ROW_BITS)
 
 
-@stage(version=1, outputs={"part": SPANS})
+@stage(version=2, outputs={"part": CUTS, "moved": MOVED})
 def span_join(
-    pages: Part, elected: list[Part], *, unit: Literal["line", "sentence"] = "line", span: int = 1
-) -> Iterator[pa.Table]:
-    """Back to the shards: which units of each document are duplicates, and how much of it they are."""
-    found = concat(elected, ELECTED)
+    pages: Part,
+    routed: Part,
+    elected: list[Part],
+    *sidecars: Part,
+    unit: Literal["line", "sentence"] = "sentence",
+    span: int = 3,
+    cut: bool = True,
+    max_ratio: Annotated[float, Range(0, 1)] = 1.0,
+    min_left: Annotated[int, Range(0)] = 50,
+) -> Iterator[pa.Table | Out]:
+    """Back to the shards: what to cut out of each document, and which documents go altogether.
+
+    `cut = false`: nothing is cut, duplicates only count. `max_ratio`: documents of whose words a larger share is
+    duplicate are dropped (rule "duplicate_ratio"). `min_left`: documents of which something is cut and fewer words
+    stay are dropped (rule "too_little_left"; datatrove's sentence dedup has 50). A piece whose first copy is dropped
+    here is not brought back. `moved`: dropped documents that others are duplicates of.
+    """
+    yield from joined(pages, routed, elected, sidecars, unit, span, Bounds(cut, max_ratio, min_left))
+
+
+class Bounds(NamedTuple):
+    """What becomes of documents with duplicate pieces; see `span_join`."""
+
+    cut: bool
+    max_ratio: float
+    min_left: int
+
+
+def joined(
+    pages: Part, routed: Part, elected: list[Part], sidecars: tuple[Part, ...], unit: Unit, span: int, bounds: Bounds
+) -> Iterator[pa.Table | Out]:
+    """CUTS and MOVED of a shard from the duplicates found within it and by the partitions."""
+    found = pa.concat_tables([routed.table(name="local"), concat(elected, ELECTED)])
     row, place = found["row"].to_numpy(), found["place"].to_numpy()
     order = np.lexsort((place, row))
     row, place, at = row[order], place[order], 0
-    for batch in pages.batches(["id", "text"]):
-        removed, ratios = [], []
-        for i, text in enumerate(batch["text"].to_pylist(), at):
-            low, high = np.searchsorted(row, [i, i + 1])
-            cut = sorted({int(p) + k for p in place[low:high] for k in range(span)})
-            removed.append(cut)
-            ratios.append(_share(text, unit, cut) if cut else 0.0)
-        yield pa.table([batch["id"], pa.array(removed, SPANS.field(1).type), ratios], schema=SPANS)
+    _, columns = read_sidecars(pages.table(["id"]), sidecars)
+    for batch in texts_left(pages, sidecars, ["id", "text"]):
+        low, high = np.searchsorted(row, [at, at + batch.num_rows])
+        hit, owner = np.unique(row[low:high] - at, return_inverse=True)
+        cut = _cut(batch["text"].take(pa.array(hit)), owner, place[low:high], unit, span, bounds)
+        table = _spread(batch["id"], hit, cut)
+        yield table
+        yield Out(_moved(table, columns, at), name="moved")
         at += batch.num_rows
 
 
-def _share(text: str, unit: str, cut: list[int]) -> float:
-    sizes = [b - a for a, b in units(text, unit)]
-    return sum(sizes[i] for i in cut) / sum(sizes)
+def _cut(text: pa.Array, owner: np.ndarray, place: np.ndarray, unit: Unit, span: int, bounds: Bounds) -> pa.Table:
+    """CUTS, without ids, of d texts that have duplicate pieces: owners (0..d) and places, in order."""
+    told = words(text)
+    found = units(told, unit)
+    gone = np.zeros(len(found.start) + 1, np.int64)
+    np.add.at(gone, found.first[owner] + place, 1)
+    np.add.at(gone, found.first[owner] + place + span, -1)
+    doc, low, high = _units_in_a_row(np.cumsum(gone[:-1]) > 0, found.first)
+    total, lost = np.diff(told.first), np.zeros(len(text), np.int64)
+    np.add.at(lost, doc, found.word[high + 1] - found.word[low])
+    cuts = bounds_array(*tidy(told.data, told.offsets, doc, found.start[low], found.end[high]))
+    return _judged(text, cuts, total, lost, bounds)
 
 
-@stage(version=1, outputs={"part": PAGES})
-def span_cut(pages: Part, spans: Part, *, unit: Literal["line", "sentence"] = "line") -> Iterator[pa.Table]:
-    """PAGES without the duplicate units. What stands between units stays, but for the gap that a unit leaves."""
-    measured, at = spans.table(["id", "duplicate_units"]), 0
-    for batch in pages.batches():
-        said = measured.slice(at, batch.num_rows)
-        assert said["id"].combine_chunks().equals(batch["id"]), f"{spans.folder}: ids differ from the documents'"
-        cuts = said["duplicate_units"].to_pylist()
-        texts = [without(t, unit, cut) if cut else t for t, cut in zip(batch["text"].to_pylist(), cuts, strict=True)]
-        table = pa.Table.from_batches([batch]).cast(PAGES)
-        yield table.set_column(PAGES.get_field_index("text"), PAGES.field("text"), pa.array(texts, pa.string()))
-        at += batch.num_rows
+def _units_in_a_row(gone: np.ndarray, first: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Document, first and last unit of every run of units that go; a run ends with its document."""
+    begins, ends = gone.copy(), gone.copy()
+    begins[1:] &= ~gone[:-1] | np.isin(np.arange(1, len(gone)), first)
+    ends[:-1] &= ~gone[1:] | np.isin(np.arange(1, len(gone)), first)
+    low = np.flatnonzero(begins)
+    return np.searchsorted(first, low, side="right") - 1, low, np.flatnonzero(ends)
 
 
-def without(text: str, unit: str, cut: list[int]) -> str:
-    """The text without the units of these numbers, each with the white space behind it."""
-    found, gone = units(text, unit), set(cut)
-    starts = [a for a, _ in found] + [len(text)]
-    kept = [text[a:b] for i, (a, b) in enumerate(itertools.pairwise(starts)) if i not in gone]
-    return "".join([text[: starts[0]], *kept]).rstrip()
+def _judged(text: pa.Array, cuts: pa.Array, total: np.ndarray, lost: np.ndarray, bounds: Bounds) -> pa.Table:
+    ratio, left = lost / np.maximum(total, 1), total - lost
+    many, little = ratio > bounds.max_ratio, bounds.cut & (left < bounds.min_left)
+    keep = ~(many | little)
+    stays = pa.array(keep & bounds.cut)
+    cuts = pc.if_else(stays, cuts, pa.scalar([], BOUNDS))
+    size, chars = lengths(text, cuts)
+    rule = pc.if_else(pa.array(many), "duplicate_ratio", "too_little_left")
+    said = {
+        "keep": pa.array(keep),
+        "rule": pc.if_else(pa.array(keep), pa.scalar(None, pa.string()), rule),
+        "value": pa.array(np.where(many, ratio, left), mask=keep),
+        "threshold": pa.array(np.where(many, bounds.max_ratio, bounds.min_left).astype(float), mask=keep),
+        "cuts": cuts,
+        "duplicate_ratio": pa.array(ratio),
+        "left_ratio": pc.if_else(stays, pa.array(1 - ratio), 1.0),
+        "cut_bytes": pa.array(size),
+        "cut_chars": pa.array(chars),
+    }
+    return pa.table(said)
+
+
+_UNTOUCHED = {"keep": True, "cuts": [], "duplicate_ratio": 0.0, "left_ratio": 1.0, "cut_bytes": 0, "cut_chars": 0}
+
+
+def _spread(ids: pa.Array, rows: np.ndarray, cut: pa.Table) -> pa.Table:
+    """CUTS of a batch: `cut` at `rows`, documents that nothing is cut out of elsewhere."""
+    at = np.full(len(ids), len(rows), np.int64)
+    at[rows] = np.arange(len(rows))
+    nothing = {name: pa.array([_UNTOUCHED.get(name)], CUTS.field(name).type) for name in CUTS.names[1:]}
+    table = pa.concat_tables([cut.select(CUTS.names[1:]), pa.table(nothing)]).take(pa.array(at))
+    return table.add_column(0, "id", pa.chunked_array([ids])).cast(CUTS)
+
+
+def _moved(table: pa.Table, columns: dict[str, pa.ChunkedArray], at: int) -> pa.Table:
+    """Dropped documents of clusters: nothing is kept that their duplicates could name."""
+    size = columns["cluster_size"].slice(at, table.num_rows).fill_null(1) if "cluster_size" in columns else 1
+    table = table.filter(pc.and_(pc.invert(table["keep"]), pc.greater(size, 1)))
+    nothing = [pa.nulls(table.num_rows, field.type) for field in list(MOVED)[1:]]
+    return pa.table([table["id"], *nothing], schema=MOVED)

@@ -90,4 +90,19 @@ DUPLICATES = pa.schema(
 )
 # Documents that near dedup dropped and that exact copies name: what their copies are duplicates of after all.
 MOVED = pa.schema([*_ID, ("duplicate_of", pa.string()), ("similarity", pa.float64())])
+# What a step after near dedup cuts out of documents, and the documents that it drops.
+CUTS = pa.schema(
+    [
+        *_ID,
+        ("keep", pa.bool_()),
+        ("rule", pa.string()),  # why not, with value and threshold
+        ("value", pa.float64()),
+        ("threshold", pa.float64()),
+        ("cuts", pa.list_(pa.int32())),  # start, end, start, end ... in bytes of the text that came; none when dropped
+        ("duplicate_ratio", pa.float64()),  # share of the words that stand elsewhere, 0..1
+        ("left_ratio", pa.float64()),  # share of the words that stay, 1 when nothing is cut
+        ("cut_bytes", pa.int64()),
+        ("cut_chars", pa.int64()),
+    ]
+)
 LEDGER = pa.schema([*_WHERE, ("verdict", pa.string()), *_WHY, ("duplicate_of", pa.string())])
