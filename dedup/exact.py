@@ -5,7 +5,8 @@
     elected = step(exact_elect, bucket(routed), tasks=P)
     exact   = step(exact_join, pages, bucket(elected), verdicts)
 
-Rows go to partitions by the prefix of their hash, so a partition sees every copy of its texts: 60 bytes a document,
+URLs in the same way before, with `url_route` in place of `exact_route` and their result among the sidecars here.
+Rows go to partitions by the prefix of their hash, so a partition sees every copy of its texts: 70 bytes a document,
 memory by partition. Which copy stays does not depend on partitions, shards or the order of either.
 """
 
@@ -43,6 +44,7 @@ ROUTED = pa.schema(
         ("id", pa.string()),
         ("shard", pa.int32()),
         ("row", pa.int64()),
+        ("copies", pa.int64()),  # documents that it stands for already: itself, and the same URL's other captures
     ]
 )
 _TRACKING = re.compile(r"(?:utm_\w+|fbclid|gclid|msclkid|mc_cid|mc_eid|phpsessid|jsessionid)=[^&]*(?:&|$)")
@@ -84,21 +86,40 @@ def normal_url(url: str) -> str:
     return f"{_PORT.sub('', host.lower())}/{path}".rstrip("/") + (f"?{query}" if query else "")
 
 
-@stage(version=1, outputs={"part": ROUTED})
+@stage(version=2, outputs={"part": ROUTED})
 def exact_route(
     pages: Part,
     prints: Part,
     *sidecars: Part,
-    by: Literal["text", "url"] = "text",
     keep: str = "oldest",
     scope: Literal["corpus", "dump"] = "corpus",
     partitions: Annotated[int, Range(0, 65536)] = 16,
 ) -> Iterator[Out]:
-    """Rows of the documents that are still kept, in the bucket of their hash.
+    """Rows of the documents that are still kept, in the bucket of their text's hash.
 
-    `by`: what duplicates have in common. `keep`: which one stays, `oldest | newest | longest | best:<column>`, with the
-    column of any sidecar. `scope = "dump"`: documents of different dumps are never duplicates.
+    `keep`: which one stays, `oldest | newest | longest | best:<column>`, with the column of any sidecar.
+    `scope = "dump"`: documents of different dumps are never duplicates.
     """
+    yield from _routed("text", pages, prints, sidecars, keep, scope, partitions)
+
+
+@stage(version=1, outputs={"part": ROUTED})
+def url_route(
+    pages: Part,
+    prints: Part,
+    *sidecars: Part,
+    keep: str = "newest",
+    scope: Literal["corpus", "dump"] = "corpus",
+    partitions: Annotated[int, Range(0, 65536)] = 16,
+) -> Iterator[Out]:
+    """Rows of the documents that are still kept, in the bucket of their URL's hash: of each address one capture stays,
+    whatever its text says. Settings as for `exact_route`."""
+    yield from _routed("url", pages, prints, sidecars, keep, scope, partitions)
+
+
+def _routed(
+    by: str, pages: Part, prints: Part, sidecars: tuple[Part, ...], keep: str, scope: str, partitions: int
+) -> Iterator[Out]:
     documents = pages.table(["id", "date", "dump"])
     found = prints.table()
     kept, scores = read_sidecars(documents, (prints, *sidecars))
@@ -109,8 +130,15 @@ def exact_route(
         high = high ^ dump_hashes(documents["dump"])
     rows = np.flatnonzero(kept)
     columns = [high[rows], low[rows], order[rows], documents["id"].take(pa.array(rows))]
-    table = pa.table([*columns, np.full(len(rows), pages.index, np.int32), rows], schema=ROUTED)
+    where = [np.full(len(rows), pages.index, np.int32), rows, copies_of(scores, len(kept))[rows]]
+    table = pa.table([*columns, *where], schema=ROUTED)
     yield from in_buckets(table, partition_of(high[rows], partitions))
+
+
+def copies_of(scores: dict[str, pa.ChunkedArray], count: int) -> np.ndarray:
+    """(d,) int64: documents that each stands for after an earlier step, with its sidecar's columns among `scores`."""
+    sizes = scores.get("cluster_size", pa.chunked_array([np.ones(count, np.int64)]))
+    return sizes.fill_null(1).to_numpy()
 
 
 def _halves(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
@@ -131,7 +159,7 @@ def partition_of(hashes: np.ndarray, partitions: int) -> np.ndarray:
     return ((hashes >> np.uint64(32)) * np.uint64(partitions) >> np.uint64(32)).astype(np.int64)
 
 
-@stage(version=1, outputs={"part": ELECTED, "alarms": ALARMS})
+@stage(version=2, outputs={"part": ELECTED, "alarms": ALARMS})
 def exact_elect(routed: list[Part], *, alarm: int = 1000) -> Iterator[Out]:
     """One partition: for each hash the first document in the keep order stays, the others are its duplicates.
 
@@ -143,11 +171,12 @@ def exact_elect(routed: list[Part], *, alarm: int = 1000) -> Iterator[Out]:
     first = _group_starts(table)
     size = np.diff(np.append(first, table.num_rows))
     group = np.repeat(np.arange(len(first)), size)
+    size = np.bincount(group, table["copies"].to_numpy(), len(first)).astype(np.int64)
     cluster = table["id"].take(pa.array(first[group]))
     stays = np.arange(table.num_rows) == first[group]
     similarity = pa.array(np.ones(len(group)), mask=stays)
     duplicate_of = pc.if_else(pa.array(stays), pa.scalar(None, pa.string()), cluster)
-    columns = [table["row"], duplicate_of, similarity, cluster, pa.array(size[group].astype(np.int64))]
+    columns = [table["row"], duplicate_of, similarity, cluster, size[group]]
     yield from in_buckets(pa.table(columns, schema=ELECTED), table["shard"].to_numpy())
     yield alarms(table["id"].take(pa.array(first)), size, alarm, "large_exact_cluster")
 
@@ -177,9 +206,9 @@ def alarms(ids: pa.ChunkedArray, sizes: np.ndarray, bound: int, rule: str) -> Ou
     return Out(pa.table([*columns, np.full(n, float(bound))], schema=ALARMS), name="alarms")
 
 
-@stage(version=1, outputs={"part": DUPLICATES})
+@stage(version=2, outputs={"part": DUPLICATES})
 def exact_join(pages: Part, elected: list[Part], *sidecars: Part) -> Iterator[pa.Table]:
     """Back to the shards: one DUPLICATES row a document. Documents that were dropped before belong to no cluster."""
     documents = pages.table(["id"])
-    kept, _ = read_sidecars(documents, sidecars)
-    yield join(documents["id"], kept, np.ones(len(kept), np.int64), concat(elected, ELECTED))
+    kept, scores = read_sidecars(documents, sidecars)
+    yield join(documents["id"], kept, copies_of(scores, len(kept)), concat(elected, ELECTED))

@@ -12,7 +12,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dedup.exact import exact_elect, exact_join, exact_route, fingerprints, normal_url, partition_of, text_hashes
+from dedup.exact import (
+    exact_elect,
+    exact_join,
+    exact_route,
+    fingerprints,
+    normal_url,
+    partition_of,
+    text_hashes,
+    url_route,
+)
 from dedup.local import run
 from dedup.order import order_keys
 from dedup.text import normalised
@@ -30,11 +39,13 @@ def pages(rows: list[dict], shards: int = 1) -> list[Part]:
     return [Part.of(pa.Table.from_pylist(part, PAGES), i, shards) for i, part in enumerate(cut)]
 
 
-def exact(parts: list[Part], *sidecars: list[Part], partitions: int = 3, alarm: int = 1000, **params) -> pa.Table:
+def exact(
+    parts: list[Part], *sidecars: list[Part], route=exact_route, partitions: int = 3, alarm: int = 1000, **params
+) -> pa.Table:
     """The four stages, as a recipe binds them."""
     n = len(parts)
     prints = run(fingerprints, parts, tasks=n)
-    routed = run(exact_route, parts, prints.parts, *sidecars, tasks=n, partitions=partitions, **params)
+    routed = run(route, parts, prints.parts, *sidecars, tasks=n, partitions=partitions, **params)
     elected = run(exact_elect, routed.bucket, tasks=partitions, alarm=alarm)
     exact.alarms = elected.table("alarms").to_pylist()
     return run(exact_join, parts, elected.bucket, *sidecars, tasks=n).table()
@@ -192,7 +203,20 @@ def test_scope_and_urls():
     )
     assert removed(exact(parts)) == {1: 0, 3: 0}
     assert removed(exact(parts, scope="dump")) == {3: 0}
-    assert removed(exact(parts, by="url")) == {1: 0}
+    assert removed(exact(parts, route=url_route, keep="oldest")) == {1: 0}
+
+
+def test_texts_of_captures_that_stand_for_others_count_them():
+    """Two captures of x, three of y: the newest stay, and each counts for all."""
+    urls = ["x", "x", "y", "y", "y", "z"]
+    parts = pages([{"url": u, "text": str(i), "date": DAY.replace(day=9 - i)} for i, u in enumerate(urls)])
+    by_url = exact(parts, route=url_route)
+    assert removed(by_url) == {1: 0, 3: 2, 4: 2}
+    assert by_url["cluster_size"].to_pylist() == [2, 2, 3, 3, 3, 1]
+    parts = pages([{"url": u, "text": "gleich", "date": DAY} for u in urls])
+    ids = [Part.of(by_url)]
+    assert removed(exact(parts, ids)) == {2: 0, 5: 0}
+    assert exact(parts, ids)["cluster_size"].to_pylist() == [6, None, 6, None, None, 6]
 
 
 @given(
