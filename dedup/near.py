@@ -27,7 +27,7 @@ from dedup.minhash import sketch_cut
 from dedup.order import order_keys, read_sidecars
 from dedup.shingles import shingle_sets, shingles
 from pipeline.dag import stage
-from pipeline.schema import DUPLICATES, MOVED
+from pipeline.schema import DUPLICATES
 from pipeline.store import Out, Part
 
 GATHERED = pa.schema(
@@ -212,15 +212,11 @@ def _elected(light: pa.Table, greedy: Greedy, alarm: int) -> Iterator[Out]:
     yield alarms(ids[:1], greedy.used[5:6][: len(ids)], 1, "full_bands")
 
 
-@stage(version=2, outputs={"part": DUPLICATES, "moved": MOVED})
-def near_join(pages: Part, elected: list[Part], *sidecars: Part) -> Iterator[pa.Table | Out]:
+@stage(version=3, outputs={"part": DUPLICATES})
+def near_join(pages: Part, elected: list[Part], *sidecars: Part) -> Iterator[pa.Table]:
     """Back to the shards: one DUPLICATES row a document. `cluster_size` counts the exact duplicates of members too,
-    when the sidecar of the exact ones is given. Documents that were dropped before belong to no cluster. `moved`: the
-    dropped documents that exact copies name, so that the ledger can name the document that stays instead."""
+    when the sidecar of the exact ones is given. Documents that were dropped before belong to no cluster."""
     documents = pages.table(["id"])
     kept, scores = read_sidecars(documents, sidecars)
     copies = scores.get("cluster_size", pa.chunked_array([np.ones(len(kept), np.int64)])).fill_null(1).to_numpy()
-    joined = join(documents["id"], kept, copies, concat(elected, ELECTED))
-    yield joined
-    named = pc.and_(pc.is_valid(joined["duplicate_of"]), pa.array(copies > 1))
-    yield Out(joined.select(MOVED.names).filter(named), name="moved")
+    yield join(documents["id"], kept, copies, concat(elected, ELECTED))

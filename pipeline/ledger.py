@@ -7,29 +7,27 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.dag import stage
-from pipeline.schema import LEDGER, MOVED
+from pipeline.schema import FOLLOWED, LEDGER
 from pipeline.store import Out, Part, together
 
 # The kept rows of a shard of pages: what evenly sized files are cut by, without reading a text again.
 KEPT = pa.schema([("id", pa.string()), ("row", pa.int64()), ("text_bytes", pa.int64())])
-# Documents that near dedup dropped for a kept one (with the exact copies each stood for), summed by kept document.
-STANDS_FOR = pa.schema([("id", pa.string()), ("documents", pa.int64())])
 
 
-@stage(version=2, outputs={"part": LEDGER, "kept": KEPT, "stands_for": STANDS_FOR})
+@stage(version=3, outputs={"part": LEDGER, "kept": KEPT})
 def ledger(
-    pages: Part, verdicts: Part, exact: Part, near: Part, nears: list[Part], *, similarity: float = 0.8
+    pages: Part, verdicts: Part, exact: Part, near: Part, followed: list[Part], *, similarity: float = 0.8
 ) -> Iterator[pa.Table | Out]:
     """Every record of the shard exactly once: rejects, then dropped by rules, by exact dedup, by near dedup, or kept.
 
-    `nears`: all shards of `near`. `duplicate_of` is always a kept document: an exact copy of a document that near dedup
-    dropped names the one that stayed, with their similarity, and says through which document.
+    `followed`: where exact copies of this shard belong whose document near dedup dropped. `duplicate_of` is always a
+    kept document: such a copy names the one that stayed, with their similarity, and says through which document.
     `similarity` is the bound of near dedup (true Jaccard), written beside each similarity. Rows are in the order of
     source and offset. Raises AssertionError when sidecars do not pair, when two stages drop one document, or when
     the counts of input, kept and dropped do not add up.
     """
     fates = fate(verdicts, exact, near)
-    documents = _documents(pages, _settled(fates, nears), similarity)
+    documents = _documents(pages, _settled(fates, followed), similarity)
     rejects = pages.table(name="rejects")
     rows = pa.concat_tables([documents, _rejected(rejects)])
     order = pc.sort_indices(rows, sort_keys=[("source", "ascending"), ("offset", "ascending")])
@@ -39,7 +37,6 @@ def ledger(
         raise AssertionError(f"{pages.folder} shard {pages.index}: input records are not kept + dropped")
     yield rows.take(order)
     yield Out(_kept(pages, fates), name="kept")
-    yield Out(_stands_for(fates), name="stands_for")
 
 
 def fate(verdicts: Part, exact: Part, near: Part) -> pa.Table:
@@ -62,24 +59,16 @@ def _total(flags: list[pa.ChunkedArray]) -> pa.ChunkedArray:
     return pc.add(pc.add(first, second), third)
 
 
-def _settled(fates: pa.Table, nears: list[Part]) -> pa.Table:
+def _settled(fates: pa.Table, followed: list[Part]) -> pa.Table:
     """Fates in which `exact_duplicate_of` is a kept document; `exact_through` is the copy that near dedup dropped."""
-    named = fates["exact_duplicate_of"].combine_chunks()
-    moved = pa.concat_tables([MOVED.empty_table(), *(_named(part, named) for part in nears)]).combine_chunks()
-    at = pc.index_in(named, value_set=moved["id"].combine_chunks(), skip_nulls=True)
-    kept, similarity = (moved[name].combine_chunks().take(at) for name in ("duplicate_of", "similarity"))
-    settled = {
-        "exact_duplicate_of": pc.coalesce(kept, named),
-        "exact_similarity": pc.coalesce(similarity, fates["exact_similarity"].combine_chunks()),
-    }
-    for name, column in settled.items():
-        fates = fates.set_column(fates.schema.get_field_index(name), name, column)
-    return fates.append_column("exact_through", pc.if_else(pc.is_valid(at), named, pa.scalar(None, pa.string())))
-
-
-def _named(part: Part, ids: pa.Array) -> pa.Table:
-    table = part.table(name="moved")
-    return table.filter(pc.is_in(table["id"], value_set=ids, skip_nulls=True))
+    found = pa.concat_tables([FOLLOWED.empty_table(), *(part.table() for part in followed)]).combine_chunks()
+    at = np.full(fates.num_rows, -1, np.int64)
+    at[found["row"].to_numpy()] = np.arange(found.num_rows)
+    through = pc.if_else(pa.array(at >= 0), fates["exact_duplicate_of"], pa.scalar(None, pa.string()))
+    for name in ("duplicate_of", "similarity"):
+        place, moved = fates.schema.get_field_index(f"exact_{name}"), found[name].take(pa.array(at, mask=at < 0))
+        fates = fates.set_column(place, f"exact_{name}", pc.coalesce(moved, fates[f"exact_{name}"]))
+    return fates.append_column("exact_through", through)
 
 
 def _documents(pages: Part, fates: pa.Table, similarity: float) -> pa.Table:
@@ -121,12 +110,3 @@ def _kept(pages: Part, fates: pa.Table) -> pa.Table:
     rows = pa.array(np.arange(fates.num_rows, dtype=np.int64))
     columns = {"id": fates["id"], "row": rows, "text_bytes": text_bytes}
     return pa.table(columns, schema=KEPT).filter(fates["kept"])
-
-
-def _stands_for(fates: pa.Table) -> pa.Table:
-    """Per kept document, how many documents of this shard its near duplicates stood for. Sorted by id."""
-    rows = fates.filter(pc.is_valid(fates["near_duplicate_of"]))
-    sizes = pc.coalesce(rows["exact_cluster_size"], pa.scalar(1, pa.int64()))
-    counts = pa.table({"id": rows["near_duplicate_of"], "documents": sizes})
-    summed = counts.group_by("id").aggregate([("documents", "sum")]).sort_by("id")
-    return summed.rename_columns(["id", "documents"]).select(STANDS_FOR.names).cast(STANDS_FOR)

@@ -99,14 +99,14 @@ def _files(ranges: list[dict]) -> Iterator[Out]:
         yield Out(pa.Table.from_pylist(mine, schema=RANGES), bucket=k)
 
 
-@stage(version=1, libraries=("ftfy", "phonenumbers", "python-stdnum"), outputs={"part": DATA, "totals": TOTALS})
+@stage(version=2, libraries=("ftfy", "phonenumbers", "python-stdnum"), outputs={"part": DATA, "totals": TOTALS})
 def data(
     layout: list[Part],
     ledgers: list[Part],
     pages: list[Part],
     languages: list[Part],
     signals: list[Part],
-    exact: list[Part],
+    near: list[Part],
     quality: list[Part] | None = None,
     *,
     pii: tuple[str, ...] = personal.KINDS,
@@ -125,18 +125,18 @@ def data(
     totals: Counter = Counter()
     for r in sorted(ranges, key=lambda r: (r["shard"], r["first"])):
         i = r["shard"]
-        sidecars = _sidecars(languages[i], signals[i], exact[i], quality[i] if quality else None)
-        chosen = _chosen(ledgers, i, r["first"], r["last"])
+        sidecars = _sidecars(languages[i], signals[i], near[i], quality[i] if quality else None)
+        chosen = _chosen(ledgers[i], r["first"], r["last"])
         for rows in _rows(pages[i], sidecars, chosen):
             yield _published(rows, totals, (pii, region, tag, mend_text))
     yield Out(pa.table({"name": sorted(totals), "value": [totals[n] for n in sorted(totals)]}, TOTALS), name="totals")
 
 
-def _sidecars(languages: Part, signals: Part, exact: Part, quality: Part | None) -> pa.Table:
+def _sidecars(languages: Part, signals: Part, near: Part, quality: Part | None) -> pa.Table:
     wanted = [
         (languages, ["language", "script", "language_score"]),
         (signals, ["word_count"]),
-        (exact, ["cluster_size"]),
+        (near, ["cluster_size"]),  # with the exact copies of members
         *([(quality, ["quality"])] if quality else []),
     ]
     joined = together(*wanted)
@@ -145,17 +145,10 @@ def _sidecars(languages: Part, signals: Part, exact: Part, quality: Part | None)
     return joined
 
 
-def _chosen(ledgers: list[Part], shard: int, first: int, last: int) -> pa.Table:
-    """Kept rows of the range: id, row, and the documents that near dedup lets each stand for besides its own."""
-    kept = ledgers[shard].table(["id", "row"], name="kept")
-    kept = kept.filter(pc.and_(pc.greater_equal(kept["row"], first), pc.less(kept["row"], last)))
-    stood: Counter = Counter()
-    for part in ledgers:  # a near duplicate may be in any shard
-        for batch in part.batches(name="stands_for", rows=1 << 16):
-            mine = batch.filter(pc.is_in(batch["id"], value_set=kept["id"].combine_chunks()))
-            for key, n in zip(mine["id"].to_pylist(), mine["documents"].to_pylist(), strict=True):
-                stood[key] += n
-    return kept.append_column("near", pa.array([stood[key] for key in kept["id"].to_pylist()], pa.int64()))
+def _chosen(ledger: Part, first: int, last: int) -> pa.Table:
+    """Kept rows of the range: id, row."""
+    kept = ledger.table(["id", "row"], name="kept")
+    return kept.filter(pc.and_(pc.greater_equal(kept["row"], first), pc.less(kept["row"], last)))
 
 
 def _rows(pages: Part, sidecars: pa.Table, chosen: pa.Table) -> Iterator[pa.Table]:
@@ -208,7 +201,7 @@ def _table(
         "title": pa.array(titles, pa.string()),
         "char_count": pc.utf8_length(text).cast(pa.int64()),
         "pii_masked": pa.array(masked, pa.int64()),
-        "duplicates": pc.add(pc.coalesce(rows["cluster_size"], pa.scalar(1, pa.int64())), rows["near"]),
+        "duplicates": rows["cluster_size"],
         "date": rows["date"].cast(pa.timestamp("ms", "UTC")),
     }
     totals["documents"] += rows.num_rows

@@ -16,14 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from dedup import candidates, exact, minhash, near
+from dedup import candidates, exact, follow, minhash, near
 from dedup.order import check_policy
 from extract import demo, language, lid_embedded, pages, sources
 from filters import contamination, lines, quality, rules, signals, urls
 from pipeline import config, ledger, publish, schema
 from pipeline.check import Range
 from pipeline.config import Config, languages
-from pipeline.dag import Asset, Leaf, Step, bucket, step, whole
+from pipeline.dag import Asset, Edge, Leaf, Step, bucket, step, whole
 from pipeline.errors import UserError
 from pipeline.run import folder_of, manifest, parts
 from pipeline.store import Part, Store
@@ -122,10 +122,10 @@ def build(c: Config, files: tuple[str, ...] | None) -> dict[str, Step]:
 
     # account and publish
     threshold = s["near_elect"].params["threshold"]
-    book = add("ledger", ledger.ledger, docs, judged, same, alike, whole(alike), similarity=threshold)
+    book = add("ledger", ledger.ledger, docs, judged, same, alike, _followed(same, alike, s, add), similarity=threshold)
     cut = add("layout", publish.layout, whole(book), section="publish")
     optional = [whole(scores)] if scores else []
-    beside = [whole(x) for x in (book, docs, tongue, measured, same)]
+    beside = [whole(x) for x in (book, docs, tongue, measured, alike)]
     rows = add("data", publish.data, bucket(cut), *beside, *optional, section="publish")
     beside = [whole(x) for x in (rows, book, docs, judged, tongue, same, alike, *([hits] if hits else []))]
     said = json.dumps(
@@ -239,6 +239,13 @@ def _near(c: Config, docs: Step, judged: Step, same: Step, ranked: list[Step], s
     gathered = add("near_gather", near.near_gather, docs, sigs, bucket(groups), *kept, section="near", partitions=n)
     elected = add("near_elect", near.near_elect, bucket(gathered), section="near", tasks=n)
     return add("near", near.near_join, docs, bucket(elected), judged, same)
+
+
+def _followed(same: Step, alike: Step, s: Mapping[str, Step], add: Callable) -> Edge:
+    """Where the exact copies of near duplicates belong: they are few beside all documents."""
+    n = max(1, s["near_route"].params["partitions"] // 16)
+    asked = add("follow_route", follow.follow_route, same, alike, partitions=n)
+    return bucket(add("follow", follow.follow, bucket(asked), tasks=n))
 
 
 def partitions(size: int) -> int:

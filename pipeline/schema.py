@@ -90,6 +90,8 @@ DUPLICATES = pa.schema(
 )
 # Documents that near dedup dropped and that exact copies name: what their copies are duplicates of after all.
 MOVED = pa.schema([*_ID, ("duplicate_of", pa.string()), ("similarity", pa.float64())])
+# Exact copies of such documents, by their row in the shard.
+FOLLOWED = pa.schema([("row", pa.int64()), ("duplicate_of", pa.string()), ("similarity", pa.float64())])
 # What a step after near dedup cuts out of documents, and the documents that it drops.
 CUTS = pa.schema(
     [

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
+from dedup.follow import follow, follow_route
 from filters.rules import verdicts
 from pipeline import ledger, publish
 from pipeline.dag import Leaf, Step, bucket, stage, step, whole
@@ -16,7 +17,6 @@ from pipeline.schema import (
     CONTAMINATION,
     DUPLICATES,
     LANGUAGES,
-    MOVED,
     PAGES,
     QUALITY,
     REJECTS,
@@ -171,24 +171,34 @@ def exact(p: Part) -> Iterator[pa.Table]:
     yield _duplicates(p.index, "exact", (0, 20), SHARDS, 1.0)
 
 
-@stage(version=1, outputs={"part": DUPLICATES, "moved": MOVED})
-def near(p: Part) -> Iterator[pa.Table]:
-    yield _duplicates(p.index, "near", (0, 21), 1 + 2 * (SHARDS - 1), 0.91)
+@stage(version=1, outputs={"part": DUPLICATES})
+def near(p: Part, exact: Part) -> Iterator[pa.Table]:
+    found = _duplicates(p.index, "near", (0, 21), 1 + 2 * (SHARDS - 1), 0.91).to_pydict()
+    copies = exact.table(["cluster_size"])["cluster_size"].to_pylist()
+    alone = [fate_of(p.index, r) == "kept" and size is None for r, size in enumerate(found["cluster_size"])]
+    for r in (r for r, one in enumerate(alone) if one):
+        found["cluster"][r], found["cluster_size"][r] = found["id"][r], copies[r] or 1
+    yield pa.table(found, schema=DUPLICATES)
 
 
 def steps(shard_bytes: int = 110_000, **settings) -> dict[str, Step]:
     """The graph from pages to the printed folder, wired as the recipe wires it."""
     leaf = Leaf("small world", 1, tuple({"n": i} for i in range(SHARDS)))
     made = {"pages": step(pages, leaf)}
-    for fn in (languages, urls, signals, quality, contamination, exact, near):
+    for fn in (languages, urls, signals, quality, contamination, exact):
         made[fn.__name__] = step(fn, made["pages"])
+    made["near"] = step(near, made["pages"], made["exact"])
+    asked = step(follow_route, made["exact"], made["near"], partitions=2)
     measured = [made[name] for name in ("pages", "languages", "urls", "signals", "quality", "contamination")]
     made["verdicts"] = step(verdicts, *measured, rules=RULES)
     made["ledger"] = step(
-        ledger.ledger, *[made[n] for n in ("pages", "verdicts", "exact", "near")], whole(made["near"]), similarity=0.8
+        ledger.ledger,
+        *[made[n] for n in ("pages", "verdicts", "exact", "near")],
+        bucket(step(follow, bucket(asked), tasks=2)),
+        similarity=0.8,
     )
     made["layout"] = step(publish.layout, whole(made["ledger"]), shard_bytes=shard_bytes)
-    sides = [whole(made[n]) for n in ("ledger", "pages", "languages", "signals", "exact", "quality")]
+    sides = [whole(made[n]) for n in ("ledger", "pages", "languages", "signals", "near", "quality")]
     made["data"] = step(publish.data, bucket(made["layout"]), *sides, **settings)
     inputs = ("data", "ledger", "pages", "verdicts", "languages", "exact", "near", "contamination")
     corpus = step(

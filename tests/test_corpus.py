@@ -138,6 +138,16 @@ def test_what_is_dropped_as_a_duplicate_names_a_kept_page(whole):
     assert near["value"].min() >= near["threshold"][0]
 
 
+def test_a_document_stands_for_itself_and_every_page_that_names_it(whole):
+    _, folder = whole
+    rows = ledger(folder)
+    named = Counter(rows["duplicate_of"].drop_nulls())
+    exact, near = (set(rows.filter(pl.col("stage") == stage)["duplicate_of"]) for stage in ("exact", "near"))
+    assert exact & near  # some stand for copies of copies
+    found = pl.read_parquet(folder / "data" / "*.parquet").select("id", "duplicates").rows()
+    assert dict(found) == {id_: 1 + named[id_] for id_, _ in found}
+
+
 def test_personal_data_is_masked(whole):
     _, folder = whole
     urls = [p.url for p in demo.pages() if p.kind == "personal_data"]
