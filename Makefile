@@ -88,5 +88,5 @@ lock:  ## resolve pyproject's dependencies anew into the two lock files
 	@touch $@
 
 clean:  ## remove the environment and caches (never ROOT)
-	rm -rf .venv .numba .pytest_cache .hypothesis .ruff_cache .mypy_cache
+	rm -rf .venv .cache .pytest_cache .hypothesis .ruff_cache .mypy_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -20,6 +20,7 @@ from numba import njit
 
 from extract.lid_codes import two_letters
 from extract.lid_prior import prior
+from pipeline import kept
 from pipeline.errors import UserError
 from pipeline.tokens import lowered
 
@@ -43,27 +44,33 @@ class Model(NamedTuple):
 
 @functools.cache
 def load() -> Model:
-    """Read the model inside the installed py3langid (0.4 s, 60 MB). Raises UserError where the package is absent."""
+    """The model inside the installed py3langid, mapped into memory. Raises UserError where the package is absent."""
     found = importlib.util.find_spec("py3langid")
     if found is None or found.origin is None:
         raise UserError("the embedded language identifier needs py3langid; type: pip install 'py3langid==0.4.0'")
-    with lzma.open(Path(found.origin).parent / "data" / "model.npz.xz") as file:
+    path = Path(found.origin).parent / "data" / "model.npz.xz"
+    arrays = kept.arrays("language-model", (Path(__file__), path), lambda: _unpacked(path))
+    classes = [two_letters(str(name)) for name in arrays.pop("classes")]
+    labels = tuple(dict.fromkeys(classes))
+    label = np.array([labels.index(name) for name in classes], np.int64)
+    return Model(**arrays, label=label, labels=labels, prior=prior(labels))
+
+
+def _unpacked(path: Path) -> dict[str, np.ndarray]:
+    """Arrays of the package's model (0.4 s), by the names of Model's fields; and its `classes`."""
+    with lzma.open(path) as file:
         arrays = np.load(io.BytesIO(file.read()), allow_pickle=False)
-        classes = [two_letters(str(name)) for name in arrays["classes"]]
-        labels = tuple(dict.fromkeys(classes))
         weights = arrays["ptc"].astype(np.float32)
         least = weights.min(axis=0)
-        return Model(
-            rows=arrays["nextmove"],
-            row=arrays["nextmove_row"],
-            feature=arrays["out_feat"],
-            weights=np.round((weights - least) / STEP).astype(np.uint8),
-            least=least,
-            bias=arrays["pc"],
-            label=np.array([labels.index(name) for name in classes], np.int64),
-            labels=labels,
-            prior=prior(labels),
-        )
+        return {
+            "classes": arrays["classes"],
+            "rows": arrays["nextmove"],
+            "row": arrays["nextmove_row"],
+            "feature": arrays["out_feat"],
+            "weights": np.round((weights - least) / STEP).astype(np.uint8),
+            "least": least,
+            "bias": arrays["pc"],
+        }
 
 
 def encode(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:

@@ -6,10 +6,12 @@ the property Script of Unicode Standard Annex 24 on every letter in use on the w
 
 import functools
 import unicodedata
+from pathlib import Path
 
 import numpy as np
 from numba import njit
 
+from pipeline import kept
 from pipeline.tokens import decode
 
 LIMIT = 0x20000  # planes 0 and 1; above are only Han characters (and symbols) in use
@@ -66,6 +68,11 @@ def table() -> np.ndarray:
     The standards are GB 2312 (6,763 simplified characters) and Big5 (13,053 traditional ones): a character that one
     of them has and the other lacks tells the orthography.
     """
+    made_from = (Path(__file__), unicodedata.unidata_version)
+    return kept.arrays("scripts", made_from, lambda: {"scripts": _table()})["scripts"]
+
+
+def _table() -> np.ndarray:
     found = np.fromiter((_script(point) for point in range(LIMIT)), np.uint8, LIMIT)
     for point in range(0x4E00, 0xA000):
         simplified, traditional = _in(chr(point), "gb2312"), _in(chr(point), "big5")

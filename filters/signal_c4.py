@@ -1,5 +1,6 @@
 """C4's rules for lines (Raffel et al. 2020, section 2.2; tensorflow_datasets c4_utils), on codepoints of a document."""
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -63,8 +64,13 @@ def phrases(javascript: bool, policies: tuple[str, ...]) -> Phrases:
 
 def _pairs(one: int, two: int) -> set[int]:
     """Places in the table of skips that two lower-case letters have in any case."""
-    cased = [np.flatnonzero(lowered() == letter) if letter < len(lowered()) else [letter] for letter in (one, two)]
-    return {_pair(np.uint32(a), np.uint32(b)) for a in cased[0] for b in cased[1]}
+    return {_pair(np.uint32(a), np.uint32(b)) for a in _cased(one) for b in _cased(two)}
+
+
+@functools.cache
+def _cased(letter: int) -> list[int]:
+    """A lower-case letter in any case."""
+    return np.flatnonzero(lowered() == letter).tolist() if letter < len(lowered()) else [letter]
 
 
 @njit(cache=True, nogil=True, inline="always")

@@ -6,10 +6,12 @@ before" is then one index away.
 
 import functools
 import unicodedata
+from pathlib import Path
 
 import numpy as np
 from numba import njit
 
+from pipeline import kept, tokens
 from pipeline.tokens import CHARACTER, classes, decode
 
 SPACE = 1  # str.isspace
@@ -52,6 +54,11 @@ def ranges(text: str) -> list[int]:
 @functools.cache
 def table() -> np.ndarray:
     """(131074,) uint16: class bits of each codepoint of planes 0 and 1, of Han above, of everything else."""
+    made_from = (Path(__file__), Path(tokens.__file__), unicodedata.unidata_version)
+    return kept.arrays("signal-classes", made_from, lambda: {"bits": _table()})["bits"]
+
+
+def _table() -> np.ndarray:
     bits = np.zeros(_PLANES + 2, np.uint16)
     for point in range(_PLANES):
         bits[point] = _of(chr(point))

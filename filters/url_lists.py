@@ -79,30 +79,37 @@ class Listing:
             raise UserError(f"{self.name}:{line}: not UTF-8; save the list as UTF-8") from error
 
 
-def opened(path: str) -> Listing:
+def opened(path: str | Path) -> Listing:
     """A list on disk, plain or `.gz`."""
     file = open(path, "rb")  # noqa: SIM115 - read to its end at once
     if file.read(2) == b"\x1f\x8b":
         file = gzip.open(path)  # type: ignore[assignment]  # noqa: SIM115
     else:
         file.seek(0)
-    return Listing(path, file)
+    return Listing(str(path), file)
 
 
-def bundled() -> dict[str, Listing]:
-    """datatrove's own lists by name: `domains` and `urls` (in its archive), `banned_words` and two other word lists."""
+def bundled() -> dict[str, Path]:
+    """datatrove's own lists: `banned_words` and two other word lists, `archive` with `domains` and `urls` in it."""
     found = importlib.util.find_spec("datatrove")
     if not found or not found.submodule_search_locations:
         raise UserError("datatrove_lists: datatrove is not installed; pip install datatrove, or set it to false")
     folder = Path(found.submodule_search_locations[0]) / "assets"
-    lists = {path.stem: opened(str(path)) for path in sorted(folder.glob("*banned_*words.txt"))}
-    for path in sorted(folder.glob("url_filterblacklists*.tar.gz"))[-1:]:
-        with tarfile.open(path) as archive:
-            for member in archive:
-                if file := archive.extractfile(member):
-                    lists[member.name] = Listing(f"{path}/{member.name}", io.BytesIO(file.read()))
-    if missing := {"domains", "urls", "banned_words", "soft_banned_words", "banned_subwords"} - lists.keys():
+    lists = {path.stem: path for path in folder.glob("*banned_*words.txt")}
+    if archives := sorted(folder.glob("url_filterblacklists*.tar.gz")):
+        lists["archive"] = archives[-1]
+    if missing := {"archive", "banned_words", "soft_banned_words", "banned_subwords"} - lists.keys():
         raise UserError(f"datatrove_lists: {folder} lacks {', '.join(sorted(missing))}; set it to false")
+    return lists
+
+
+def archived(path: Path) -> dict[str, Listing]:
+    """The lists in datatrove's archive: `domains` and `urls`."""
+    with tarfile.open(path) as archive:
+        files = {member.name: archive.extractfile(member) for member in archive if member.isfile()}
+        lists = {name: Listing(f"{path}/{name}", io.BytesIO(file.read())) for name, file in files.items() if file}
+    if missing := {"domains", "urls"} - lists.keys():
+        raise UserError(f"datatrove_lists: {path} lacks {', '.join(sorted(missing))}; set it to false")
     return lists
 
 

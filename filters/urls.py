@@ -9,6 +9,7 @@ with a list that has none); words are compared case-folded and percent-decoded.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import unquote
 
@@ -16,7 +17,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from filters.url_lists import BREAK, Listing, Names, addresses_of, bundled, hosts_of, opened, words_of
+from filters import url_lists
+from filters.url_lists import BREAK, Names, addresses_of, archived, bundled, hosts_of, opened, words_of
+from pipeline import kept
 from pipeline.check import Range
 from pipeline.dag import Asset, stage
 from pipeline.schema import URLS
@@ -131,16 +134,32 @@ def load(
     datatrove: bool,
 ) -> Lists:
     """Read the lists. Raises UserError with file and line."""
-
     shipped = bundled() if datatrove else {}
 
-    def read(assets: tuple[Asset, ...], name: str) -> list[Listing]:
-        return [opened(asset.path) for asset in assets] + [shipped[n] for n in shipped if n == name]
+    def words(assets: tuple[Asset, ...], name: str) -> frozenset[str]:
+        return words_of([*(opened(a.path) for a in assets), *([opened(shipped[name])] if shipped else [])])
 
     return Lists(
-        hosts_of(read(hosts, "domains"), in_ascii),
-        addresses_of(read(addresses, "urls"), parts),
-        words_of(read(hard, "banned_words")),
-        words_of(read(soft, "soft_banned_words")),
-        tuple(sorted(words_of(read(subwords, "banned_subwords")))),
+        *_names(hosts, addresses, shipped.get("archive")),
+        words(hard, "banned_words"),
+        words(soft, "soft_banned_words"),
+        tuple(sorted(words(subwords, "banned_subwords"))),
     )
+
+
+def _names(hosts: tuple[Asset, ...], addresses: tuple[Asset, ...], archive: Path | None) -> tuple[Names, Names]:
+    """Listed hosts and addresses; their hashes are kept, since datatrove's list takes more than a second to read."""
+
+    def read() -> dict[str, np.ndarray]:
+        more = archived(archive) if archive else {}
+        listed = {n: [*(opened(a.path) for a in said), *([more[n]] if more else [])] for n, said in given.items()}
+        return {
+            "hosts": hosts_of(listed["domains"], in_ascii).hashes,
+            "addresses": addresses_of(listed["urls"], parts).hashes,
+        }
+
+    given = {"domains": hosts, "urls": addresses}
+    contents = repr([[asset.sha256 for asset in said] for said in given.values()])
+    made_from = (Path(__file__), Path(url_lists.__file__), archive or "", contents)
+    found = kept.arrays("url-lists", made_from, read) if hosts or addresses or archive else read()
+    return Names(found["hosts"]), Names(found["addresses"])

@@ -83,7 +83,9 @@ def _reach(address: str) -> None:
 
 
 def _options(address: str | None) -> dict[str, Any]:
-    ships = {"working_dir": str(CHECKOUT), "excludes": [".git", ".venv*", ".numba", "/data", "__pycache__", "tests"]}
+    left = [".git", ".venv*", ".cache", "/data", "__pycache__", "tests"]
+    kept = {"CORPUS_CACHE": "~/.cache/corpus-pipeline"}  # of each node: what is shipped lies in a new folder each time
+    ships = {"working_dir": str(CHECKOUT), "excludes": left, "env_vars": kept}
     here = {"env_vars": {"PYTHONPATH": str(CHECKOUT)}}
     common = {"log_to_driver": False, "logging_level": "ERROR", "runtime_env": ships if address else here}
     return common if address else {**common, "include_dashboard": False}

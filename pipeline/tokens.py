@@ -7,11 +7,15 @@ pages that differ only in numbers differ.
 
 import functools
 import unicodedata
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numba import njit
+
+import pipeline.kernels  # noqa: F401 - where machine code is kept, before there is any
+from pipeline import kept
 
 SPACE, SYMBOL, WORD, CHARACTER = 0, 1, 2, 3  # classes of codepoints
 _LIMIT = 0x20000  # planes 0 and 1; of what is above only Han (planes 2 and 3) is text
@@ -41,9 +45,23 @@ class Words(NamedTuple):
     offsets: np.ndarray  # (d + 1,) int64: bytes of document i
 
 
-@functools.cache
 def classes() -> np.ndarray:
     """(131072,) uint8: SPACE, SYMBOL, WORD or CHARACTER of each codepoint in planes 0 and 1."""
+    return _tables()["classes"]
+
+
+def lowered() -> np.ndarray:
+    """(131072,) uint32: the one-codepoint lower case of each codepoint (itself where lower case has two)."""
+    return _tables()["lowered"]
+
+
+@functools.cache
+def _tables() -> dict[str, np.ndarray]:
+    made_from = (Path(__file__), unicodedata.unidata_version)
+    return kept.arrays("codepoints", made_from, lambda: {"classes": _classes(), "lowered": _lowered()})
+
+
+def _classes() -> np.ndarray:
     table = np.full(_LIMIT, SYMBOL, np.uint8)
     for point in range(_LIMIT):
         char = chr(point)
@@ -57,9 +75,7 @@ def classes() -> np.ndarray:
     return table
 
 
-@functools.cache
-def lowered() -> np.ndarray:
-    """(131072,) uint32: the one-codepoint lower case of each codepoint (itself where lower case has two)."""
+def _lowered() -> np.ndarray:
     table = np.arange(_LIMIT, dtype=np.uint32)
     for point in range(_LIMIT):
         lower = chr(point).lower()

@@ -6,8 +6,6 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-import pipeline  # noqa: F401 - before numba: says where machine code is kept
-
 settings.register_profile("kernels", deadline=None)  # a first example may compile kernels or load a model
 settings.load_profile("kernels")
 CHECKOUT = Path(__file__).resolve().parent.parent
