@@ -8,10 +8,6 @@ import numpy as np
 
 from extract.block_bytes import contains, find, step
 from extract.block_nodes import (
-    ALT0,
-    ALT1,
-    AT_ALT,
-    AT_ALTTEXT,
     AT_ARIA_HIDDEN,
     AT_CLASS,
     AT_CONTENT,
@@ -28,8 +24,6 @@ from extract.block_nodes import (
     CLASS_CODE,
     CONT0,
     CONT1,
-    FALLBACK,
-    FORMULA_TWIN,
     HAS_HREF,
     IS_HIDDEN,
     MAX_TOKENS,
@@ -37,7 +31,6 @@ from extract.block_nodes import (
     PROP0,
     PROP1,
     SELF_CLOSING,
-    TEX_CLASS,
     TYPE0,
     TYPE1,
 )
@@ -154,10 +147,6 @@ def _say(data, at, v0, v1, kind, tokens, room, state, says):  # type: ignore[no-
         if kind == BLOCK:
             state[N_TOKENS] = class_tokens(data, v0, v1, 0, tokens, state[N_TOKENS], room)
             says[CLASS_CODE] = _first_class(data, v0, v1)
-        elif contains(data, v0, v1, b"katex-html"):
-            says[FORMULA_TWIN] = 1
-        says[TEX_CLASS] = contains(data, v0, v1, b"tex") or contains(data, v0, v1, b"math")
-        says[FALLBACK] = says[TEX_CLASS] and contains(data, v0, v1, b"fallback")
     elif at == AT_ID:
         if kind == BLOCK:
             state[N_TOKENS] = class_tokens(data, v0, v1, 0, tokens, state[N_TOKENS], room)
@@ -175,8 +164,6 @@ def _say(data, at, v0, v1, kind, tokens, room, state, says):  # type: ignore[no-
         says[IS_HIDDEN] |= v1 > v0 and data[v0] == 116
     elif at == AT_HREF:
         says[HAS_HREF] = 1
-    elif at in (AT_ALT, AT_ALTTEXT):
-        says[ALT0], says[ALT1] = v0, v1
     elif at == AT_TYPE:
         says[TYPE0], says[TYPE1] = v0, v1
     elif at in (AT_PROPERTY, AT_NAME):

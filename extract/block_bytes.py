@@ -76,34 +76,3 @@ def contains(data: np.ndarray, i: int, end: int, word: bytes) -> bool:
                 k = 1 if c == word[0] else 0
         i += 1
     return False
-
-
-@numba.njit(cache=True, nogil=True)
-def balanced(data: np.ndarray, i: int, n: int, name: np.uint64, length: int) -> int:
-    """Past the end tag that closes an element whose start tag ended at i; n when none does."""
-    depth = 1
-    while i + 1 + length < n:
-        if data[i] == 60:
-            closing = data[i + 1] == 47
-            code, first = np.uint64(FNV_BASIS), i + 2 if closing else i + 1
-            for k in range(first, min(first + length, n)):
-                code = step(code, np.int64(data[k] | 32))
-            if code == name:
-                depth += -1 if closing else 1
-                if depth == 0:
-                    return find(data, i, n, 62) + 1
-        i += 1
-    return n
-
-
-@numba.njit(cache=True, nogil=True)
-def annotation(data: np.ndarray, i: int, end: int) -> tuple[int, int]:
-    """Bounds of a TeX annotation's text in data[i:end], the inside of a `math` element; (0, 0) where there is none."""
-    while i + 12 < end:
-        if data[i] == 60 and data[i + 1] == 97 and data[i + 2] == 110 and data[i + 3] == 110 and data[i + 4] == 111:
-            close = find(data, i, end, 62)
-            if contains(data, i, close, b"tex"):
-                return close + 1, find(data, close + 1, end, 60)
-            i = close
-        i += 1
-    return 0, 0

@@ -33,14 +33,11 @@ _FLAG_OF = {
 }
 TAG_FLAGS = np.array([_FLAG_OF.get(name, 0) for name in TAG_NAMES], np.int64)
 # the scanner's state after that of its text
-(LINK_DEPTH, STRONG_DEPTH, MATH_END, UNBALANCED, DEPTH, N_NODES, N_TOKENS, TOKEN0, N_ABOUT) = range(
-    _TEXT_STATE, _TEXT_STATE + 9
-)
-SCAN_STATE = _TEXT_STATE + 9
+(LINK_DEPTH, STRONG_DEPTH, DEPTH, N_NODES, N_TOKENS, TOKEN0, N_ABOUT) = range(_TEXT_STATE, _TEXT_STATE + 7)
+SCAN_STATE = _TEXT_STATE + 7
 # what a start tag's attributes say: yes or no, a hash, bounds of values in the source
-(IS_HIDDEN, HAS_HREF, SELF_CLOSING, TEX_CLASS, FALLBACK, FORMULA_TWIN, CLASS_CODE) = range(7)
-(ALT0, ALT1, TYPE0, TYPE1, PROP0, PROP1, CONT0, CONT1) = range(7, 15)
-ATTRIBUTE_STATE = 15
+(IS_HIDDEN, HAS_HREF, SELF_CLOSING, CLASS_CODE, TYPE0, TYPE1, PROP0, PROP1, CONT0, CONT1) = range(10)
+ATTRIBUTE_STATE = 10
 
 
 def _numbers(of: dict[str, int], names: str) -> tuple[int, ...]:
@@ -50,18 +47,17 @@ def _numbers(of: dict[str, int], names: str) -> tuple[int, ...]:
 (P, LI, DD, DT, TD, TH, TR, TBODY, THEAD, TFOOT, TABLE, UL, OL, MENU, OPTION, CAPTION) = _numbers(
     TAG, "p li dd dt td th tr tbody thead tfoot table ul ol menu option caption"
 )
-(A, BR, HR, IMG, INPUT, META, STRONG_TAG, B, SCRIPT, STYLE, TITLE, TEXTAREA, MATH, SVG) = _numbers(
-    TAG, "a br hr img input meta strong b script style title textarea math svg"
+(A, BR, HR, IMG, INPUT, META, STRONG_TAG, B, SCRIPT, STYLE, TITLE, TEXTAREA, SVG) = _numbers(
+    TAG, "a br hr img input meta strong b script style title textarea svg"
 )
+(CODE_TAG, KBD, SAMP, TT) = _numbers(TAG, "code kbd samp tt")
 (BODY, HTML, H1, H6, ADDRESS_TAG, DIV, IFRAME, NOFRAMES, NOEMBED) = _numbers(
     TAG, "body html h1 h6 address div iframe noframes noembed"
 )
 (AT_CLASS, AT_ID, AT_ROLE, AT_ITEMPROP, AT_ITEMTYPE, AT_STYLE, AT_HIDDEN, AT_ARIA_HIDDEN, AT_HREF) = _numbers(
     ATTRIBUTE, "class id role itemprop itemtype style hidden aria-hidden href"
 )
-AT_ALT, AT_ALTTEXT, AT_TYPE, AT_PROPERTY, AT_NAME, AT_CONTENT = _numbers(
-    ATTRIBUTE, "alt alttext type property name content"
-)
+AT_TYPE, AT_PROPERTY, AT_NAME, AT_CONTENT = _numbers(ATTRIBUTE, "type property name content")
 
 
 class Page(NamedTuple):

@@ -1,82 +1,167 @@
-"""Chosen blocks to text: paragraphs, headings and list items one a line, table rows as lines, code as it was."""
+"""Chosen blocks to text: headings, lists, tables, quotes and code as Markdown, or plainly, a paragraph a line.
 
+Markdown is CommonMark with GitHub's tables. Code keeps its white space in both.
+"""
+
+import re
 from collections.abc import Iterator
 
-import numba
 import numpy as np
 
-from extract.block_nodes import CELL, HEADING, N_B0, N_B1, N_FLAGS, N_PARENT, N_TAG, PREFORMATTED, QUOTE, Page
-from extract.block_tags import TAG, TAG_NAMES
-from extract.block_text import NODE, T0, T1
+from extract.block_nodes import CELL, HEADING, N_B0, N_B1, N_FLAGS, N_PARENT, N_POS, N_TAG, PREFORMATTED, Page
+from extract.block_table import IN_CELL, IN_CODE, IN_HEADING, IN_ITEM, IN_QUOTE, IN_TABLE, PLACE, Outline, grid, outline
+from extract.block_tags import TAG
+from extract.block_text import CODE_MARK, NODE, T0, T1, WORDS
 
-_HEADINGS = {TAG[f"h{k}"]: k for k in range(1, 7)}
-_WANTED = np.zeros(len(TAG_NAMES), np.int8)
-for _name in ("td", "th"):
-    _WANTED[TAG[_name]] = 1
-_WANTED[TAG["li"]] = 2
-for _tag in _HEADINGS:
-    _WANTED[_tag] = 3
-
-
-def render(page: Page, taken: np.ndarray, markdown: bool = False) -> str:
-    """Text of the blocks where `taken` (blocks,) is true. Plain: list items start with "- ", a table's row is one line,
-    cells joined by " | ". Markdown: `#` headings, fenced code, `>` quotes and tables' bars besides."""
-    whole, above = page.text.tobytes(), _nearest(page.nodes, _WANTED)
-    lines: list[str] = []
-    row, fence = -1, False
-    for b in np.flatnonzero(taken).tolist():
-        start, end, node = page.blocks[b, [T0, T1, NODE]].tolist()
-        text, flags = whole[start:end].decode("utf-8", "replace"), int(page.nodes[node, N_FLAGS])
-        if markdown and bool(flags & PREFORMATTED) != fence:
-            fence = not fence
-            lines.append("```")
-        here = _row(page, int(above[node, 0])) if flags & CELL else -1
-        if here >= 0 and here == row:
-            lines[-1] += f" {text} |" if markdown else f" | {text}"
-        elif here >= 0 and markdown:
-            lines.append(f"| {text} |")
-        else:
-            lines.append(_mark(page, above[node], b, flags, markdown) + text)
-        row = here
-    if fence:
-        lines.append("```")
-    return "\n".join(_headed(lines) if markdown else lines)
+_LEVELS = {TAG[f"h{k}"]: "#" * k for k in range(1, 7)}
+_LISTINGS = [TAG[name] for name in ("pre", "listing", "xmp")]
+_BETWEEN = {("item", "item"): "\n", ("quote", "quote"): "\n>\n"}  # two pieces of Markdown; others: an empty line
+_MARK = chr(CODE_MARK)
+_GUTTER = re.compile(r"\s*\d+(?:\s+\d+)*\s*")  # line numbers beside code
+_LANGUAGE = re.compile(rb"(?:\b|_)(?:lang(?:uage)?|brush|highlight-source)(?:-|: ?)([A-Za-z][\w+#]*)")
+_CODE_TAG = re.compile(rb"\s*<code[^>]*>")
+_START = re.compile(rb"\sstart\s*=\s*[\"']?(\d{1,6})")
 
 
-@numba.njit(cache=True, nogil=True)
-def _nearest(nodes: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """(nodes, 3): the nearest table cell, list item and heading from each node up, itself counted; 0 for none."""
-    above = np.zeros((len(nodes), 3), np.int32)
-    for x in range(1, len(nodes)):
-        above[x] = above[nodes[x, N_PARENT]]
-        kind = wanted[nodes[x, N_TAG]]
-        if kind > 0:
-            above[x, kind - 1] = x
-    return above
+def render(page: Page, data: bytes, taken: np.ndarray, markdown: bool = False) -> str:
+    """Text of the blocks where `taken` (blocks,) is true; `data` is the page's source, which `page` was scanned from.
+
+    Plain: list items begin with "- " or "1. ", a data table's row is one line, its cells joined by " | ". Tables and
+    listings are taken as wholes: when more than half of their words are.
+    """
+    seen = outline(page)
+    writer = _Writer(page, data, _wholes(page, seen, taken), seen, markdown)
+    pieces = (piece for piece in writer.pieces() if piece[1])
+    if not markdown:
+        return "\n".join(text for _, text in pieces)
+    last = ""
+    parts: list[str] = []
+    for kind, text in pieces:
+        parts += [_BETWEEN.get((last, kind), "\n\n") if parts else "", text]
+        last = kind
+    return "".join(parts)
 
 
-def _row(page: Page, cell: int) -> int:
-    """The element that holds a table cell; -1 for a cell of several blocks, as layout tables have them."""
-    alone = page.nodes[cell, N_B1] - page.nodes[cell, N_B0] == 1
-    return int(page.nodes[cell, N_PARENT]) if cell and alone else -1
+def _wholes(page: Page, seen: Outline, taken: np.ndarray) -> np.ndarray:
+    """All blocks of the listings and data tables of which more than half the words are taken, none of the others'."""
+    whole, taken = np.isin(page.nodes[:, N_TAG], _LISTINGS), taken.copy()
+    whole[list(seen.tables)] = True
+    words = page.blocks[:, WORDS].astype(np.int64) + 1
+    all_, have = (np.concatenate(([0], np.cumsum(x))) for x in (words, words * taken))
+    first, last = page.nodes[:, N_B0], page.nodes[:, N_B1]
+    all_, have = all_[last] - all_[first], have[last] - have[first]
+    for node in np.flatnonzero(whole & (have > 0) & (have < all_)).tolist():
+        taken[first[node] : last[node]] = 2 * have[node] > all_[node]
+    return taken
 
 
-def _mark(page: Page, above: np.ndarray, b: int, flags: int, markdown: bool) -> str:
-    """What a line begins with."""
-    if flags & PREFORMATTED:
-        return ""
-    if flags & HEADING:
-        return "#" * _HEADINGS[int(page.nodes[above[2], N_TAG])] + " " if markdown else ""
-    mark = "> " if markdown and flags & QUOTE else ""
-    return mark + "- " if above[1] and int(page.nodes[above[1], N_B0]) == b else mark
+class _Writer:
+    """One page's blocks, in their order, as pieces (kind, text): item, quote, or anything else."""
 
+    def __init__(self, page: Page, data: bytes, taken: np.ndarray, seen: Outline, markdown: bool):
+        self.page, self.data, self.taken, self.seen, self.markdown = page, data, taken, seen, markdown
+        self.text_of = page.text.tobytes()
+        self.depths: dict[int, int] = {0: 0}  # list item -> how deep; 0 where it has no marker
 
-def _headed(lines: list[str]) -> Iterator[str]:
-    """A rule below the first row of each table, which Markdown asks for."""
-    inside = False
-    for line in lines:
-        yield line
-        bars = line.startswith("| ")
-        if bars and not inside:
-            yield "|" + " --- |" * (line.count(" | ") + 1)
-        inside = bars
+    def pieces(self) -> Iterator[tuple[str, str]]:
+        """Every line, table and listing that is taken."""
+        chosen = np.flatnonzero(self.taken)
+        nodes = self.page.blocks[chosen, NODE]
+        above, flags = self.seen.above[nodes].tolist(), self.page.nodes[nodes, N_FLAGS].tolist()
+        done = -1  # the end of the last table or listing
+        for b, up, flag in zip(chosen.tolist(), above, flags, strict=True):
+            if b < done:
+                continue
+            if flag & PREFORMATTED:
+                done = max(b + 1, int(self.page.nodes[up[IN_CODE], N_B1]))
+                yield "listing", self._listing(up, range(b, done))
+            elif flag & CELL and up[IN_TABLE] in self.seen.tables:
+                done = int(self.page.nodes[up[IN_TABLE], N_B1])
+                yield "table", self._table(self.seen.tables[up[IN_TABLE]])
+            else:
+                yield self._line(b, up, bool(flag & HEADING))
+
+    def _text(self, b: int) -> str:
+        """A block's text; inline code between backticks in Markdown."""
+        text = self.text_of[self.page.blocks[b, T0] : self.page.blocks[b, T1]].decode("utf-8", "replace")
+        return text.replace(_MARK * 2, "").replace(_MARK, "`" if self.markdown else "") if _MARK in text else text
+
+    def _line(self, b: int, up: list[int], heading: bool) -> tuple[str, str]:
+        """A paragraph, heading or list item."""
+        text = self._text(b)
+        if "\n" in text and text[0] == text[-1] == "`" and text.count("`") == 2:
+            return "listing", self._fenced(text[1:-1], "")
+        if heading:
+            self.depths.setdefault(up[IN_ITEM], 0)
+            level = _LEVELS[int(self.page.nodes[up[IN_HEADING], N_TAG])]
+            return "heading", f"{level} " + text.replace("\n", " ") if self.markdown else text
+        kind, mark, indent = self._item(up[IN_ITEM])
+        if not self.markdown:
+            return kind, mark + text
+        if up[IN_QUOTE]:
+            kind, mark, indent = "quote", "> " + mark, "> " + indent
+        return kind, mark + text.replace("\n", "\n" + indent)
+
+    def _item(self, item: int) -> tuple[str, str, str]:
+        """Kind, what a block in a list item begins with, and what its other lines begin with."""
+        new = item not in self.depths
+        if new:
+            self.depths[item] = self._depth_above(item) + 1
+        depth = self.depths[item]
+        indent = " " * 4 * depth if self.markdown else ""
+        if new:
+            return "item", indent[4:] + self._marker(item), indent
+        return "line", indent, indent
+
+    def _depth_above(self, item: int) -> int:
+        """How deep the item is in items that have a marker."""
+        while item := int(self.seen.above[self.page.nodes[item, N_PARENT], IN_ITEM]):
+            if depth := self.depths.get(item, 0):
+                return depth
+        return 0
+
+    def _marker(self, item: int) -> str:
+        parent = int(self.page.nodes[item, N_PARENT])
+        if self.page.nodes[parent, N_TAG] != TAG["ol"]:
+            return "- "
+        first = _START.search(self._tag(parent))
+        return f"{int(self.seen.above[item, PLACE]) + (int(first[1]) if first else 1) - 1}. "
+
+    def _tag(self, node: int) -> bytes:
+        """Source of an element's start tag."""
+        end = int(self.page.nodes[node, N_POS])
+        return self.data[max(0, self.data.rfind(b"<", 0, end)) : end]
+
+    def _listing(self, up: list[int], blocks: range) -> str:
+        """Code as it is; line numbers beside it are left out."""
+        texts = [self._text(b) for b in blocks if self.taken[b]]
+        text = "\n".join(t for t in texts if not (up[IN_CELL] and _GUTTER.fullmatch(t)))
+        if not self.markdown or not text:
+            return text
+        return self._fenced(text, self._language(up[IN_CODE]))
+
+    @staticmethod
+    def _fenced(text: str, language: str) -> str:
+        fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
+        return f"{fence}{language}\n{text}\n{fence}"
+
+    def _language(self, node: int) -> str:
+        """The programming language that classes of the listing, of `code` in it or of what is around it name."""
+        inner = _CODE_TAG.match(self.data, int(self.page.nodes[node, N_POS]))
+        tags = (inner[0] if inner else b"", self._tag(node), self._tag(int(self.page.nodes[node, N_PARENT])))
+        found = next((said for tag in tags if (said := _LANGUAGE.search(tag))), None)
+        return found[1].decode().lower() if found else ""
+
+    def _table(self, rows: list[list[int]]) -> str:
+        """A data table, rows without text left out; Markdown takes the first row for the head."""
+        lines = [cells for row in grid(rows, self._tag) if any(cells := [self._cell(cell) for cell in row])]
+        if not self.markdown:
+            return "\n".join(" | ".join(cells).strip(" |") for cells in lines)
+        width = max(map(len, lines))
+        shown = ["| " + " | ".join(cells + [""] * (width - len(cells))) + " |" for cells in lines]
+        return "\n".join([shown[0], "|" + " --- |" * width, *shown[1:]])
+
+    def _cell(self, cell: int) -> str:
+        blocks = range(self.page.nodes[cell, N_B0], self.page.nodes[cell, N_B1]) if cell else ()
+        text = " ".join(self._text(b).replace("\n", " ") for b in blocks if self.taken[b])
+        return text.replace("|", r"\|") if self.markdown else text

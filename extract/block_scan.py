@@ -12,27 +12,23 @@ import numba
 import numpy as np
 
 from extract.block_attributes import attributes, class_tokens, linked_types
-from extract.block_bytes import annotation, balanced, comment_end, contains, end_tag, find, is_letter, step
+from extract.block_bytes import comment_end, contains, end_tag, find, is_letter, step
 from extract.block_nodes import (
-    ALT0,
-    ALT1,
     ATTRIBUTE_STATE,
     BODY,
     BR,
+    CODE_TAG,
     CONT0,
     CONT1,
     DEPTH,
-    FALLBACK,
-    FORMULA_TWIN,
     HAS_HREF,
     HR,
     HTML,
     IFRAME,
     IMG,
     INPUT,
+    KBD,
     LINK_DEPTH,
-    MATH,
-    MATH_END,
     MAX_ABOUT,
     MAX_BLOCKS,
     MAX_NODES,
@@ -47,6 +43,7 @@ from extract.block_nodes import (
     NOFRAMES,
     PROP0,
     PROP1,
+    SAMP,
     SCAN_STATE,
     SCRIPT,
     SELF_CLOSING,
@@ -55,13 +52,12 @@ from extract.block_nodes import (
     STYLE,
     SVG,
     TAG_FLAGS,
-    TEX_CLASS,
     TEXTAREA,
     TITLE,
     TOKEN0,
+    TT,
     TYPE0,
     TYPE1,
-    UNBALANCED,
     A,
     B,
     Page,
@@ -87,6 +83,8 @@ from extract.block_text import (
     ASCII,
     BLOCK_COLUMNS,
     BREAK,
+    CODE_ON,
+    CODE_WAITS,
     IN_WORD,
     LINK,
     LINKS,
@@ -95,12 +93,12 @@ from extract.block_text import (
     N_INPUTS,
     OUT,
     PRE,
-    SPACE,
     START,
     STRONG_ON,
     TITLE0,
     TITLE1,
     character,
+    code_ends,
     flush,
     text,
 )
@@ -157,14 +155,14 @@ def _scan(  # type: ignore[no-untyped-def]
             state[N_TOKENS] = state[TOKEN0]
         if closing:
             if kind == INLINE:
-                _close_inline(tag, state)
+                _close_inline(tag, state, out)
             elif kind == BLOCK:
                 flush(out, state, block, blocks, i)
                 close_element(tag, name, state, tree)
         elif kind == VOID:
             _void(tag, data, i, says, blocks, about, sink)
-        elif kind == SKIP or says[FORMULA_TWIN]:
-            i = _skip(tag, name, length, kind, data, i, says, about, absent, sink)
+        elif kind == SKIP:
+            i = _skip(tag, name, length, data, i, says, about, absent, state)
         elif kind == INLINE:
             _open_inline(tag, says, state, block)
         else:
@@ -215,9 +213,11 @@ def _no_element(data, i, n, sink):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _close_inline(tag, state):  # type: ignore[no-untyped-def]
+def _close_inline(tag, state, out):  # type: ignore[no-untyped-def]
     if tag == A:
         state[LINK] = 0
+    elif tag in (CODE_TAG, KBD, SAMP, TT):
+        code_ends(out, state)
     elif tag in (STRONG_TAG, B):
         state[STRONG_ON] = 0
 
@@ -231,6 +231,8 @@ def _open_inline(tag, says, state, block):  # type: ignore[no-untyped-def]
         state[LINK] = 0
     elif tag in (STRONG_TAG, B):
         state[STRONG_ON], state[STRONG_DEPTH] = 1, state[DEPTH]
+    elif tag in (CODE_TAG, KBD, SAMP, TT) and not state[PRE] and not state[CODE_ON]:
+        state[CODE_WAITS] = 1
 
 
 @numba.njit(cache=True, nogil=True)
@@ -259,8 +261,6 @@ def _void(tag, data, i, says, blocks, about, sink):  # type: ignore[no-untyped-d
         flush(out, state, block, blocks, i)
     elif tag == IMG:
         state[N_IMAGES] += 1
-        if says[TEX_CLASS] and not says[FALLBACK] and says[ALT1] > says[ALT0]:
-            _formula(data, says[ALT0], says[ALT1], sink)
     elif tag == INPUT:
         state[N_INPUTS] += 1
     elif tag == META:
@@ -275,20 +275,11 @@ def _void(tag, data, i, says, blocks, about, sink):  # type: ignore[no-untyped-d
 
 
 @numba.njit(cache=True, nogil=True)
-def _skip(tag, name, length, kind, data, i, says, about, absent, sink):  # type: ignore[no-untyped-def]
+def _skip(tag, name, length, data, i, says, about, absent, state):  # type: ignore[no-untyped-def]
     """An element, started before i, whose content is not the page's text; returns where it ends."""
-    _, state, _, _, _ = sink
-    n, alt = len(data), says[ALT1] > says[ALT0]
-    if (says[SELF_CLOSING] and tag in (SVG, MATH)) or (tag == MATH and not alt and i < state[MATH_END]):
+    n = len(data)
+    if says[SELF_CLOSING] and tag == SVG:
         return i
-    if tag == MATH and alt:
-        _formula(data, says[ALT0], says[ALT1], sink)
-    elif kind == INLINE:
-        if state[UNBALANCED]:
-            return i
-        end = balanced(data, i, n, name, length)
-        state[UNBALANCED] = end == n
-        return i if end == n else end
     end = n if absent[tag] else end_tag(data, i, n, name, length)
     if end == n:
         absent[tag] = True
@@ -296,31 +287,6 @@ def _skip(tag, name, length, kind, data, i, says, about, absent, sink):  # type:
         return n if raw else i
     if tag == TITLE and state[TITLE1] == 0:
         state[TITLE0], state[TITLE1] = i, end
-    elif tag == SCRIPT and contains(data, says[TYPE0], says[TYPE1], b"math/tex"):
-        _formula(data, i, end, sink)
-    elif tag == MATH and not alt:
-        t0, t1 = annotation(data, i, end)
-        if t1 == t0:  # its letters and numbers are read as text; maths inside it are not searched again
-            state[MATH_END] = end
-            return i
-        _formula(data, t0, t1, sink)
     elif tag == SCRIPT and contains(data, says[TYPE0], says[TYPE1], b"ld+json"):
         state[N_ABOUT] = linked_types(data, i, end, about, state[N_ABOUT])
     return find(data, end, n, 62) + 1
-
-
-@numba.njit(cache=True, nogil=True)
-def _formula(data, i, end, sink):  # type: ignore[no-untyped-def]
-    """A formula's TeX between dollar signs."""
-    out, state, block, ascii_class, _ = sink
-    if (state[START] < 0 and state[SPACE] == 0) or state[PRE]:
-        state[SPACE] = 0
-    while i < end and data[i] <= 32:
-        i += 1
-    while end > i and data[end - 1] <= 32:
-        end -= 1
-    if i < end:
-        character(36, out, state, block, ascii_class)
-        text(data, i, end, *sink)
-        state[SPACE] = 0
-        character(36, out, state, block, ascii_class)

@@ -17,13 +17,13 @@ _INLINE += " small span strike strong sub sup time tt u var slot output picture"
 _INLINE += (
     " mi mn mo mtext mrow mfrac msup msub msubsup msqrt mroot mover munder munderover mstyle semantics mspace mpadded"
 )
-_INLINE += " menclose mphantom merror ms mtable mtr mtd"
+_INLINE += " menclose mphantom merror ms mtable mtr mtd math"
 _BLOCK = "html body div p h1 h2 h3 h4 h5 h6 ul ol li dl dt dd table thead tbody tfoot tr td th caption pre blockquote"
 _BLOCK += " article section main nav aside header footer figure figcaption address form fieldset legend details summary"
 _BLOCK += " center button select optgroup option hgroup search dialog dir menu colgroup listing xmp"
 _BLOCK += " audio video canvas object noscript"
 _VOID = "head area base br col embed hr img input link meta param source track wbr basefont bgsound frame keygen"
-_SKIP = "script style template svg iframe textarea title annotation annotation-xml math noframes noembed"
+_SKIP = "script style template svg iframe textarea title annotation annotation-xml noframes noembed"
 
 
 def _names() -> dict[str, int]:
@@ -45,8 +45,6 @@ ATTRIBUTES: tuple[str, ...] = (
     "hidden",
     "aria-hidden",
     "href",
-    "alt",
-    "alttext",
 )
 ATTRIBUTES += ("type", "property", "name", "content")
 ATTRIBUTE = {name: i + 1 for i, name in enumerate(ATTRIBUTES)}

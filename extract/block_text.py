@@ -16,7 +16,9 @@ from extract.block_tags import FNV_BASIS, FNV_PRIME, look
 BLOCK_COLUMNS = 23
 # the scanner's state between runs of text
 (OUT, SPACE, BREAK, START, IN_WORD, LINK, STRONG_ON, PRE, N_BLOCKS, NOW, N_IMAGES, N_INPUTS, TITLE0, TITLE1) = range(14)
+CODE_WAITS, CODE_ON = 14, 15
 STATE_SIZE = 16
+CODE_MARK = 127  # in the text before and after inline code; no page's text has this byte
 SPACES, WORD, DIGIT, UPPERCASE, COMMA, ENDER, SYMBOL, PUNCT, IDEOGRAPH, DROP = range(10)
 
 
@@ -105,6 +107,10 @@ def _put(code: int, kind: int, out: np.ndarray, state: np.ndarray, block: np.nda
         block[LINK_CHARS] += state[LINK]
     state[SPACE] = 0
     state[BREAK] = 0
+    if state[CODE_WAITS] > 0:
+        out[p] = CODE_MARK
+        p += 1
+        state[CODE_WAITS], state[CODE_ON] = 0, 1
     if code < 0x80:
         out[p] = code
         p += 1
@@ -320,7 +326,7 @@ def text(
                     character(code, out, state, block, ascii_class)
                 i += taken
                 continue
-        if 97 <= c <= 122 and state[IN_WORD] == 1:  # the most of most text: a word goes on
+        if 97 <= c <= 122 and state[IN_WORD] == 1 and state[CODE_WAITS] == 0:  # the most of most text: a word goes on
             i = _letters(data, i, end, out, state, block)
             if i < end and 97 <= data[i] <= 122:
                 return  # no room
@@ -335,11 +341,21 @@ def text(
 
 
 @numba.njit(cache=True, nogil=True)
+def code_ends(out: np.ndarray, state: np.ndarray) -> None:
+    """Inline code ends here, or was empty."""
+    if state[CODE_ON] > 0 and state[OUT] < len(out):
+        out[state[OUT]] = CODE_MARK
+        state[OUT] += 1
+    state[CODE_WAITS], state[CODE_ON] = 0, 0
+
+
+@numba.njit(cache=True, nogil=True)
 def flush(out: np.ndarray, state: np.ndarray, block: np.ndarray, blocks: np.ndarray, position: int) -> None:
     """End the block that is being read, if it has text, and make it a row of `blocks`."""
     state[IN_WORD] = 0
     state[SPACE] = 0
     state[BREAK] = 0
+    code_ends(out, state)
     if state[START] >= 0:
         end = state[OUT]
         while end > state[START] and out[end - 1] <= 32:

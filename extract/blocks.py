@@ -22,7 +22,14 @@ def extract_blocks(html: str, favour: str = "default", markdown: bool = False) -
     """
     data = html.encode("utf-8", "replace")
     page = scan(data)
-    return render(page, chosen(page, log_odds(page, data, shipped()), BIAS[favour]), markdown)
+    return render(page, data, chosen(page, log_odds(page, data, shipped()), BIAS[favour]), markdown)
+
+
+def render_all(html: str, markdown: bool = False) -> str:
+    """All text of a page, nothing left out: what other engines choose, as HTML, in the form that we write."""
+    data = html.encode("utf-8", "replace")
+    page = scan(data)
+    return render(page, data, np.ones(len(page.blocks), np.bool_), markdown)
 
 
 def log_odds(page: Page, data: bytes, model: Model) -> np.ndarray:

@@ -39,6 +39,7 @@ class Settings:
     language: str = "any"
     engine: str = "trafilatura"
     favour: str = "default"
+    format: str = "text"
     dump: str | None = None
     prefilter_threshold: float = 0.05
     max_html_bytes: int = 10_000_000
@@ -175,13 +176,17 @@ def _from_record(record: Record, settings: Settings) -> dict[str, Any]:
 def _about(page: Page, found: Rights, settings: Settings) -> dict[str, Any]:
     return {
         "charset": page.charset,
-        "extractor": settings.engine if settings.favour == "default" else f"{settings.engine}:{settings.favour}",
+        "extractor": ":".join((settings.engine, *_unusual(settings))),
         "html_bytes": len(page.raw),
         "html_lang": found.html_lang,
         "robots": found.robots,
         "tdm_reservation": found.tdm_reservation,
         "license": found.license,
     }
+
+
+def _unusual(settings: Settings) -> list[str]:
+    return [said for said in (settings.favour, settings.format) if said not in ("default", "text")]
 
 
 def _check_type(record: Record) -> None:
@@ -260,7 +265,7 @@ def _prefilter(page: Page, settings: Settings) -> None:
 
 def _extracted(html: str, settings: Settings) -> engines.Extracted:
     try:
-        extracted = engines.extract(html, settings.engine, settings.favour)
+        extracted = engines.extract(html, settings.engine, settings.favour, settings.format == "markdown")
     except engines.TooDeep as deep:
         raise Rejected("extract", "too_deep", float(deep.depth), float(engines.MAX_DEPTH)) from deep
     except MemoryError as error:

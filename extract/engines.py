@@ -1,6 +1,7 @@
 """Extraction engines: HTML to the text that a reader came for. None keeps anything between two pages.
 
-An engine is a function (html, favour) -> text; another one is an entry in ENGINES.
+An engine is a function (html, favour, markdown) -> text; another one is an entry in ENGINES. Formulas are TeX before
+any engine sees the page (`extract/formulas.py`).
 """
 
 import re
@@ -11,6 +12,8 @@ from html import unescape
 import numba
 import numpy as np
 
+from extract.formulas import spelled
+
 MAX_DEPTH = 1000  # nested elements; resiliparse's main content takes 15 ms at 1,000, 1 s at 8,000, minutes at 100,000
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
@@ -19,7 +22,7 @@ _TITLE = re.compile(r"<title(?:\s[^>]{0,500})?>([^<]{0,2000})", re.I)
 
 @dataclass(frozen=True, slots=True)
 class Extracted:
-    """`text`: paragraphs, one a line, without blank lines. `title`: the page's `<title>`, "" when there is none."""
+    """`text`: paragraphs, one a line, blank lines in code alone; or Markdown. `title`: of `<title>`, "" for none."""
 
     text: str
     title: str
@@ -33,12 +36,13 @@ class TooDeep(ValueError):
         self.depth = depth
 
 
-def _trafilatura(html: str, favour: str) -> str:
+def _trafilatura(html: str, favour: str, markdown: bool) -> str:
     """trafilatura without comments and with tables. `deduplicate` is off: it carries state from page to page."""
     from trafilatura import extract
 
     text = extract(
         html,
+        output_format="markdown" if markdown else "txt",
         fast=favour == "fast",
         favor_precision=favour == "precision",
         favor_recall=favour == "recall",
@@ -47,38 +51,49 @@ def _trafilatura(html: str, favour: str) -> str:
         deduplicate=False,
         with_metadata=False,
     )
-    return text or ""
+    return (text or "") if markdown else _squeezed(text or "")
 
 
-def _resiliparse(html: str, favour: str) -> str:
-    """resiliparse's main content without users' comments; `favour` recall takes all of the page's text."""
+def _resiliparse(html: str, favour: str, markdown: bool) -> str:
+    """resiliparse's main content without users' comments; `favour` recall takes all of the page's text.
+
+    It writes no Markdown: its minimal HTML (headings, lists, code; no tables) is rendered as ours is.
+    """
     from resiliparse.extract.html2text import extract_plain_text
 
     if (found := depth(html)) > MAX_DEPTH:
         raise TooDeep(found)
-    return str(
-        extract_plain_text(
-            html,
-            preserve_formatting=True,
-            main_content=favour != "recall",
-            list_bullets=True,
-            alt_texts=False,
-            links=False,
-            form_fields=False,
-            noscript=False,
-            comments=False,
-        )
+    text = extract_plain_text(
+        html,
+        preserve_formatting="minimal_html" if markdown else True,
+        main_content=favour != "recall",
+        list_bullets=True,
+        alt_texts=False,
+        links=False,
+        form_fields=False,
+        noscript=False,
+        comments=False,
     )
+    if not markdown:
+        return _squeezed(text)
+    from extract.blocks import render_all
+
+    return render_all(text, True)
 
 
-def _blocks(html: str, favour: str) -> str:
+def _squeezed(text: str) -> str:
+    """Without blank lines."""
+    return "\n".join(line for line in clean(text).split("\n") if line)
+
+
+def _blocks(html: str, favour: str, markdown: bool) -> str:
     """Our learned block classifier (`extract/blocks.py`)."""
     from extract.blocks import extract_blocks
 
-    return extract_blocks(html, favour)
+    return extract_blocks(html, favour, markdown)
 
 
-ENGINES: dict[str, Callable[[str, str], str]] = {
+ENGINES: dict[str, Callable[[str, str, bool], str]] = {
     "trafilatura": _trafilatura,
     "resiliparse": _resiliparse,
     "blocks": _blocks,
@@ -86,21 +101,20 @@ ENGINES: dict[str, Callable[[str, str], str]] = {
 LIBRARIES = ("trafilatura", "lxml", "resiliparse")  # the distributions whose release shapes texts
 
 
-def extract(html: str, engine: str, favour: str = "default") -> Extracted:
+def extract(html: str, engine: str, favour: str = "default", markdown: bool = False) -> Extracted:
     """Text and title of a page by the engine of that name. `favour`: precision, default, recall or fast.
 
     The answer depends on these arguments alone. Raises KeyError for an unknown engine, TooDeep, and what the engine
     raises on hostile input.
     """
     html = _SURROGATES.sub("\ufffd", html)
-    return Extracted(clean(ENGINES[engine](html, favour)), title_of(html))
+    return Extracted(clean(ENGINES[engine](spelled(html), favour, markdown)), title_of(html))
 
 
 def clean(text: str) -> str:
-    """One paragraph a line: no blank lines, no trailing blanks, no control characters, no surrogates."""
+    """Without blanks at ends of lines, blank lines at both ends, control characters and surrogates."""
     text = _CONTROLS.sub("", _SURROGATES.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n")))
-    lines = (line.rstrip() for line in text.split("\n"))
-    return "\n".join(line for line in lines if line)
+    return "\n".join(line.rstrip() for line in text.split("\n")).strip("\n")
 
 
 def title_of(html: str) -> str:
@@ -109,12 +123,11 @@ def title_of(html: str) -> str:
     return " ".join(_CONTROLS.sub("", _SURROGATES.sub("", unescape(found[1]))).split()) if found else ""
 
 
-def warm(engine: str, favour: str = "default") -> None:
+def warm(engine: str, favour: str = "default", markdown: bool = False) -> None:
     """Import and run the engine once, so that a first page's time is its own."""
     body = "<p>" + "Ein Satz, der lang genug ist, um als Text zu gelten. " * 10 + "</p>"
-    extract(
-        f"<html lang=de><head><title>a</title></head><body><article>{body * 3}</article></body></html>", engine, favour
-    )
+    html = f"<html lang=de><head><title>a</title></head><body><article>{body * 3}</article></body></html>"
+    extract(html, engine, favour, markdown)
 
 
 # names of elements that are never nested in themselves: void, or closed by the next one of their kind

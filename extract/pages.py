@@ -27,7 +27,7 @@ _ROWS, _TEXT = 2048, 32 << 20  # a table is yielded at so many rows or character
 
 
 @stage(
-    version=2,
+    version=3,
     libraries=(*engines.LIBRARIES, "isal", "brotli", "lz4", "backports.zstd", "pyarrow"),
     outputs={"part": PAGES, "rejects": REJECTS, "records": RECORDS},
 )
@@ -37,6 +37,7 @@ def pages(
     language: str = "any",
     engine: Literal["trafilatura", "resiliparse", "blocks"] = "trafilatura",
     favour: Literal["default", "precision", "recall", "fast"] = "default",
+    format: Literal["text", "markdown"] = "text",
     dump: str | None = None,
     prefilter_threshold: Annotated[float, Range(0, 1)] = 0.05,
     timeout: Annotated[float, Range(0.1)] = 30.0,
@@ -55,14 +56,15 @@ def pages(
     rows call it), `start`, `end` (bytes; null: to the end), `copy` (see `extract.sources.list_chunks`). WARC, ARC, WET,
     Parquet and JSON lines.
     `language`: ISO 639-1 (else 639-3) of the pages wanted, "any" for all: others go before extraction where their
-    tag-stripped bytes have a probability of it below `prefilter_threshold`. `engine`, `favour`: how text is found.
+    tag-stripped bytes have a probability of it below `prefilter_threshold`. `engine`, `favour`: how text is found,
+    `format`: how headings, lists, tables and code are written (formulas are TeX in both).
     `dump`: the crawl's name where neither file name nor warcinfo tells. `timeout`: seconds a page may take, `memory`:
     bytes of RSS of the extracting child; what passes them is killed and rejected. `max_html_bytes`: of a page,
     `max_undecodable`: share of its characters that may be undecodable, `keep_truncated`: use pages that were cut.
     `*_column`: where tables keep what ("metadata.url" looks into a struct); their text is taken as it is.
     """
     settings = Settings(
-        language, engine, favour, dump, prefilter_threshold, max_html_bytes, max_undecodable, keep_truncated
+        language, engine, favour, format, dump, prefilter_threshold, max_html_bytes, max_undecodable, keep_truncated
     )
     columns = Columns(text_column, url_column, id_column, date_column)
     for place in places(source):
@@ -151,7 +153,7 @@ def warm(settings: Settings, kind: str) -> None:
     """Load what the first page would wait for."""
     if kind != "warc":
         return
-    engines.warm(settings.engine, settings.favour)
+    engines.warm(settings.engine, settings.favour, settings.format == "markdown")
     if settings.language != "any":
         from extract.prefilter import prefilter
 

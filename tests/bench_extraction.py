@@ -146,7 +146,7 @@ def out_of_fold(data: Path) -> dict[str, str]:
     cases = examples(data)
     odds = Trainer(cases).out_of_fold()
     return {
-        f"{case.page.source}/{case.page.name}": render(case.scan, chosen(case.scan, z, 0.0))
+        f"{case.page.source}/{case.page.name}": render(case.scan, case.data, chosen(case.scan, z, 0.0))
         for case, z in zip(cases, odds, strict=True)
     }
 

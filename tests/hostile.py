@@ -62,7 +62,7 @@ def pages_work(task, first, guilty, begin):
     return pages.work(task, first, guilty, begin)
 
 
-def mad(html: str, favour: str) -> str:
+def mad(html: str, favour: str, markdown: bool) -> str:
     for word in ("spin", "die=SIGSEGV", "exit=5", "eat=900", "raise=no good"):
         if f"[{word}]" in html:
             act(word)

@@ -11,7 +11,6 @@ from extract.block_features import N_FEATURES, features, groups
 from extract.block_gold import block_texts, load, overlap, word_f1, words
 from extract.block_model import Forest, choose, score, shipped
 from extract.block_nodes import MAX_BLOCKS, MAX_OPEN, N_B0, N_B1, N_DEPTH, N_PARENT
-from extract.block_render import render
 from extract.block_scan import scan
 from extract.block_text import LINK_WORDS, NODE, T0, T1, WORDS
 from extract.blocks import extract_blocks
@@ -19,11 +18,6 @@ from extract.blocks import extract_blocks
 
 def texts(html: str) -> list[str]:
     return block_texts(scan(html.encode()))
-
-
-def everything(html: str, markdown: bool = False) -> str:
-    page = scan(html.encode())
-    return render(page, np.ones(len(page.blocks), np.bool_), markdown)
 
 
 @pytest.mark.parametrize(
@@ -68,35 +62,6 @@ def test_blocks_as_browsers_see_them(html: str, blocks: list[str]) -> None:
 
 
 _TEX = '<annotation encoding="application/x-tex">\\frac{1}{2}</annotation>'
-
-
-@pytest.mark.parametrize(
-    ("html", "text"),
-    [
-        ('x <script type="math/tex">a^2</script> y', "x $a^2$ y"),
-        (f"<p>x <math><semantics><mi>q</mi>{_TEX}</semantics></math> y", "x $\\frac{1}{2}$ y"),
-        ('<math alttext="x&lt;1"><mi>x</mi></math>.', "$x<1$."),
-        ("<p>a <math><mi>x</mi><mo>=</mo><mn>1</mn></math> b", "a x=1 b"),
-        ('E <img class="tex" alt="mc^2"> e', "E $mc^2$ e"),
-        ('<span class="katex-html" aria-hidden="true"><span>a</span><span>b</span></span>c', "c"),
-        ("<table><tr><th>a<th>b<tr><td>1<td>2</table>", "a | b\n1 | 2"),
-        ("<table><tr><td><p>a<p>b<td>c</table>", "a\nb\nc"),
-        ("<ul><li>a<p>b</ul>", "- a\nb"),
-        ("<h1>a</h1>b", "a\nb"),
-        ("<pre>def f():\n    return  1</pre>", "def f():\n    return  1"),
-    ],
-)  # fmt: skip
-def test_structure_in_plain_text(html: str, text: str) -> None:
-    assert everything(html) == text
-
-
-def test_structure_in_markdown() -> None:
-    html = (
-        "<h2>T</h2><ul><li>i</ul><blockquote>q</blockquote><pre>x  y</pre><table><tr><th>a<th>b<tr><td>1<td>2</table>"
-    )
-    assert everything(html, markdown=True).split("\n") == [
-        *("## T", "- i", "> q", "```", "x  y", "```", "| a | b |", "| --- | --- |", "| 1 | 2 |"),
-    ]
 
 
 def test_counts_of_a_block() -> None:

@@ -164,7 +164,7 @@ def test_titles(html, title):
 
 
 def test_clean():
-    assert clean("a  \r\n\n\n  b\t\n \nc\x00\x9fd\ud800") == "a\n  b\ncd\ufffd"
+    assert clean("a  \r\n\n\n  b\t\n \nc\x00\x9fd\ud800") == "a\n\n\n  b\n\ncd\ufffd"
 
 
 def test_an_unknown_engine():

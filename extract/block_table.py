@@ -1,0 +1,94 @@
+"""What is above each element, and which tables hold data and not a page's layout, as rows and columns of cells."""
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numba
+import numpy as np
+
+from extract.block_nodes import N_B0, N_B1, N_PARENT, N_TAG, Page
+from extract.block_tags import TAG, TAG_NAMES
+from extract.block_text import WORDS
+
+# what is nearest above an element, itself counted; its place among the items of its list
+IN_CELL, IN_ITEM, IN_HEADING, IN_CODE, IN_TABLE, IN_QUOTE, PLACE = range(7)
+_ABOVE = {
+    **dict.fromkeys(("td", "th"), IN_CELL), "li": IN_ITEM, **{f"h{k}": IN_HEADING for k in range(1, 7)},
+    **dict.fromkeys(("pre", "listing", "xmp"), IN_CODE), "table": IN_TABLE, "blockquote": IN_QUOTE,
+}  # fmt: skip
+_WANTED = np.array([_ABOVE.get(name, -1) for name in TAG_NAMES], np.int8)
+# what a table is surveyed for
+_LAYOUT, _FILLED, _BLOCKS, _COLUMNS, _LAST = range(5)
+_LAYOUT_TAGS = np.isin(TAG_NAMES, ("table", "h1", "h2", "h3", "h4", "form", "article", "section", "pre"))
+_SPAN = re.compile(rb"\s(colspan|rowspan)\s*=\s*[\"']?(\d{1,4})", re.I)
+_MOST_SPAN = 50
+
+
+class Outline(NamedTuple):
+    """`above` (nodes, 7) int32: nodes, 0 for none, and PLACE; `tables`: rows of cells by data table, both nodes."""
+
+    above: np.ndarray
+    tables: dict[int, list[list[int]]]
+
+
+def outline(page: Page) -> Outline:
+    """One look at the elements. Linear in their number."""
+    nodes = page.nodes
+    above, seen = _survey(nodes, _WANTED, _LAYOUT_TAGS)
+    words = np.concatenate(([0], np.cumsum(page.blocks[:, WORDS], dtype=np.int64)))
+    filled = np.maximum(seen[:, _FILLED], 1)
+    data = (nodes[:, N_TAG] == TAG["table"]) & (seen[:, _LAYOUT] == 0) & (seen[:, _COLUMNS] > 1) & (filled > 1)
+    data &= (seen[:, _BLOCKS] <= 1.5 * filled) & (words[nodes[:, N_B1]] - words[nodes[:, N_B0]] <= 50 * filled)
+    tables = {table: _rows(nodes, above, table, int(seen[table, _LAST])) for table in np.flatnonzero(data).tolist()}
+    return Outline(above, tables)
+
+
+@numba.njit(cache=True, nogil=True)
+def _survey(nodes: np.ndarray, wanted: np.ndarray, layout: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`above` of all nodes, and of tables: signs of layout in them, cells with text, blocks in cells, columns, end."""
+    above, seen = np.zeros((len(nodes), 7), np.int32), np.zeros((len(nodes), 5), np.int32)
+    children = np.zeros(len(nodes), np.int32)
+    for x in range(1, len(nodes)):
+        parent = nodes[x, N_PARENT]
+        above[x] = above[parent]
+        kind, table = wanted[nodes[x, N_TAG]], above[parent, IN_TABLE]
+        seen[table, _LAST] = x
+        seen[table, _LAYOUT] += layout[nodes[x, N_TAG]]
+        if kind >= 0:
+            above[x, kind] = x
+        if kind in (IN_CELL, IN_ITEM):
+            children[parent] += 1
+        if kind == IN_ITEM:
+            above[x, PLACE] = children[parent]
+        elif kind == IN_CELL:
+            seen[table, _COLUMNS] = max(seen[table, _COLUMNS], children[parent])
+            seen[table, _FILLED] += nodes[x, N_B1] > nodes[x, N_B0]
+            seen[table, _BLOCKS] += nodes[x, N_B1] - nodes[x, N_B0]
+    return above, seen
+
+
+def _rows(nodes: np.ndarray, above: np.ndarray, table: int, last: int) -> list[list[int]]:
+    rows: dict[int, list[int]] = {}
+    inside = slice(table + 1, last + 1)
+    cells = np.flatnonzero(above[inside, IN_CELL] == np.arange(table + 1, last + 1)) + table + 1
+    for cell, row in zip(cells.tolist(), nodes[cells, N_PARENT].tolist(), strict=True):
+        rows.setdefault(row, []).append(cell)
+    return list(rows.values())
+
+
+def grid(rows: list[list[int]], tag: Callable[[int], bytes]) -> list[list[int]]:
+    """Cells in their columns, 0 where another cell spans or none is; `tag`: source of an element's start tag."""
+    held: set[tuple[int, int]] = set()
+    lines: list[list[int]] = []
+    for r, row in enumerate(rows):
+        line: list[int] = []
+        for cell in row:
+            while (r, len(line)) in held:
+                line.append(0)
+            said = {name.lower(): min(int(n), _MOST_SPAN) for name, n in _SPAN.findall(tag(cell))}
+            wide, down = max(1, said.get(b"colspan", 1)), said.get(b"rowspan", 1)
+            held.update((r + i, len(line) + k) for i in range(1, down) for k in range(wide))
+            line += [cell] + [0] * (wide - 1)
+        lines.append(line)
+    return lines
