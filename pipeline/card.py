@@ -24,7 +24,7 @@ COLUMNS = {
     "quality": "the classifier's probability of the better class, 0 to 1; null where none ran",
     "license": "licence that the page itself links to, null if none",
     "duplicates": "documents of the crawl that this one stands for, itself among them (weight by it to undo dedup)",
-    "word_count": "words of the text as measured by the rules",
+    "word_count": "words of the text as measured by the rules, less the share that was cut out",
     "char_count": "characters of `text`",
     "pii_masked": "pieces of personal data masked in title and text",
 }
@@ -118,10 +118,18 @@ def _columns(schema: pa.Schema) -> str:
 
 def _duplicates(stats: dict[str, Any]) -> str:
     exact, near = (stats["duplicates"][n] for n in ("exact", "near"))
-    return (
+    said = (
         f"{exact['dropped']:,} exact copies and {near['dropped']:,} verified near duplicates were left out, each for a "
         "document that is kept; `duplicates` says how many a document stands for."
     )
+    if "url_dedup" in stats["duplicates"]:
+        said += f" So were {stats['duplicates']['url_dedup']['dropped']:,} other captures of the same addresses."
+    for name, cut in stats["cuts"].items():
+        said += (
+            f" Pieces that stand elsewhere before ({name}) were cut out of {cut['documents']:,} documents, "
+            f"{cut['characters']:,} characters, and {cut['dropped']:,} documents were dropped for them."
+        )
+    return said
 
 
 def _personal(stats: dict[str, Any]) -> str:

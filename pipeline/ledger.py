@@ -14,86 +14,110 @@ from pipeline.store import Out, Part, together
 KEPT = pa.schema([("id", pa.string()), ("row", pa.int64()), ("text_bytes", pa.int64())])
 
 
-@stage(version=3, outputs={"part": LEDGER, "kept": KEPT})
-def ledger(
-    pages: Part, verdicts: Part, exact: Part, near: Part, followed: list[Part], *, similarity: float = 0.8
-) -> Iterator[pa.Table | Out]:
-    """Every record of the shard exactly once: rejects, then dropped by rules, by exact dedup, by near dedup, or kept.
+# What a sidecar of duplicates says in the ledger: the rule, and the words for what a document was first a duplicate of.
+RULES = {
+    "url_dedup": ("duplicate_url", "same address as"),
+    "exact": ("duplicate_text", "same text as"),
+    "near": ("near_duplicate", "like"),
+}
 
-    `followed`: where exact copies of this shard belong whose document near dedup dropped. `duplicate_of` is always a
-    kept document: such a copy names the one that stayed, with their similarity, and says through which document.
-    `similarity` is the bound of near dedup (true Jaccard), written beside each similarity. Rows are in the order of
-    source and offset. Raises AssertionError when sidecars do not pair, when two stages drop one document, or when
-    the counts of input, kept and dropped do not add up.
+
+@stage(version=4, outputs={"part": LEDGER, "kept": KEPT})
+def ledger(
+    pages: Part,
+    verdicts: Part,
+    *sides: Part | list[Part],
+    names: tuple[str, ...] = ("exact", "near"),
+    similarity: float = 0.8,
+) -> Iterator[pa.Table | Out]:
+    """Every record of the shard exactly once: rejects, then dropped by rules, by deduplication step by step, or kept.
+
+    `sides`: sidecars of DUPLICATES or CUTS with their `names`, in the order in which they dropped documents; and lists,
+    what `dedup.follow` found. `duplicate_of` is always a kept document: what was a duplicate of a document that was
+    dropped later names the one that stayed (none, when that one was dropped for what was cut out of it), and says
+    through which. `similarity` is the bound of near dedup (true Jaccard), written beside each similarity. Rows are in
+    the order of source and offset. Raises AssertionError when sidecars do not pair, when two stages drop one document,
+    or when the counts of input, kept and dropped do not add up.
     """
-    fates = fate(verdicts, exact, near)
-    documents = _documents(pages, _settled(fates, followed), similarity)
+    aligned = [side for side in sides if isinstance(side, Part)]
+    fates = fate(verdicts, dict(zip(names, aligned, strict=True)), similarity)
+    followed = [part for side in sides if not isinstance(side, Part) for part in side]
+    documents = _documents(pages, _settled(fates, followed))
     rejects = pages.table(name="rejects")
     rows = pa.concat_tables([documents, _rejected(rejects)])
     order = pc.sort_indices(rows, sort_keys=[("source", "ascending"), ("offset", "ascending")])
     dropped = pc.sum(pc.equal(rows["verdict"], "dropped"), min_count=0).as_py()
-    kept = pc.sum(fates["kept"], min_count=0).as_py()
+    kept = pc.sum(fates["keep"], min_count=0).as_py()
     if rejects.num_rows + pages.rows() != kept + dropped:
         raise AssertionError(f"{pages.folder} shard {pages.index}: input records are not kept + dropped")
     yield rows.take(order)
     yield Out(_kept(pages, fates), name="kept")
 
 
-def fate(verdicts: Part, exact: Part, near: Part) -> pa.Table:
-    """Verdicts of the shard with `exact`/`near` (id of the kept document, else null), sizes and `kept`, row by row."""
-    judged = together((verdicts, ["keep", "stage", "rule", "value", "threshold", "detail"]))
-    for name, part in (("exact", exact), ("near", near)):
-        table = together((verdicts, []), (part, ["duplicate_of", "similarity", "cluster", "cluster_size"]))
-        for column in ("duplicate_of", "similarity", "cluster", "cluster_size"):
-            judged = judged.append_column(f"{name}_{column}", table[column])
-    dropped = [pc.invert(judged["keep"]), *[pc.is_valid(judged[f"{n}_duplicate_of"]) for n in ("exact", "near")]]
-    often = pc.greater(_total(dropped), 1)
-    if pc.any(often).as_py():
-        culprit = judged.filter(often)["id"][0]
-        raise AssertionError(f"{verdicts.folder} shard {verdicts.index}: two stages dropped document {culprit}")
-    return judged.append_column("kept", pc.equal(_total(dropped), 0))
+def fate(verdicts: Part, sides: dict[str, Part], similarity: float) -> pa.Table:
+    """Verdicts of the shard after every step, row by row, with `duplicate_of` and the bytes that are cut out."""
+    fates = together((verdicts, ["keep", "stage", "rule", "value", "threshold", "detail"]))
+    n = fates.num_rows
+    fates = fates.append_column("duplicate_of", pa.nulls(n, pa.string()))
+    cut_bytes = np.zeros(n, np.int64)
+    for name, part in sides.items():
+        said, gone = _reasons(name, together((verdicts, []), (part, None)), similarity)
+        twice = pc.and_(gone, pc.invert(fates["keep"]))
+        if pc.any(twice).as_py():
+            culprit = fates.filter(twice)["id"][0]
+            raise AssertionError(f"{verdicts.folder} shard {verdicts.index}: two stages dropped document {culprit}")
+        for column, value in said.items():
+            fates = _with(fates, column, pc.if_else(gone, value, fates[column]))
+        if "cut_bytes" in part.table().column_names:
+            cut_bytes += part.table()["cut_bytes"].to_numpy()
+    return fates.append_column("cut_bytes", pa.array(cut_bytes))
 
 
-def _total(flags: list[pa.ChunkedArray]) -> pa.ChunkedArray:
-    first, second, third = (flag.cast(pa.int8()) for flag in flags)
-    return pc.add(pc.add(first, second), third)
+def _reasons(name: str, side: pa.Table, similarity: float) -> tuple[dict, pa.ChunkedArray]:
+    """Columns of the ledger for what one sidecar drops, and what that is."""
+    nothing, keep, stage_ = pa.scalar(None, pa.float64()), pa.scalar(False), pa.scalar(name)
+    if "cuts" in side.column_names:
+        said = {column: side[column] for column in ("rule", "value", "threshold")}
+        return {"keep": keep, "stage": stage_, **said}, pc.invert(side["keep"])
+    said = {
+        "rule": pa.scalar(RULES[name][0]),
+        "value": nothing if name == "url_dedup" else side["similarity"],
+        "threshold": pa.scalar(similarity) if name == "near" else nothing,
+        "duplicate_of": side["duplicate_of"],
+    }
+    return {"keep": keep, "stage": stage_, **said}, pc.is_valid(side["duplicate_of"])
+
+
+def _with(table: pa.Table, name: str, column: pa.ChunkedArray) -> pa.Table:
+    return table.set_column(table.schema.get_field_index(name), name, column)
 
 
 def _settled(fates: pa.Table, followed: list[Part]) -> pa.Table:
-    """Fates in which `exact_duplicate_of` is a kept document; `exact_through` is the copy that near dedup dropped."""
+    """Fates whose duplicates name what they follow to. Later lists say more than earlier ones."""
     found = pa.concat_tables([FOLLOWED.empty_table(), *(part.table() for part in followed)]).combine_chunks()
     at = np.full(fates.num_rows, -1, np.int64)
     at[found["row"].to_numpy()] = np.arange(found.num_rows)
-    through = pc.if_else(pa.array(at >= 0), fates["exact_duplicate_of"], pa.scalar(None, pa.string()))
-    for name in ("duplicate_of", "similarity"):
-        place, moved = fates.schema.get_field_index(f"exact_{name}"), found[name].take(pa.array(at, mask=at < 0))
-        fates = fates.set_column(place, f"exact_{name}", pc.coalesce(moved, fates[f"exact_{name}"]))
-    return fates.append_column("exact_through", through)
+    moved, at = pa.array(at >= 0), pa.array(at, mask=at < 0)
+    words = pa.array([said for _, said in RULES.values()])
+    words = words.take(pc.index_in(fates["stage"], value_set=pa.array(list(RULES))))
+    through = pc.binary_join_element_wise(words, fates["duplicate_of"], " ")
+    fates = _with(fates, "detail", pc.if_else(moved, through, fates["detail"]))
+    fates = _with(fates, "duplicate_of", pc.if_else(moved, found["duplicate_of"].take(at), fates["duplicate_of"]))
+    similarity = pc.coalesce(found["similarity"].take(at), fates["value"])
+    return _with(fates, "value", pc.if_else(pc.equal(fates["stage"], "exact"), similarity, fates["value"]))
 
 
-def _documents(pages: Part, fates: pa.Table, similarity: float) -> pa.Table:
+def _documents(pages: Part, fates: pa.Table) -> pa.Table:
     """Ledger rows of the documents, in the order of the pages."""
     where = pages.table(["id", "url", "source", "offset"])
     if not where["id"].equals(fates["id"]):
         raise AssertionError(f"{pages.folder} shard {pages.index}: verdicts are not those of these pages")
-    exact, near = pc.is_valid(fates["exact_duplicate_of"]), pc.is_valid(fates["near_duplicate_of"])
-
-    def choose(by_exact: object, by_near: object, by_rule: pa.ChunkedArray) -> pa.ChunkedArray:
-        return pc.if_else(exact, by_exact, pc.if_else(near, by_near, by_rule))
-
-    nothing, nothing_said = pa.scalar(None, pa.float64()), pa.scalar(None, pa.string())
-    through = pc.binary_join_element_wise("same text as", fates["exact_through"], " ")
     columns = {
         **{name: where[name] for name in where.column_names},
-        "verdict": pc.if_else(fates["kept"], "kept", "dropped"),
-        "stage": choose("exact", "near", fates["stage"]),
-        "rule": choose("duplicate_text", "near_duplicate", fates["rule"]),
-        "value": choose(fates["exact_similarity"], fates["near_similarity"], fates["value"]),
-        "threshold": choose(nothing, pa.scalar(similarity), fates["threshold"]),
-        "detail": choose(through, nothing_said, fates["detail"]),
-        "duplicate_of": pc.coalesce(fates["exact_duplicate_of"], fates["near_duplicate_of"]),
+        **{name: fates[name] for name in ("stage", "rule", "value", "threshold", "detail", "duplicate_of")},
+        "verdict": pc.if_else(fates["keep"], "kept", "dropped"),
     }
-    return pa.table(columns, schema=LEDGER)
+    return pa.table({name: columns[name] for name in LEDGER.names}, schema=LEDGER)
 
 
 def _rejected(rejects: pa.Table) -> pa.Table:
@@ -106,7 +130,7 @@ def _rejected(rejects: pa.Table) -> pa.Table:
 
 def _kept(pages: Part, fates: pa.Table) -> pa.Table:
     sizes = [pc.binary_length(batch["text"]).fill_null(0) for batch in pages.batches(["text"])]
-    text_bytes = pa.chunked_array(sizes, pa.int32()).cast(pa.int64())
+    text_bytes = pc.subtract(pa.chunked_array(sizes, pa.int32()).cast(pa.int64()), fates["cut_bytes"])
     rows = pa.array(np.arange(fates.num_rows, dtype=np.int64))
     columns = {"id": fates["id"], "row": rows, "text_bytes": text_bytes}
-    return pa.table(columns, schema=KEPT).filter(fates["kept"])
+    return pa.table(columns, schema=KEPT).filter(fates["keep"])

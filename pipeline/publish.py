@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dedup.cuts import without
 from filters import pii as personal
 from filters.mend import mend
 from pipeline import samples, stats
@@ -107,8 +108,7 @@ def data(
     languages: list[Part],
     signals: list[Part],
     near: list[Part],
-    quality: list[Part] | None = None,
-    *,
+    *others: list[Part],
     pii: tuple[str, ...] = personal.KINDS,
     region: str = "DE",
     tag: str = personal.TAG,
@@ -116,6 +116,7 @@ def data(
 ) -> Iterator[pa.Table | Out]:
     """The rows of one file, in the order of the pages.
 
+    `others`: what the classifier measured, and what steps after near dedup cut out of the texts, in their order.
     `pii`: kinds of personal data to mask (`filters/pii.py`), none when empty. `region`: ISO 3166-1 country whose phone
     numbers are meant where the host's top-level domain names none. `tag`: what stands in their place. `mend_text`:
     undo mojibake first (`filters/mend.py`).
@@ -125,24 +126,42 @@ def data(
     totals: Counter = Counter()
     for r in sorted(ranges, key=lambda r: (r["shard"], r["first"])):
         i = r["shard"]
-        sidecars = _sidecars(languages[i], signals[i], near[i], quality[i] if quality else None)
+        sidecars = _sidecars(languages[i], signals[i], near[i], [other[i] for other in others])
         chosen = _chosen(ledgers[i], r["first"], r["last"])
         for rows in _rows(pages[i], sidecars, chosen):
-            yield _published(rows, totals, (pii, region, tag, mend_text))
+            yield _published(_left(rows), totals, (pii, region, tag, mend_text))
     yield Out(pa.table({"name": sorted(totals), "value": [totals[n] for n in sorted(totals)]}, TOTALS), name="totals")
 
 
-def _sidecars(languages: Part, signals: Part, near: Part, quality: Part | None) -> pa.Table:
+def _sidecars(languages: Part, signals: Part, near: Part, others: list[Part]) -> pa.Table:
+    """Columns to publish, and those of cutting steps as `cuts 0`, `left_ratio 0`, `cuts 1` ..."""
     wanted = [
         (languages, ["language", "script", "language_score"]),
         (signals, ["word_count"]),
         (near, ["cluster_size"]),  # with the exact copies of members
-        *([(quality, ["quality"])] if quality else []),
     ]
-    joined = together(*wanted)
-    if quality is None:
+    joined, number = together(*wanted), 0
+    for part in others:
+        table = together((languages, []), (part, None))
+        cutting = "cuts" in table.column_names
+        for name in ("cuts", "left_ratio") if cutting else ("quality",):
+            joined = joined.append_column(f"{name} {number}" if cutting else name, table[name])
+        number += cutting
+    if "quality" not in joined.column_names:
         joined = joined.append_column("quality", pa.nulls(joined.num_rows, pa.float64()))
     return joined
+
+
+def _left(rows: pa.Table) -> pa.Table:
+    """Texts and word counts after the cuts. Words in proportion: signals count them otherwise than deduplication."""
+    number = 0
+    while f"cuts {number}" in rows.column_names:
+        text = without(rows["text"].combine_chunks(), rows[f"cuts {number}"].combine_chunks())
+        count = pc.round(pc.multiply(rows["word_count"].cast(pa.float64()), rows[f"left_ratio {number}"]))
+        for name, column in (("text", text), ("word_count", count.cast(pa.int64()))):
+            rows = rows.set_column(rows.schema.get_field_index(name), name, column)
+        number += 1
+    return rows
 
 
 def _chosen(ledger: Part, first: int, last: int) -> pa.Table:
@@ -220,8 +239,8 @@ def corpus(
     languages: list[Part],
     exact: list[Part],
     near: list[Part],
-    contamination: list[Part] | None = None,
-    *,
+    *others: list[Part],
+    names: tuple[str, ...] = (),
     title: str = "Corpus",
     language: str = "",
     region: str = "DE",
@@ -229,6 +248,7 @@ def corpus(
 ) -> Iterator[Out]:
     """The folder people get: data and ledger (linked, not copied), `stats.json`, `README.md`, `report.html`.
 
+    `others`: shards of the optional steps that ran, with their `names`: contamination, url_dedup, spans, substrings.
     `title`, `language`: what the card calls it (language as ISO 639-1, else 639-3). `region`: as for `data`, for the
     samples of dropped pages in the report. `recipe`: JSON with "rules" (objects in the recipe's order) and "steps"
     (name: key); other plain values are printed too.
@@ -237,11 +257,12 @@ def corpus(
         yield Out.copy(f"data/train-{i:05d}-of-{len(data):05d}.parquet", part.shard("part"))
     for i, part in enumerate(ledgers):
         yield Out.copy(f"ledger/ledger-{i:05d}.parquet", part.shard("part"))
-    found = stats.count(data, ledgers, pages, verdicts, languages, exact, near, contamination, json.loads(recipe))
+    more = dict(zip(names, others, strict=True))
+    found = stats.count(data, ledgers, pages, verdicts, languages, exact, near, more, json.loads(recipe))
     shown = {
         "kept": samples.kept(data),
         "dropped": samples.dropped(ledgers, pages, region),
-        "hits": samples.hits(contamination, ledgers),
+        "hits": samples.hits(more.get("contamination"), ledgers),
     }
     size = sum(part.store.size(part.shard("part")) for part in data if part.store)
     yield Out.file("stats.json", json.dumps(found, indent=1, ensure_ascii=False).encode() + b"\n")

@@ -4,6 +4,9 @@
                       +-> fingerprints, signatures ----------------------------------^---------^           |
                       +-----------------------------------------> ledger --> layout --> data --> corpus <----+
 
+A recipe may switch on `url_dedup` before exact, and `spans` and `substrings` after near: these cut the texts of the
+documents that are left, and only when they are published, so nothing that is measured runs again for them.
+
 Measure once, decide cheaply, account for everything: a changed threshold runs `verdicts` and what follows, never
 extraction; scores are kept beside the documents; every record has one row in the ledger that says why.
 """
@@ -16,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from dedup import candidates, exact, follow, minhash, near
+from dedup import candidates, exact, follow, minhash, near, spans, substrings
 from dedup.order import check_policy
 from extract import demo, language, lid_embedded, pages, sources
 from filters import contamination, lines, quality, rules, signals, urls
@@ -43,8 +46,11 @@ SECTIONS: Mapping[str, Callable | tuple[Callable, ...]] = {
     "signals": signals.signals,
     "quality": (quality.quality_model, quality.quality),
     "decontaminate": (contamination.benchmark_index, contamination.benchmark_phrases, contamination.contamination),
+    "url_dedup": (exact.url_route, exact.exact_elect),
     "exact": (exact.exact_route, exact.exact_elect),
     "near": (minhash.signatures, candidates.near_route, candidates.near_links, near.near_gather, near.near_elect),
+    "spans": (spans.span_route, spans.span_join),
+    "substrings": (substrings.substring_route, substrings.substring_join),
     "publish": (publish.layout, publish.data),
 }
 COLUMNS = {
@@ -55,7 +61,7 @@ COLUMNS = {
     "quality": schema.QUALITY,
     "decontaminate": schema.CONTAMINATION,
 }
-OPTIONAL = ("clean", "quality", "decontaminate")
+OPTIONAL = ("clean", "quality", "decontaminate", "url_dedup", "spans", "substrings")
 ALWAYS = ("source", "extract", "identify", "exact", "near", "publish")
 
 
@@ -117,17 +123,27 @@ def build(c: Config, files: tuple[str, ...] | None) -> dict[str, Step]:
 
     # decide
     judged = add("verdicts", rules.verdicts, *sidecars, rules=c.rules)
-    same = _exact(c, docs, judged, _ranked(c, "exact", s), size, add)
-    alike = _near(c, docs, judged, same, _ranked(c, "near", s), size, add)
+    add("fingerprints", exact.fingerprints, docs)
+    left = [judged, *([_url(c, docs, judged, s, size, add)] if c.has("url_dedup") else [])]
+    same = _exact(c, docs, left, s, size, add)
+    alike = _near(c, docs, [*left, same], _ranked(c, "near", s), size, add)
+    left += [same, alike]
+    for name, cut_by in (("spans", _spans), ("substrings", _substrings)):
+        left += [cut_by(c, docs, left, s, size, add)] if c.has(name) else []
 
     # account and publish
     threshold = s["near_elect"].params["threshold"]
-    book = add("ledger", ledger.ledger, docs, judged, same, alike, _followed(same, alike, s, add), similarity=threshold)
+    decided = [s[name] for name in ("url_dedup", "exact", "near", "spans", "substrings") if name in s]
+    names = tuple(made.name for made in decided)
+    ends = _followed(decided, s, add)
+    book = add("ledger", ledger.ledger, docs, judged, *decided, *ends, names=names, similarity=threshold)
     cut = add("layout", publish.layout, whole(book), section="publish")
-    optional = [whole(scores)] if scores else []
+    cuts = [whole(s[name]) for name in ("spans", "substrings") if name in s]
+    optional = [*([whole(scores)] if scores else []), *cuts]
     beside = [whole(x) for x in (book, docs, tongue, measured, alike)]
     rows = add("data", publish.data, bucket(cut), *beside, *optional, section="publish")
-    beside = [whole(x) for x in (rows, book, docs, judged, tongue, same, alike, *([hits] if hits else []))]
+    beside = [whole(x) for x in (rows, book, docs, judged, tongue, same, alike)]
+    others = [name for name in ("contamination", "url_dedup", "spans", "substrings") if name in s]
     said = json.dumps(
         {"name": c.name, "rules": _explained(c), "steps": {k: v.key for k, v in s.items()}}, sort_keys=True
     )
@@ -136,6 +152,8 @@ def build(c: Config, files: tuple[str, ...] | None) -> dict[str, Step]:
         "corpus",
         publish.corpus,
         *beside,
+        *(whole(s[name]) for name in others),
+        names=tuple(others),
         title=f"Web corpus ({c.language})",
         language=c.language,
         region=region,
@@ -205,7 +223,7 @@ def _contamination(c: Config, docs: Step, add: Callable) -> Step:
     )
 
 
-def _ranked(c: Config, section: str, s: dict[str, Step]) -> list[Step]:
+def _ranked(c: Config, section: str, s: Mapping[str, Step]) -> list[Step]:
     """The sidecar with the column of `keep = "best:<column>"`, so that dedup can rank by it."""
     keep, place = c[section].get("keep", "oldest"), c.at(f"{section}.keep")
     with said_at(place):
@@ -221,31 +239,62 @@ def _columns(made: Step) -> list[str]:
     return [name for name in made.stage.outputs["part"].names if name != "id"]
 
 
-def _exact(c: Config, docs: Step, judged: Step, ranked: list[Step], size: int, add: Callable) -> Step:
-    n = c["exact"].get("partitions") or partitions(size)
-    prints = add("fingerprints", exact.fingerprints, docs)
-    routed = add("exact_route", exact.exact_route, docs, prints, judged, *ranked, section="exact", partitions=n)
+def _url(c: Config, docs: Step, judged: Step, s: Mapping[str, Step], size: int, add: Callable) -> Step:
+    """Of each address one capture, whatever its text."""
+    n, ranked = c["url_dedup"].get("partitions") or partitions(size), _ranked(c, "url_dedup", s)
+    inputs = docs, s["fingerprints"], judged, *ranked
+    routed = add("url_route", exact.url_route, *inputs, section="url_dedup", partitions=n)
+    elected = add("url_elect", exact.exact_elect, bucket(routed), section="url_dedup", tasks=n)
+    return add("url_dedup", exact.exact_join, docs, bucket(elected), judged)
+
+
+def _exact(c: Config, docs: Step, left: list[Step], s: Mapping[str, Step], size: int, add: Callable) -> Step:
+    n, ranked = c["exact"].get("partitions") or partitions(size), _ranked(c, "exact", s)
+    inputs = docs, s["fingerprints"], *left, *ranked
+    routed = add("exact_route", exact.exact_route, *inputs, section="exact", partitions=n)
     elected = add("exact_elect", exact.exact_elect, bucket(routed), section="exact", tasks=n)
-    return add("exact", exact.exact_join, docs, bucket(elected), judged)
+    return add("exact", exact.exact_join, docs, bucket(elected), *left)
 
 
-def _near(c: Config, docs: Step, judged: Step, same: Step, ranked: list[Step], size: int, add: Callable) -> Step:
+def _near(c: Config, docs: Step, left: list[Step], ranked: list[Step], size: int, add: Callable) -> Step:
     n = c["near"].get("partitions") or partitions(size)
     sigs = add("signatures", minhash.signatures, docs, section="near")
-    kept = [judged, same, *ranked]
-    routed = add("near_route", candidates.near_route, docs, sigs, judged, same, section="near", partitions=n)
+    kept = [*left, *ranked]
+    routed = add("near_route", candidates.near_route, docs, sigs, *left, section="near", partitions=n)
     links = add("near_links", candidates.near_links, bucket(routed), section="near", tasks=n)
     groups = add("near_components", candidates.near_components, whole(links), whole(sigs))
     gathered = add("near_gather", near.near_gather, docs, sigs, bucket(groups), *kept, section="near", partitions=n)
     elected = add("near_elect", near.near_elect, bucket(gathered), section="near", tasks=n)
-    return add("near", near.near_join, docs, bucket(elected), judged, same)
+    return add("near", near.near_join, docs, bucket(elected), *left)
 
 
-def _followed(same: Step, alike: Step, s: Mapping[str, Step], add: Callable) -> Edge:
-    """Where the exact copies of near duplicates belong: they are few beside all documents."""
-    n = max(1, s["near_route"].params["partitions"] // 16)
-    asked = add("follow_route", follow.follow_route, same, alike, partitions=n)
-    return bucket(add("follow", follow.follow, bucket(asked), tasks=n))
+def _spans(c: Config, docs: Step, left: list[Step], s: Mapping[str, Step], size: int, add: Callable) -> Step:
+    """Lines or runs of sentences that stand elsewhere before: what to cut out of the documents that are left."""
+    n, ranked = c["spans"].get("partitions") or partitions(size), _ranked(c, "spans", s)
+    routed = add("span_route", spans.span_route, docs, *left, *ranked, section="spans", partitions=n)
+    elected = add("span_elect", spans.span_elect, bucket(routed), tasks=n, span=routed.params["span"])
+    return add("spans", spans.span_join, docs, routed, bucket(elected), *left, section="spans")
+
+
+def _substrings(c: Config, docs: Step, left: list[Step], s: Mapping[str, Step], size: int, add: Callable) -> Step:
+    """Runs of words that stand elsewhere before, in what spans have left."""
+    n, ranked = c["substrings"].get("partitions") or partitions(size), _ranked(c, "substrings", s)
+    settings: dict[str, Any] = {"section": "substrings", "partitions": n}
+    anchors = add("anchor_route", substrings.anchor_route, docs, *left, **settings)
+    again = add("anchor_elect", substrings.anchor_elect, bucket(anchors), tasks=n)
+    inputs = docs, anchors, bucket(again), *left, *ranked
+    routed = add("substring_route", substrings.substring_route, *inputs, **settings)
+    elected = add("substring_elect", spans.span_elect, bucket(routed), tasks=n, span=routed.params["tokens"])
+    return add("substrings", substrings.substring_join, docs, routed, bucket(elected), *left, section="substrings")
+
+
+def _followed(decided: list[Step], s: Mapping[str, Step], add: Callable) -> list[Edge]:
+    """Where duplicates of documents that were dropped later belong: they are few beside all documents."""
+    n, ends = max(1, s["near_route"].params["partitions"] // 16), list[Edge]()
+    for name in ("follow", "follow_further")[: len(decided) - 1]:
+        asked = add(f"{name}_route", follow.follow_route, *decided, *ends[-1:], partitions=n)
+        ends.append(bucket(add(name, follow.follow, bucket(asked), tasks=n)))
+    return ends
 
 
 def partitions(size: int) -> int:
@@ -275,8 +324,11 @@ def story(wanted: Wanted, store: Store, page: str) -> str:
         "quality",
         "contamination",
         "verdicts",
+        "url_dedup",
         "exact",
         "near",
+        "spans",
+        "substrings",
         "data",
     )
     found: dict[str, list[Part]] = {}

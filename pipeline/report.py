@@ -192,6 +192,9 @@ def _clusters(stats: dict[str, Any]) -> str:
             for c in said["largest"]
         ]
         shown.append(_table(["size", "kept", "some that it stands for"], rows, "nww") if rows else _none())
+    for name, said in stats["cuts"].items():
+        lost = f"{_n(said['characters'])} characters cut out of {_n(said['documents'])} documents"
+        shown.append(f"<h3>{_e(name)}: {lost}, {_n(said['dropped'])} dropped</h3>")
     return "".join(shown)
 
 

@@ -3,7 +3,7 @@
 import heapq
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ HOSTS = 1_000_000  # distinct hosts held; beyond, the rarest are let go, and cou
 _BINS = 1000  # of quality, so deciles are right to 0.001
 # Before documents, records fall at these places, in this order; stages that are not named here come last.
 _BEFORE = ("source", "http", "decode", "prefilter", "language", "extract")
+_CUTTING = ("spans", "substrings")
+_DEDUP = ("url_dedup", "exact", "near", *_CUTTING)  # in the order they drop documents
 _TROUBLE = re.compile(
     r"timeout|crash|killed|memory|damage|corrupt|truncated|undecodable|unreadable|too_deep|error|lost"
 )
@@ -29,10 +31,13 @@ def count(
     languages: list[Part],
     exact: list[Part],
     near: list[Part],
-    contamination: list[Part] | None,
+    others: dict[str, list[Part]],
     recipe: dict[str, Any],
 ) -> dict[str, Any]:
-    """All that `stats.json`, the card and the report say. `recipe`: "rules" (in order) and "steps" (name: key)."""
+    """All that `stats.json`, the card and the report say. `others`: shards of the optional steps that ran, by name.
+    `recipe`: "rules" (in order) and "steps" (name: key)."""
+    contamination = others.get("contamination")
+    compared = {name: others[name] for name in ("url_dedup",) if name in others} | {"exact": exact, "near": near}
     totals = _totals(data)
     rules = _rules(verdicts, recipe)
     documents = sum(part.rows() for part in pages)
@@ -50,7 +55,8 @@ def count(
         "quality": _quality(data),
         "contamination": _contamination(contamination, ledgers) if contamination else [],
         "pii": {n.removeprefix("pii_"): totals[n] for n in sorted(totals) if n.startswith("pii_")},
-        "duplicates": {"exact": _clusters(exact, ledgers), "near": _clusters(near, ledgers)},
+        "duplicates": {name: _clusters(compared[name], before, ledgers) for name, before in _pairs(compared)},
+        "cuts": {name: _cuts(others[name], ledgers) for name in _CUTTING if name in others},
         "recipe": recipe,
     }
     if stats["kept"]["documents"] != stats["funnel"][-1]["left"]:
@@ -87,18 +93,18 @@ def _funnel(ledgers: list[Part], pages: list[Part], rules: list[str]) -> list[di
     rejecting = {stage for stage, n in _counted(pages, "stage", "rejects").items() if n}
     rows: list[dict[str, Any]] = [{"what": "records", "stage": None, "rule": None, "dropped": 0, "left": records}]
     for (stage, rule), n in sorted(dropped.items(), key=lambda item: _place(item, rejecting, rules)):
-        what = "no document" if stage in rejecting else "duplicate" if stage in ("exact", "near") else "rule"
+        what = "no document" if stage in rejecting else "duplicate" if stage in _DEDUP else "rule"
         rows.append({"what": what, "stage": stage, "rule": rule, "dropped": n, "left": rows[-1]["left"] - n})
     return [*rows, {"what": "kept", "stage": None, "rule": None, "dropped": 0, "left": rows[-1]["left"]}]
 
 
 def _place(item: tuple[tuple[str, str], int], rejecting: set[str], rules: list[str]) -> tuple:
-    """Where in the funnel a reason stands: rejects, then rules in the recipe's order, exact, near."""
+    """Where in the funnel a reason stands: rejects, then rules in the recipe's order, then deduplication."""
     (stage, rule), dropped = item
     if stage in rejecting:
         return (0, _BEFORE.index(stage) if stage in _BEFORE else len(_BEFORE), stage, -dropped, rule)
-    if stage in ("exact", "near"):
-        return (2, ("exact", "near").index(stage), stage, 0, rule)
+    if stage in _DEDUP:
+        return (2, _DEDUP.index(stage), stage, 0, rule)
     return (1, rules.index(rule) if rule in rules else len(rules), stage, 0, rule)
 
 
@@ -187,13 +193,34 @@ def _contamination(contamination: list[Part], ledgers: list[Part]) -> list[dict[
     return [{"benchmark": name, **hits[name], "items": len(hits[name]["items"])} for name in sorted(hits)]
 
 
-def _clusters(duplicates: list[Part], ledgers: list[Part]) -> dict[str, Any]:
-    """Documents dropped as duplicates, clusters they belong to, and the ten largest with some members' URLs."""
+def _cuts(cuts: list[Part], ledgers: list[Part]) -> dict[str, int]:
+    """Documents that a cutting step dropped; the published ones that it cut something out of, and how much."""
+    found = {"dropped": 0, "documents": 0, "characters": 0}
+    for part, ledger in zip(cuts, ledgers, strict=True):
+        table = together((part, ["keep", "cut_chars"]))
+        found["dropped"] += table.num_rows - pc.sum(table["keep"], min_count=0).as_py()
+        published = table["cut_chars"].take(ledger.table(["row"], name="kept")["row"])
+        found["documents"] += pc.sum(pc.greater(published, 0), min_count=0).as_py()
+        found["characters"] += pc.sum(published, min_count=0).as_py()
+    return found
+
+
+def _pairs(compared: dict[str, list[Part]]) -> Iterator[tuple[str, list[Part] | None]]:
+    """Each step that compares documents, with the result of the one before."""
+    yield from zip(compared, [None, *compared.values()], strict=False)
+
+
+def _clusters(duplicates: list[Part], before: list[Part] | None, ledgers: list[Part]) -> dict[str, Any]:
+    """Documents dropped as duplicates, clusters they belong to, and the ten largest with some members' URLs.
+
+    Sizes count what members stood for `before`: a document whose size did not grow heads no cluster of this step.
+    """
     dropped, clusters, largest = 0, 0, []  # type: ignore[var-annotated]
-    for part in duplicates:
+    for i, part in enumerate(duplicates):
         table = together((part, ["duplicate_of", "cluster_size"]))
         dropped += table.num_rows - table["duplicate_of"].null_count
-        stays = pc.and_(pc.is_null(table["duplicate_of"]), pc.greater(table["cluster_size"], 1).fill_null(False))
+        stood = before[i].table(["cluster_size"])["cluster_size"].fill_null(1) if before else 1
+        stays = pc.and_(pc.is_null(table["duplicate_of"]), pc.greater(table["cluster_size"], stood).fill_null(False))
         heads = table.filter(stays)
         clusters += heads.num_rows
         pairs = zip(heads["cluster_size"].to_pylist(), heads["id"].to_pylist(), strict=True)

@@ -201,9 +201,8 @@ def steps(shard_bytes: int = 110_000, **settings) -> dict[str, Step]:
     sides = [whole(made[n]) for n in ("ledger", "pages", "languages", "signals", "near", "quality")]
     made["data"] = step(publish.data, bucket(made["layout"]), *sides, **settings)
     inputs = ("data", "ledger", "pages", "verdicts", "languages", "exact", "near", "contamination")
-    corpus = step(
-        publish.corpus, *[whole(made[n]) for n in inputs], title="Small <World>", language="de", recipe=RECIPE
-    )
+    said = {"title": "Small <World>", "language": "de", "recipe": RECIPE, "names": ("contamination",)}
+    corpus = step(publish.corpus, *[whole(made[n]) for n in inputs], **said)
     return made | {"corpus": corpus}
 
 

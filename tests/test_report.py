@@ -108,7 +108,7 @@ def test_samples_are_the_same_however_the_data_is_cut(tmp_path):
 def test_costs_are_shown_when_given():
     stats = {
         "records": 0, "documents": 0, "files": 1, "kept": {"documents": 0, "words": 0, "text_bytes": 0}, "alarms": [],
-        "duplicates": {}, "funnel": [], "rules": [], "contamination": [], "lengths": [], "quality": None,
+        "duplicates": {}, "cuts": {}, "funnel": [], "rules": [], "contamination": [], "lengths": [], "quality": None,
         "hosts": {"top": []}, "languages": {}, "dumps": {}, "pii": {}, "recipe": {},
     }  # fmt: skip
     nothing = {"kept": [], "dropped": {}, "hits": []}
