@@ -39,7 +39,7 @@ def _resiliparse(html: str) -> str:
     from extract.engines import ENGINES, TooDeep
 
     try:
-        return ENGINES["resiliparse"](html, "default")
+        return ENGINES["resiliparse"](html, "default", False)
     except TooDeep:
         return ""
 
