@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import xxhash
 
 from extract import engines
-from extract.decode import decode
+from extract.decode import Decoded, decode
 from extract.files import Lost
 from extract.http import Message, parse
 from extract.rights import Rights, rights
@@ -70,10 +70,13 @@ def _short(detail: str | None) -> str | None:
 class Page:
     """HTML of a capture, with what its headers say; `text` instead where the source has text already."""
 
-    html: str
+    decoded: Decoded
     raw: bytes
-    charset: str
     headers: dict[str, str]
+
+    @property
+    def html(self) -> str:
+        return self.decoded.text
 
 
 class Ids:
@@ -175,7 +178,7 @@ def _from_record(record: Record, settings: Settings) -> dict[str, Any]:
 
 def _about(page: Page, found: Rights, settings: Settings) -> dict[str, Any]:
     return {
-        "charset": page.charset,
+        "charset": page.decoded.charset,
         "extractor": ":".join((settings.engine, *_unusual(settings))),
         "html_bytes": len(page.raw),
         "html_lang": found.html_lang,
@@ -212,7 +215,7 @@ def _page(record: Record, settings: Settings) -> Page:
     if not _is_html(message, said, record):
         kind = said.partition(";")[0].strip().lower()
         raise Rejected("http", "empty" if not message.body else "not_html", detail=kind or None)
-    if not message.body.strip():
+    if not message.body or message.body.isspace():
         raise Rejected("http", "empty")
     _check_whole(record, message.damage, settings)
     if len(message.body) > settings.max_html_bytes:
@@ -220,14 +223,14 @@ def _page(record: Record, settings: Settings) -> Page:
     decoded = decode(message.body, said)
     if decoded.lost > settings.max_undecodable:
         raise Rejected("decode", "undecodable", decoded.lost, settings.max_undecodable, decoded.charset)
-    return Page(decoded.text, message.body, decoded.charset, message.headers)
+    return Page(decoded, message.body, message.headers)
 
 
 def _message(record: Record, settings: Settings) -> Message:
     """The HTTP message; a `resource`, or a `response` that is HTML without one, is taken as status 200."""
     if record.type == "resource":
         return Message(200, {"content-type": record.headers.get("content-type", "")}, record.content)
-    message = parse(record.content, settings.max_html_bytes + (1 << 16))
+    message = parse(record.view, settings.max_html_bytes + (1 << 16))
     if message.status == 0:
         if not record.content.strip():
             raise Rejected("http", "empty")
@@ -257,7 +260,7 @@ def _prefilter(page: Page, settings: Settings) -> None:
         return
     from extract.prefilter import prefilter
 
-    html = page.raw if page.charset == "utf-8" else page.html
+    html = page.raw if page.decoded.charset == "utf-8" else page.html
     possible, guess, score = prefilter(html, settings.language, settings.prefilter_threshold)
     if not possible:
         raise Rejected("prefilter", "other_language", score, settings.prefilter_threshold, guess)

@@ -12,7 +12,8 @@ what crawls hold and browsers show as mojibake:
 import codecs
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import pyarrow as pa
 
 SAMPLE = 1 << 17  # bytes that detection reads
 _META_WINDOW = 4096  # bytes searched for <meta>; the standard says 1,024, browsers go on reading the head
@@ -38,13 +39,22 @@ _RARE = {"iso8859-3", "iso8859-4", "iso8859-10", "iso8859-13", "iso8859-14", "is
 _NAMES = {"gb18030": "gb18030", "big5hkscs": "big5", "cp932": "shift_jis", "cp949": "euc-kr", "cp874": "windows-874"}
 
 
-@dataclass(frozen=True, slots=True)
 class Decoded:
-    """`charset`: the name in the Encoding Standard. `lost`: the share of characters that became U+FFFD, 0..1."""
+    """`charset`: the name in the Encoding Standard. `lost`: the share of characters that became U+FFFD, 0..1.
 
-    text: str
-    charset: str
-    lost: float
+    What is valid UTF-8 becomes `text` when that is asked for: most pages of a crawl are refused before.
+    """
+
+    __slots__ = ("_text", "charset", "lost")
+
+    def __init__(self, text: str | bytes, charset: str, lost: float):
+        self._text, self.charset, self.lost = text, charset, lost
+
+    @property
+    def text(self) -> str:
+        if isinstance(self._text, bytes):
+            self._text = self._text.decode("utf-8")
+        return self._text
 
 
 def decode(data: bytes, content_type: str | None = None) -> Decoded:
@@ -56,7 +66,7 @@ def decode(data: bytes, content_type: str | None = None) -> Decoded:
     if data.isascii():
         return _ascii(data, said)
     if _plainly_utf8(data, said[0] if said else None):
-        return Decoded(data.decode("utf-8"), "utf-8", 0.0)
+        return Decoded(data, "utf-8", 0.0)
     for codec in said:
         if not contradicted(data, codec):
             return _decoded(data, codec)
@@ -86,16 +96,26 @@ def _ascii(data: bytes, said: list[str]) -> Decoded:
         return _decoded(data, "iso2022_jp")
     if said and said[0].startswith("utf-16") and b"\0" in data:
         return _decoded(data, said[0])
-    return Decoded(data.decode("ascii"), _name(said[0]) if said and not said[0].startswith("utf-16") else "utf-8", 0.0)
+    return Decoded(data, _name(said[0]) if said and not said[0].startswith("utf-16") else "utf-8", 0.0)
 
 
 def _plainly_utf8(data: bytes, declared: str | None) -> bool:
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError:
+    if not is_utf8(data):
         return False
-    extra = len(data) - len(text)  # continuation bytes
-    return declared in (None, "utf-8") or extra >= (12 if declared in _MULTI_BYTE else 1)
+    if declared in (None, "utf-8"):
+        return True
+    extra = len(data) - len(data.decode("utf-8"))  # continuation bytes
+    return extra >= (12 if declared in _MULTI_BYTE else 1)
+
+
+def is_utf8(data: bytes) -> bool:
+    """Whether it is valid UTF-8: Arrow's check, a tenth of the time that Python takes to make the text."""
+    bounds = pa.array([0, len(data)], pa.int64()).buffers()[1]
+    try:
+        pa.Array.from_buffers(pa.large_string(), 1, [None, bounds, pa.py_buffer(data)]).validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 def contradicted(data: bytes, codec: str) -> bool:

@@ -80,7 +80,7 @@ class Codec:
     name: str
     magic: bytes
     decoder: Callable[[], Decoder]
-    step: int = 16384
+    step: int = 1 << 16
 
 
 def gzip_decoder(window_bits: int = 31) -> Decoder:

@@ -28,14 +28,15 @@ class Message:
     damage: str = ""
 
 
-def parse(block: bytes, limit: int) -> Message:
+def parse(block: bytes | memoryview, limit: int) -> Message:
     """The message in `block`, its body decoded up to about `limit` bytes. Never raises: a body that its codings do not
     fit is kept as it is when it is no such coding at all, and told in `damage` when it breaks on the way."""
     end = _END.search(block)
-    head, body = (block[: end.start()], block[end.end() :]) if end else (block, b"")
+    view = memoryview(block)
+    head, body = (bytes(view[: end.start()]), bytes(view[end.end() :])) if end else (bytes(view), b"")
     status = _STATUS.match(head)
     if not status:
-        return Message(0, {}, block)
+        return Message(0, {}, bytes(view))
     headers = _joined(head)
     damage = ""
     if "chunked" in headers.get("transfer-encoding", "").lower():

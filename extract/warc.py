@@ -46,9 +46,14 @@ class Record:
     inner: int
     type: str
     headers: dict[str, str]
-    content: bytes = field(repr=False)
+    view: memoryview = field(repr=False)
     missing: int = 0
     damage: str = ""
+
+    @property
+    def content(self) -> bytes:
+        """A copy of what the record holds; `view` is the same without one, as long as the record lives."""
+        return bytes(self.view)
 
 
 def records(path: str, start: int = 0, end: int | None = None, source: str | None = None) -> Iterator[Record | Lost]:
@@ -175,7 +180,7 @@ class _Parser:
             damage = tape.broken
         elif short:
             damage = "the file ends inside the record" if tape.over else "the record ends before its length"
-        kind = kind or ("response" if content.startswith(b"HTTP/") else "resource")
+        kind = kind or ("response" if content[:5] == b"HTTP/" else "resource")
         yield Record(self.source, offset, inner, kind, headers, content, missing, damage)
         if short and not tape.broken:
             yield Lost(self.source, tape.ahead(self.size), 0, f"{missing} bytes of the record at {offset} are missing")
@@ -198,7 +203,7 @@ class _Parser:
         tape.at = behind
         return headers.get("warc-type", "unknown").lower(), headers, _length(headers.get("content-length"))
 
-    def _content(self, length: int | None) -> tuple[bytes, int]:
+    def _content(self, length: int | None) -> tuple[memoryview, int]:
         """(content, missing bytes) and the position behind it."""
         tape = self.tape
         begin = tape.at
@@ -212,9 +217,9 @@ class _Parser:
         sound = whole and self._at_record()
         if not sound and (match := self.inside.search(tape.buffer, max(0, begin - 1), end + 5)) and match.end() < end:
             tape.at = match.end()  # the length leads into a later record: it is wrong
-            return bytes(tape.buffer[begin : match.start()]).rstrip(b"\r\n"), 0
+            return _trimmed(tape.buffer[begin : match.start()]), 0
         tape.at = end
-        return bytes(memoryview(tape.buffer)[begin:end]), begin + length - end
+        return _slice(tape.buffer, begin, end), begin + length - end
 
     def _at_record(self) -> bool:
         """Whether a record or a border follows."""
@@ -224,18 +229,18 @@ class _Parser:
         tape.fill(_HEADER_LIMIT if self.arc else 64)
         return bool(self.first.match(tape.buffer, tape.at))
 
-    def _until_next(self, begin: int) -> tuple[bytes, int]:
+    def _until_next(self, begin: int) -> tuple[memoryview, int]:
         """Content without a length goes up to the next record."""
         tape = self.tape
         match = tape.find(self.inside, max(0, begin - 1), CONTENT_LIMIT)
         end, tape.at = (match.start(), match.end()) if match else (len(tape.buffer), len(tape.buffer))
-        return bytes(tape.buffer[begin : max(begin, end)]).rstrip(b"\r\n"), 0
+        return _trimmed(tape.buffer[begin : max(begin, end)]), 0
 
-    def _too_long(self, length: int) -> tuple[bytes, int]:
+    def _too_long(self, length: int) -> tuple[memoryview, int]:
         """The first CONTENT_LIMIT bytes; the others are read and let go."""
         tape = self.tape
         tape.fill(CONTENT_LIMIT)
-        content = bytes(memoryview(tape.buffer)[tape.at : tape.at + CONTENT_LIMIT])
+        content = memoryview(bytes(memoryview(tape.buffer)[tape.at : tape.at + CONTENT_LIMIT]))
         left = length
         while left:
             step = min(left, len(tape.buffer) - tape.at)
@@ -244,6 +249,16 @@ class _Parser:
             if left and tape.at >= len(tape.buffer) and not tape.more():
                 break
         return content, length - len(content)
+
+
+def _slice(buffer: bytes | bytearray, begin: int, end: int) -> memoryview:
+    """Without a copy where the buffer does not change: one record a member, the usual case."""
+    part = memoryview(buffer)[begin:end]
+    return part if isinstance(buffer, bytes) else memoryview(bytes(part))
+
+
+def _trimmed(part: bytes | bytearray) -> memoryview:
+    return memoryview(bytes(part).rstrip(b"\r\n"))
 
 
 def parse_header(block: bytes) -> dict[str, str]:

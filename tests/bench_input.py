@@ -1,6 +1,7 @@
 """Makes the crawl that the benchmarks run on: real pages in one WARC, with a language mix like Common Crawl's."""
 
 import gzip
+import itertools
 import json
 import random
 import uuid
@@ -113,11 +114,33 @@ def changed(capture: Capture, number: int) -> Capture:
     return replace(capture, url=f"{capture.url}{mark}copy={number}", body=body)
 
 
-def write(path: Path, found: Iterable[Capture]) -> Path:
-    """A WARC of one gzip member a record, as Common Crawl writes them."""
+def reworded(pages: list[Capture], seed: int = 1) -> Iterator[Capture]:
+    """Pages without end, in turn, three in ten of their words replaced by words of pages of their kind: as long, as
+    noisy and in the same languages as the real ones, and no two alike."""
+    rng = random.Random(seed)
+    words = [[word for word in page.body.split(b" ") if word.isalpha()] or [b"a"] for page in pages]
+    for number in itertools.count():
+        capture, other = pages[number % len(pages)], rng.choice(words)
+        body = b" ".join(
+            rng.choice(other) if word.isalpha() and rng.random() < 0.3 else word for word in capture.body.split(b" ")
+        )
+        mark = "&" if "?" in capture.url else "?"
+        yield replace(capture, url=f"{capture.url}{mark}number={number}", body=body)
+
+
+def write(path: Path, found: Iterable[Capture], size: int | None = None) -> Path:
+    """A WARC of one gzip member a record, as Common Crawl writes them; with `size`, no more than so many bytes.
+
+    Large ones are compressed by isal, which takes a tenth of zlib's time and some more bytes.
+    """
+    from isal import igzip
+
     with path.open("wb") as file:
         for capture in found:
-            file.write(gzip.compress(_record(capture), 6, mtime=0))
+            record = _record(capture)
+            file.write(gzip.compress(record, 6, mtime=0) if size is None else igzip.compress(record, 2))
+            if size is not None and file.tell() >= size:
+                break
     return path
 
 

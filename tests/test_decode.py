@@ -7,10 +7,10 @@ import zlib
 import brotli
 import pytest
 from backports import zstd
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from extract.decode import decode
+from extract.decode import decode, is_utf8
 from extract.http import parse, unchunk
 from extract.warc import Record, records
 
@@ -234,3 +234,17 @@ def test_no_body_raises(data):
         parse(
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Encoding: " + coding + b"\r\n\r\n" + data, 1000
         )
+
+
+@given(st.binary(max_size=40) | st.text(max_size=20).map(lambda text: text.encode("utf-8", "surrogatepass")))
+@example(b"\xed\xa0\x80")  # a surrogate
+@example(b"\xc0\x80")  # an overlong zero
+@example(b"\xf4\x90\x80\x80")  # above U+10FFFF
+@example(b"abcdefgh" * 9 + b"\xe2\x82")  # cut short
+def test_valid_utf8_is_what_python_decodes(data: bytes):
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        assert not is_utf8(data)
+    else:
+        assert is_utf8(data) and decode(data, "text/html; charset=utf-8").text == text.removeprefix("\ufeff")
