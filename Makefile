@@ -41,6 +41,7 @@ test: .venv/ready-dev  ## lint, types and every test
 	$(python) -m ruff check .
 	$(python) -m ruff format --check .
 	$(python) -m mypy
+	$(python) -m pipeline warm
 	$(python) -m pytest $(PYTEST)
 
 # Peers that only benchmarks and parity tests need: extras of .venv, and environments of their own where their pins clash

@@ -59,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("page", metavar="URL-or-id")
     explain.add_argument("--recipe", required=True, metavar="LANGUAGE-or-recipe.toml")
     _run_options(explain)
+    command("warm", _warm, "compile all kernels now; a run does it by itself, once for a version of the code")
     gc = command("gc", _gc, "step folders that no recorded run needs")
     gc.add_argument("--root", default="data")
     gc.add_argument("--yes", action="store_true", help="remove them")
@@ -125,6 +126,7 @@ def _corpus(arguments: argparse.Namespace) -> None:
     from pipeline.plan import record
     from pipeline.run import InProcess, execute
     from pipeline.store import Store
+    from pipeline.warm import ready
 
     wanted, store = _goal(arguments), Store(arguments.root)
     try:
@@ -133,6 +135,7 @@ def _corpus(arguments: argparse.Namespace) -> None:
         raise UserError(f"ROOT={arguments.root}: cannot be written ({_reason(error)}); give another ROOT") from error
 
     def pool() -> Any:
+        ready(say)
         if arguments.local:
             return InProcess()
         from pipeline.cluster import RayPool
@@ -154,6 +157,12 @@ def _plan(arguments: argparse.Namespace) -> None:
     wanted = _goal(arguments)
     print(table(plan(wanted.corpus, Store(arguments.root))))
     print(wanted.notes())
+
+
+def _warm(_: argparse.Namespace) -> None:
+    from pipeline.warm import ready
+
+    ready(say)
 
 
 def _gc(arguments: argparse.Namespace) -> None:

@@ -7,12 +7,14 @@ executor returns normally when a task has raised).
 import os
 import signal
 import socket
+import sys
 import threading
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UserError
 from pipeline.run import Task, carry_out
+from pipeline.warm import ready
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -23,7 +25,7 @@ class RayPool:
     def __init__(self, width: int):
         self.width = width
         self._ray = _start(width)
-        self._remote = self._ray.remote(num_cpus=1, max_retries=0)(carry_out)
+        self._remote = self._ray.remote(num_cpus=1, max_retries=0)(_work)
         self._flying: dict[Any, Task] = {}
 
     def submit(self, task: Task) -> None:
@@ -48,6 +50,12 @@ class RayPool:
         for reference in self._flying:
             self._ray.cancel(reference, force=True)
         self._ray.shutdown()
+
+
+def _work(task: Task) -> None:
+    """What a worker does, on a node that may not have compiled this version of the kernels yet."""
+    ready(lambda line: print(line, file=sys.stderr))
+    carry_out(task)
 
 
 def _start(width: int) -> Any:
