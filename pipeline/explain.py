@@ -13,6 +13,8 @@ from pipeline.store import Part
 from pipeline.wording import against, bound, number, plain
 
 SIDECARS = ("pages", "languages", "urls", "signals", "quality", "contamination")  # in the order rules look at them
+COMPARED = {"url_dedup": "with the same address", "exact": "with the same text", "near": "that are nearly the same"}
+DEDUP = (*COMPARED, "spans", "substrings")  # in the order they drop documents
 MOST = 5  # stories of one address that was captured often
 _SAME = r"^[a-z]+://(www\.)?|#.*$|/+$"  # what two spellings of one address may differ in
 
@@ -23,7 +25,8 @@ def explain(parts: Parts, rules: tuple[dict, ...], query: str) -> str:
     """Why the page with this URL or id is, or is not, in the corpus.
 
     `parts`: shards of "ledger", "pages", "languages", "urls", "signals", "verdicts", "exact", "near", and "quality",
-    "contamination", "data" where there are any. `rules`: as `verdicts` has them. An id may be cut to 8 digits or more.
+    "contamination", "url_dedup", "spans", "substrings", "data" where there are any. `rules`: as `verdicts` has them.
+    An id may be cut to 8 digits or more.
     Raises UserError with the nearest addresses for a page that is not there.
     """
     found = _find(parts["ledger"], query.strip())
@@ -162,19 +165,27 @@ def _rules(verdicts: Part, id_: str, rules: tuple[dict, ...], measured: dict) ->
 
 
 def _duplicates(parts: Parts, shard: int, entry: dict[str, Any]) -> Iterator[str]:
-    for name, what in (("exact", "with the same text"), ("near", "that are nearly the same")):
+    stood = 1
+    for name, what in ((name, what) for name, what in COMPARED.items() if name in parts):
         row = _row(parts[name][shard], entry["id"])
         said = row.to_pylist()[0] if row is not None else {}
         if said.get("duplicate_of"):
             similarity = f" (similarity {number(said['similarity'])})" if name == "near" else ""
             head = _url(parts, said["duplicate_of"])
             yield _line(name, f"one of {said['cluster_size']:,} documents {what}{similarity}; first is {head}")
-        elif (said.get("cluster_size") or 1) > 1:
+        elif (said.get("cluster_size") or 1) > stood:
+            stood = said["cluster_size"]
             yield _line(name, f"stands for {said['cluster_size']:,} documents {what}, itself among them")
-        elif entry["verdict"] == "dropped" and entry["stage"] not in ("near", name):
+        elif entry["verdict"] == "dropped" and entry["stage"] not in DEDUP[DEDUP.index(name) :]:
             yield _line(name, "not compared: dropped before")
         else:
             yield _line(name, "no duplicate")
+    for name in (name for name in DEDUP if name in parts and name not in COMPARED):
+        row = _row(parts[name][shard], entry["id"], ["id", "duplicate_ratio", "cut_chars"])
+        said = row.to_pylist()[0] if row is not None else {}
+        if said.get("duplicate_ratio"):
+            share = f"{said['duplicate_ratio']:.1%} of the words stand elsewhere before"
+            yield _line(name, f"{share}, {said['cut_chars']:,} characters cut out")
 
 
 def _url(parts: Parts, id_: str) -> str:
