@@ -94,9 +94,9 @@ def near_links(
 
 
 def _repeated(table: pa.Table) -> pa.Table:
-    """Rows whose hash occurs twice or more, sorted by hash and document."""
+    """Rows whose hash occurs twice or more, sorted by hash."""
     hashes = table["hash"].to_numpy()
-    order = np.lexsort((table["doc"].to_numpy(), hashes))
+    order = np.argsort(hashes)
     hashes = hashes[order]
     same = hashes[1:] == hashes[:-1]
     repeated = np.zeros(len(hashes), bool)

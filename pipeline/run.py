@@ -6,14 +6,15 @@ What is written depends on the steps' identities alone, never on the number of w
 
 import contextlib
 import importlib
+import os
 import random
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Protocol
 
-import psutil
 import pyarrow as pa
 
 from pipeline.dag import Edge, Leaf, Step, ancestors
@@ -112,11 +113,29 @@ def carry_out(task: Task) -> None:
 
 def _cpu_seconds() -> float:
     """Of this process and its living children (the extraction child among them)."""
-    times = [psutil.Process().cpu_times()]
-    for child in psutil.Process().children(recursive=True):
+    return time.process_time() + sum(_cpu_of(pid) for pid in _children(os.getpid()))
+
+
+def _cpu_of(pid: int) -> float:
+    import psutil
+
+    with contextlib.suppress(psutil.NoSuchProcess):
+        times = psutil.Process(pid).cpu_times()
+        return times.user + times.system + sum(_cpu_of(child) for child in _children(pid))
+    return 0.0
+
+
+def _children(pid: int) -> list[int]:
+    """Processes that `pid` has started and that live. Linux tells them by thread; psutil reads all of /proc for it."""
+    try:
+        tasks = [Path(f"/proc/{pid}/task/{task}/children") for task in os.listdir(f"/proc/{pid}/task")]
+        return [int(child) for task in tasks for child in task.read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):  # it has ended, or this is not Linux
+        import psutil
+
         with contextlib.suppress(psutil.NoSuchProcess):
-            times.append(child.cpu_times())
-    return sum(t.user + t.system for t in times)
+            return [child.pid for child in psutil.Process(pid).children()]
+        return []
 
 
 def _peak_rss() -> int:
@@ -364,7 +383,7 @@ class Run:
         cost = {"shards": costs, "wall_seconds": seconds, "input_bytes": input_bytes(step)}
         self._store.write_json(f"{folder}/cost.json", cost)
         said = {"step": step.name, "key": step.key, "identity": step.identity, "shards": shards, **_totals(shards)}
-        self._store.write_json(f"{folder}/manifest.json", said)
+        self._store.write_json(f"{folder}/manifest.json", said, indent=1)
         rows = said["rows"].get("part", 0)
         self._say(f"{step.name}: done, {rows:,} rows, {seconds:.1f} s")
 

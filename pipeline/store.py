@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import xxhash
 from pyarrow import fs
@@ -84,8 +85,9 @@ class Store:
         with self.writing(name) as path:
             path.write_bytes(data)
 
-    def write_json(self, name: str, value: Any) -> None:
-        self.write(name, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False).encode() + b"\n")
+    def write_json(self, name: str, value: Any, indent: int | None = None) -> None:
+        """`indent` for what people read: it takes Python's slow encoder."""
+        self.write(name, json.dumps(value, indent=indent, sort_keys=True, ensure_ascii=False).encode() + b"\n")
 
     @contextlib.contextmanager
     def writing(self, name: str) -> Iterator[Path]:
@@ -386,11 +388,11 @@ class _TableWriter:
 
     def _flush(self) -> None:
         """Write what is held as a row group."""
+        table, self._held = pa.concat_tables([self.schema.empty_table(), *self._held]), []
         self._parquet = self._parquet or pq.ParquetWriter(
-            self._path, self.schema, compression="zstd", compression_level=3
+            self._path, self.schema, compression="zstd", compression_level=3, use_dictionary=_repetitive(table)
         )
-        if self._held:
-            table, self._held = pa.concat_tables(self._held), []
+        if table.num_rows:
             self._parquet.write_table(table, row_group_size=table.num_rows)
 
     def close(self) -> None:
@@ -413,6 +415,16 @@ class _TableWriter:
             "reasons": dict(sorted(self.reasons.items())),
             "buckets": self._shuffled.buckets if self._shuffled else 0,
         }
+
+
+def _repetitive(table: pa.Table) -> list[str]:
+    """Columns worth a dictionary, by the first thousand rows: one of unique values only costs time, to readers too."""
+    head = table.slice(0, 1000)
+    return [
+        f"{name}.list.element" if pa.types.is_list(column.type) else name
+        for name, column in zip(head.column_names, head.columns, strict=True)
+        if pa.types.is_list(column.type) or 2 * pc.count_distinct(column).as_py() <= head.num_rows
+    ]
 
 
 def _hash_file(path: Path) -> str:
