@@ -60,7 +60,7 @@ class Decoder:
     def __init__(self, inner: Any, error: type[Exception]) -> None:
         self._inner, self._error = inner, error
 
-    def decode(self, data: bytes) -> tuple[bytes, bytes, bool]:
+    def decode(self, data: bytes | memoryview) -> tuple[bytes, bytes, bool]:
         """(output, input behind the member's end, whether the end is reached). Raises DecodeError."""
         try:
             out = self._inner.decompress(data)
@@ -73,8 +73,8 @@ class Decoder:
 class Codec:
     """A compression: name, the bytes a member starts with, a maker of decoders, and bytes of input a step.
 
-    The step bounds the output of one call, however the input was made (gzip puts out 1,032 bytes for one at most, a
-    zstd block of 4 bytes 128 KiB).
+    The step bounds the output of one call, however the input was made (gzip puts out 1,032 bytes for one at most: 64
+    MiB; a zstd block of 4 bytes 128 KiB). Most pages are one step.
     """
 
     name: str

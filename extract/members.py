@@ -46,6 +46,12 @@ class Window:
             self._buffer, self._at = b"".join(parts), 0
         return self._buffer[self._at : self._at + count]
 
+    def view(self, count: int) -> memoryview:
+        """The same without a copy."""
+        if len(self._buffer) - self._at < count:
+            self.peek(count)
+        return memoryview(self._buffer)[self._at : self._at + count]
+
     def skip(self, count: int) -> None:
         """Move forward."""
         self.position += count
@@ -120,7 +126,7 @@ def _member(file: BinaryIO, window: Window, codec: Codec, line: re.Pattern[bytes
     parts: list[bytes] = []
     decoder = codec.decoder()
     while not done and not why:
-        data = window.peek(codec.step)
+        data = window.view(codec.step)
         try:
             out, rest, done = decoder.decode(data)
         except DecodeError as error:
