@@ -76,8 +76,8 @@ def _fates(parts: list[Part]) -> tuple[pa.Table, np.ndarray]:
             continue
         of, similarity = pc.coalesce(of, side["duplicate_of"]), pc.coalesce(similarity, side["similarity"])
         dropped |= pc.is_valid(side["duplicate_of"]).to_numpy()
-        size = side["cluster_size"].fill_null(1).to_numpy()
-        copies = np.where(dropped, copies, size)
+        if "cluster_size" in side.column_names:  # not that of what an index knows
+            copies = np.where(dropped, copies, side["cluster_size"].fill_null(1).to_numpy())
     columns = {"duplicate_of": of, "similarity": similarity, "copies": copies, "dropped": dropped}
     for name, column in columns.items():
         table = table.append_column(name, column if isinstance(column, pa.ChunkedArray) else pa.array(column))

@@ -62,7 +62,8 @@ def near_gather(
     found = concat(components, COMPONENTS)
     component[found["row"].to_numpy()] = found["component"].to_numpy()
     measured = sigs.table()
-    _, scores = read_sidecars(measured.select(["id"]), sidecars)
+    kept, scores = read_sidecars(measured.select(["id"]), sidecars)
+    component[~kept] = -1  # what an index of earlier runs knows takes no part
     at, held, size = 0, [], 0
     for batch in pages.batches(["id", "date", "dump", "text"]):
         rows = np.flatnonzero(component[at : at + batch.num_rows] >= 0)

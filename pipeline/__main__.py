@@ -63,6 +63,16 @@ def _parser() -> argparse.ArgumentParser:
     gc = command("gc", _gc, "step folders that no recorded run needs")
     gc.add_argument("--root", default="data")
     gc.add_argument("--yes", action="store_true", help="remove them")
+    index = command("index", _index, "what an index of earlier runs holds; join a corpus to it, withdraw documents")
+    index.add_argument("name")
+    what = index.add_mutually_exclusive_group()
+    what.add_argument("--add", metavar="FILES", help="join every row of these Parquet or JSONL files")
+    what.add_argument("--withdraw", metavar="FILE", help="ids (one a line, - for standard input) that no run may keep")
+    what.add_argument("--compact", action="store_true", help="merge its segments, but for the newest dump's")
+    index.add_argument("--preset", help="bands x rows of a new index (default 14x8)")
+    index.add_argument("--text-column", default="text")
+    index.add_argument("--id-column", default="id")
+    _place_options(index)
     funnel = command("funnel", _funnel, "the page funnel of a finished corpus as a Markdown table")
     funnel.add_argument("folder")
     extract = command("extract", _extract, "text of an HTML file, or JSONL of url and text of a WARC")
@@ -90,11 +100,16 @@ def _recipe_options(parser: argparse.ArgumentParser) -> None:
 
 def _run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--source", help="files or globs (default: the recipe's, else the demo crawl)")
+    parser.add_argument("--index", metavar="NAME", help="deduplicate against earlier runs with this index, and join it")
+    _place_options(parser)
+    parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="change a setting")
+    parser.add_argument("--shuffle", type=int, metavar="SEED", help="start shards in a random order (for tests)")
+
+
+def _place_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--root", default="data", help="where steps are kept: a folder or s3://bucket/prefix")
     parser.add_argument("--workers", type=_positive, default=os.cpu_count() or 1, help="shards at once")
     parser.add_argument("--local", action="store_true", help="in this process, without Ray: for debugging")
-    parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="change a setting")
-    parser.add_argument("--shuffle", type=int, metavar="SEED", help="start shards in a random order (for tests)")
 
 
 def _positive(text: str) -> int:
@@ -108,11 +123,19 @@ def say(line: str) -> None:
     print(f"[{time.strftime('%H:%M:%S')}] {line}", file=sys.stderr, flush=True)
 
 
-def _goal(arguments: argparse.Namespace) -> Any:
+def _goal(arguments: argparse.Namespace, index: Any = None) -> Any:
     from pipeline import recipe
     from pipeline.inputs import said
 
-    return recipe.load(arguments.recipe, said(arguments.source), dict(_pair(text) for text in arguments.set))
+    overrides = dict(_pair(text) for text in arguments.set)
+    return recipe.load(arguments.recipe, said(arguments.source), overrides, index)
+
+
+def _pointer(arguments: argparse.Namespace, store: Any) -> Any:
+    """The index as it is, for commands that change nothing."""
+    from pipeline import index
+
+    return index.load(store, arguments.index) if arguments.index is not None else None
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -123,16 +146,39 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def _corpus(arguments: argparse.Namespace) -> None:
-    from pipeline.plan import record
-    from pipeline.run import InProcess, execute
+    from pipeline import index
     from pipeline.store import Store
-    from pipeline.warm import ready
 
-    wanted, store = _goal(arguments), Store(arguments.root)
+    store = Store(arguments.root)
+    if arguments.index is None:
+        return _run(arguments, store, None)
     try:
-        record(wanted.corpus, store, wanted.name, wanted.told)
+        pointer = index.opened(store, arguments.index, say)
+        with pointer as found:
+            return _run(arguments, store, found)
+    except (PermissionError, NotADirectoryError) as error:
+        raise UserError(f"ROOT={arguments.root}: cannot be written ({_reason(error)}); give another ROOT") from error
+
+
+def _run(arguments: argparse.Namespace, store: Any, pointer: Any) -> None:
+    from pipeline.index import commit
+    from pipeline.plan import record
+    from pipeline.run import execute, folder_of
+
+    wanted = _goal(arguments, pointer)
+    try:
+        record(wanted.goal, store, wanted.name, wanted.told)
     except (OSError, ValueError) as error:  # ValueError: pyarrow's, for a path that cannot be
         raise UserError(f"ROOT={arguments.root}: cannot be written ({_reason(error)}); give another ROOT") from error
+    execute(wanted.goal, store, _pool(arguments), say, arguments.shuffle)
+    if pointer:
+        commit(pointer, wanted, _pool(arguments), say)
+    print(store.uri(folder_of(wanted.corpus)))
+
+
+def _pool(arguments: argparse.Namespace) -> Callable:
+    from pipeline.run import InProcess
+    from pipeline.warm import ready
 
     def pool() -> Any:
         ready(say)
@@ -143,7 +189,7 @@ def _corpus(arguments: argparse.Namespace) -> None:
         say(f"starting {arguments.workers} Ray worker{'s' if arguments.workers > 1 else ''}")
         return RayPool(arguments.workers)
 
-    print(execute(wanted.corpus, store, pool, say, arguments.shuffle))
+    return pool
 
 
 def _reason(error: Exception) -> str:
@@ -154,8 +200,9 @@ def _plan(arguments: argparse.Namespace) -> None:
     from pipeline.plan import plan, table
     from pipeline.store import Store
 
-    wanted = _goal(arguments)
-    print(table(plan(wanted.corpus, Store(arguments.root))))
+    store = Store(arguments.root)
+    wanted = _goal(arguments, _pointer(arguments, store))
+    print(table(plan(wanted.goal, store)))
     print(wanted.notes())
 
 
@@ -181,6 +228,26 @@ def _gc(arguments: argparse.Namespace) -> None:
         say("nothing was removed; add --yes (make gc YES=1) to remove these")
 
 
+def _index(arguments: argparse.Namespace) -> None:
+    from pipeline import index_command as index
+    from pipeline.index import load, opened
+    from pipeline.store import Store
+
+    store, make = Store(arguments.root), _pool(arguments)
+    if not (arguments.add or arguments.withdraw or arguments.compact):
+        return print(index.table(load(store, arguments.name)))
+    with opened(store, arguments.name, say) as pointer:
+        if arguments.add:
+            pointer = index.join(
+                pointer, arguments.add, make, say, arguments.preset, arguments.text_column, arguments.id_column
+            )
+        elif arguments.withdraw:
+            pointer = index.withdraw(pointer, arguments.withdraw, make, say)
+        else:
+            pointer = index.compact(pointer, make, say, everything=True)
+    return print(index.table(pointer))
+
+
 def _funnel(arguments: argparse.Namespace) -> None:
     from pipeline.card import funnel_table
     from pipeline.store import Store
@@ -197,7 +264,8 @@ def _explain(arguments: argparse.Namespace) -> None:
     from pipeline.recipe import story
     from pipeline.store import Store
 
-    print(story(_goal(arguments), Store(arguments.root), arguments.page), end="")
+    store = Store(arguments.root)
+    print(story(_goal(arguments, _pointer(arguments, store)), store, arguments.page), end="")
 
 
 def _extract(arguments: argparse.Namespace) -> None:

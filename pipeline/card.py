@@ -122,6 +122,11 @@ def _duplicates(stats: dict[str, Any]) -> str:
         f"{exact['dropped']:,} exact copies and {near['dropped']:,} verified near duplicates were left out, each for a "
         "document that is kept; `duplicates` says how many a document stands for."
     )
+    if "index" in stats["duplicates"]:
+        said += (
+            f" {stats['duplicates']['index']['dropped']:,} more are verified near duplicates of documents in earlier "
+            "corpora of the same index: use those together with this one."
+        )
     if "url_dedup" in stats["duplicates"]:
         said += f" So were {stats['duplicates']['url_dedup']['dropped']:,} other captures of the same addresses."
     for name, cut in stats["cuts"].items():

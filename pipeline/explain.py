@@ -13,7 +13,12 @@ from pipeline.store import Part
 from pipeline.wording import against, bound, number, plain
 
 SIDECARS = ("pages", "languages", "urls", "signals", "quality", "contamination")  # in the order rules look at them
-COMPARED = {"url_dedup": "with the same address", "exact": "with the same text", "near": "that are nearly the same"}
+COMPARED = {
+    "url_dedup": "with the same address",
+    "exact": "with the same text",
+    "index": "of earlier corpora",
+    "near": "that are nearly the same",
+}
 DEDUP = (*COMPARED, "spans", "substrings")  # in the order they drop documents
 MOST = 5  # stories of one address that was captured often
 _SAME = r"^[a-z]+://(www\.)?|#.*$|/+$"  # what two spellings of one address may differ in
@@ -25,8 +30,8 @@ def explain(parts: Parts, rules: tuple[dict, ...], query: str) -> str:
     """Why the page with this URL or id is, or is not, in the corpus.
 
     `parts`: shards of "ledger", "pages", "languages", "urls", "signals", "verdicts", "exact", "near", and "quality",
-    "contamination", "url_dedup", "spans", "substrings", "data" where there are any. `rules`: as `verdicts` has them.
-    An id may be cut to 8 digits or more.
+    "contamination", "url_dedup", "index", "spans", "substrings", "data" where there are any. `rules`: as `verdicts` has
+    them. An id may be cut to 8 digits or more.
     Raises UserError with the nearest addresses for a page that is not there.
     """
     found = _find(parts["ledger"], query.strip())
@@ -169,7 +174,10 @@ def _duplicates(parts: Parts, shard: int, entry: dict[str, Any]) -> Iterator[str
     for name, what in ((name, what) for name, what in COMPARED.items() if name in parts):
         row = _row(parts[name][shard], entry["id"])
         said = row.to_pylist()[0] if row is not None else {}
-        if said.get("duplicate_of"):
+        if said.get("duplicate_of") and name == "index":
+            head = f"{said['duplicate_of']} {plain(said['detail'])}"
+            yield _line(name, f"known from an earlier run (similarity {number(said['similarity'])}): {head}")
+        elif said.get("duplicate_of"):
             similarity = f" (similarity {number(said['similarity'])})" if name == "near" else ""
             head = _url(parts, said["duplicate_of"])
             yield _line(name, f"one of {said['cluster_size']:,} documents {what}{similarity}; first is {head}")
@@ -189,8 +197,12 @@ def _duplicates(parts: Parts, shard: int, entry: dict[str, Any]) -> Iterator[str
 
 
 def _url(parts: Parts, id_: str) -> str:
-    rows = [row for _, row in _find(parts["ledger"], id_)]
-    return f"{plain(rows[0]['url'])} ({id_})"
+    """Address and id; the id alone of a document that stands in an earlier corpus."""
+    for part in parts["ledger"]:
+        row = _row(part, id_, ["id", "url"])
+        if row is not None:
+            return f"{plain(row['url'][0].as_py())} ({id_})"
+    return id_
 
 
 def _benchmarks(page: dict[str, Any]) -> Iterator[str]:

@@ -18,6 +18,7 @@ KEPT = pa.schema([("id", pa.string()), ("row", pa.int64()), ("text_bytes", pa.in
 RULES = {
     "url_dedup": ("duplicate_url", "same address as"),
     "exact": ("duplicate_text", "same text as"),
+    "index": ("duplicate_of_earlier", "like"),
     "near": ("near_duplicate", "like"),
 }
 
@@ -32,12 +33,12 @@ def ledger(
 ) -> Iterator[pa.Table | Out]:
     """Every record of the shard exactly once: rejects, then dropped by rules, by deduplication step by step, or kept.
 
-    `sides`: sidecars of DUPLICATES or CUTS with their `names`, in the order in which they dropped documents; and lists,
-    what `dedup.follow` found. `duplicate_of` is always a kept document: what was a duplicate of a document that was
-    dropped later names the one that stayed (none, when that one was dropped for what was cut out of it), and says
-    through which. `similarity` is the bound of near dedup (true Jaccard), written beside each similarity. Rows are in
-    the order of source and offset. Raises AssertionError when sidecars do not pair, when two stages drop one document,
-    or when the counts of input, kept and dropped do not add up.
+    `sides`: sidecars of DUPLICATES, KNOWN or CUTS with their `names`, in the order in which they dropped documents; and
+    lists, what `dedup.follow` found. `duplicate_of` is always a kept document (of an earlier run, where KNOWN dropped):
+    what was a duplicate of a document that was dropped later names the one that stayed (none, when that one was dropped
+    for what was cut out of it), and says through which. `similarity` is the bound of near dedup (true Jaccard), written
+    beside each similarity. Rows are in the order of source and offset. Raises AssertionError when sidecars do not pair,
+    when two stages drop one document, or when the counts of input, kept and dropped do not add up.
     """
     aligned = [side for side in sides if isinstance(side, Part)]
     fates = fate(verdicts, dict(zip(names, aligned, strict=True)), similarity)
@@ -79,10 +80,12 @@ def _reasons(name: str, side: pa.Table, similarity: float) -> tuple[dict, pa.Chu
     if "cuts" in side.column_names:
         said = {column: side[column] for column in ("rule", "value", "threshold")}
         return {"keep": keep, "stage": stage_, **said}, pc.invert(side["keep"])
+    own = {column: side[column] for column in ("rule", "detail") if column in side.column_names}
     said = {
         "rule": pa.scalar(RULES[name][0]),
+        **own,
         "value": nothing if name == "url_dedup" else side["similarity"],
-        "threshold": pa.scalar(similarity) if name == "near" else nothing,
+        "threshold": pa.scalar(similarity) if name in ("index", "near") else nothing,
         "duplicate_of": side["duplicate_of"],
     }
     return {"keep": keep, "stage": stage_, **said}, pc.is_valid(side["duplicate_of"])

@@ -109,13 +109,16 @@ def record(goal: Step, store: Store, label: str, told: object) -> None:
 
 
 def garbage(store: Store) -> list[str]:
-    """Step folders that no recorded run needs."""
+    """Step folders that no recorded run and no index needs."""
+    from pipeline import index
+
     needed = {
         folder
         for info in store.list("runs")
         if info.extension == "json"
         for folder in store.read_json(f"runs/{info.base_name}")["folders"]
     }
+    needed |= {folder for name in index.names(store) for folder in index.load(store, name).folders()}
     steps = [entry.base_name for entry in store.list() if entry.base_name != "runs" and entry.base_name[0] != "."]
     found = [f"{step}/{entry.base_name}" for step in steps for entry in store.list(step)]
     return [name for name in found if name not in needed and _is_step(store, name)]

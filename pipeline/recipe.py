@@ -19,15 +19,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from dedup import candidates, exact, follow, minhash, near, spans, substrings
+from dedup import candidates, exact, follow, known, minhash, near, segment, spans, substrings
 from dedup.order import check_policy
 from extract import demo, language, lid_embedded, pages, sources
 from filters import contamination, lines, quality, rules, signals, urls
 from pipeline import config, ledger, publish, schema
 from pipeline.check import Range
 from pipeline.config import Config, languages
-from pipeline.dag import Asset, Edge, Leaf, Step, bucket, step, whole
+from pipeline.dag import Asset, Edge, Leaf, Step, bucket, digest, step, whole
 from pipeline.errors import UserError
+from pipeline.index import Pointer
 from pipeline.run import folder_of, manifest, parts
 from pipeline.store import Part, Store
 
@@ -74,6 +75,13 @@ class Wanted:
     steps: dict[str, Step]
     config: Config
     told: dict[str, Any]  # recipe, sources and overrides, as gc labels the run
+    index: Pointer | None = None  # of earlier runs
+    adds: bool = False  # to the index: the dump is not in it yet
+
+    @property
+    def goal(self) -> Step:
+        """What must be finished: the corpus, and what an index needs of it."""
+        return self.steps["index_entry"] if self.adds else self.corpus
 
     def notes(self) -> str:
         """What the numbers of a recipe mean, for `plan`."""
@@ -85,19 +93,53 @@ class Wanted:
         return (
             f"near dedup: {b} bands x {r} rows over word {sigs['ngram']}-grams, verified Jaccard {alike['threshold']}\n"
             f"  chance that a pair of this similarity is compared:  {shown}\n"
-            f"rules: {len(self.config.rules)}, in the order {', '.join(presets)}"
+            f"rules: {len(self.config.rules)}, in the order {', '.join(presets)}{self._indexed()}"
         )
 
+    def _indexed(self) -> str:
+        """What is compared with which earlier runs, and what becomes of this one."""
+        if self.index is None:
+            return ""
+        before = self.index.entries[: self.index.position(source_key(self.steps))]
+        documents = sum(entry["rows"] for entry in before)
+        then = "the dump is added" if self.adds else "the dump is in it already"
+        return f"\nindex {self.index.name}: compared with {documents:,} documents of {len(before)} dumps; {then}"
 
-def load(recipe: str, files: tuple[str, ...] | None, overrides: Mapping[str, str]) -> Wanted:
-    """Check a recipe (a language or a file) and bind it. Raises UserError before anything runs."""
+
+def load(
+    recipe: str, files: tuple[str, ...] | None, overrides: Mapping[str, str], index: Pointer | None = None
+) -> Wanted:
+    """Check a recipe (a language or a file) and bind it, to an index of earlier runs if there is one.
+
+    Raises UserError before anything runs.
+    """
     settings = config.load(recipe, overrides, sections=SECTIONS, columns=COLUMNS, optional=OPTIONAL, always=ALWAYS)
-    steps = build(settings, files)
+    steps = build(settings, files, index)
     told = {"recipe": recipe, "source": list(files or ()), "set": dict(sorted(overrides.items()))}
-    return Wanted(settings.name, steps["corpus"], steps, settings, told)
+    told |= {"index": index.name} if index else {}
+    adds = index is not None and index.admit(source_key(steps), fingerprint(steps), parameters(steps))
+    return Wanted(settings.name, steps["corpus"], steps, settings, told, index, adds)
 
 
-def build(c: Config, files: tuple[str, ...] | None) -> dict[str, Step]:
+def source_key(steps: Mapping[str, Step]) -> str:
+    """Which input it is, for an index."""
+    return steps["pages"].inputs[0].source.key
+
+
+def fingerprint(steps: Mapping[str, Step]) -> str:
+    """Of all that decides what a dump would keep without an index."""
+    names = ("near_links", "near_gather", "near_elect", "spans", "substrings")
+    chosen = [steps[name] for name in names if name in steps]
+    return digest([steps["near_route"].key, *[[made.stage.version, made.params] for made in chosen]])
+
+
+def parameters(steps: Mapping[str, Step]) -> dict[str, Any]:
+    """What all dumps of an index must have in common: bands can only be met by bands of the same kind."""
+    made = steps["signatures"]
+    return {**made.params, "version": made.stage.version}
+
+
+def build(c: Config, files: tuple[str, ...] | None, index: Pointer | None = None) -> dict[str, Step]:
     """All steps by name. Arguments are edges: aligned shard by shard, `whole` or `bucket`."""
     s: dict[str, Step] = {}
 
@@ -107,6 +149,7 @@ def build(c: Config, files: tuple[str, ...] | None) -> dict[str, Step]:
         return s[name]
 
     crawl = _source(c, files, add)
+    earlier = index.leaf(index.position(crawl.key)) if index else None
     size = sum(row["size"] for row in crawl.rows) if isinstance(crawl, Leaf) else 0
     docs = add("pages", pages.pages, crawl if isinstance(crawl, Leaf) else bucket(crawl), section="extract")
     if c.has("clean"):
@@ -126,14 +169,14 @@ def build(c: Config, files: tuple[str, ...] | None) -> dict[str, Step]:
     add("fingerprints", exact.fingerprints, docs)
     left = [judged, *([_url(c, docs, judged, s, size, add)] if c.has("url_dedup") else [])]
     same = _exact(c, docs, left, s, size, add)
-    alike = _near(c, docs, [*left, same], _ranked(c, "near", s), size, add)
-    left += [same, alike]
+    alike = _near(c, docs, [*left, same], _ranked(c, "near", s), size, add, earlier)
+    left += [same, *([s["index"]] if index else []), alike]
     for name, cut_by in (("spans", _spans), ("substrings", _substrings)):
         left += [cut_by(c, docs, left, s, size, add)] if c.has(name) else []
 
     # account and publish
     threshold = s["near_elect"].params["threshold"]
-    decided = [s[name] for name in ("url_dedup", "exact", "near", "spans", "substrings") if name in s]
+    decided = [s[name] for name in ("url_dedup", "exact", "index", "near", "spans", "substrings") if name in s]
     names = tuple(made.name for made in decided)
     ends = _followed(decided, s, add)
     book = add("ledger", ledger.ledger, docs, judged, *decided, *ends, names=names, similarity=threshold)
@@ -143,7 +186,7 @@ def build(c: Config, files: tuple[str, ...] | None) -> dict[str, Step]:
     beside = [whole(x) for x in (book, docs, tongue, measured, alike)]
     rows = add("data", publish.data, bucket(cut), *beside, *optional, section="publish")
     beside = [whole(x) for x in (rows, book, docs, judged, tongue, same, alike)]
-    others = [name for name in ("contamination", "url_dedup", "spans", "substrings") if name in s]
+    others = [name for name in ("contamination", "url_dedup", "index", "spans", "substrings") if name in s]
     said = json.dumps(
         {"name": c.name, "rules": _explained(c), "steps": {k: v.key for k, v in s.items()}}, sort_keys=True
     )
@@ -159,6 +202,8 @@ def build(c: Config, files: tuple[str, ...] | None) -> dict[str, Step]:
         region=region,
         recipe=said,
     )
+    if index:
+        _index(docs, left, s, add, _label(crawl))
     return s
 
 
@@ -168,7 +213,12 @@ def _source(c: Config, files: tuple[str, ...] | None, add: Callable) -> Leaf | S
     if not found:
         return add("crawl", demo.crawl, texts_sha256=demo.content_digest())
     chunk = c["source"].get("chunk_bytes", 1 << 28)
-    rows = sources.list_chunks(list(found), chunk)
+    return source_files(list(found), chunk)
+
+
+def source_files(paths: list[str], chunk: int = 1 << 28) -> Leaf:
+    """These files as input, larger ones in pieces."""
+    rows = sources.list_chunks(paths, chunk)
     seen = sorted({(row["name"], row["size"], row["mtime_ns"]) for row in rows})
     return Leaf("files", [[list(entry) for entry in seen], chunk], tuple(rows))
 
@@ -256,16 +306,43 @@ def _exact(c: Config, docs: Step, left: list[Step], s: Mapping[str, Step], size:
     return add("exact", exact.exact_join, docs, bucket(elected), *left)
 
 
-def _near(c: Config, docs: Step, left: list[Step], ranked: list[Step], size: int, add: Callable) -> Step:
+def _near(
+    c: Config, docs: Step, left: list[Step], ranked: list[Step], size: int, add: Callable, earlier: Leaf | None
+) -> Step:
     n = c["near"].get("partitions") or partitions(size)
     sigs = add("signatures", minhash.signatures, docs, section="near")
-    kept = [*left, *ranked]
     routed = add("near_route", candidates.near_route, docs, sigs, *left, section="near", partitions=n)
+    if earlier:
+        left = [*left, _known(c, docs, sigs, routed, earlier, n, add)]
+    kept = [*left, *ranked]
     links = add("near_links", candidates.near_links, bucket(routed), section="near", tasks=n)
     groups = add("near_components", candidates.near_components, whole(links), whole(sigs))
     gathered = add("near_gather", near.near_gather, docs, sigs, bucket(groups), *kept, section="near", partitions=n)
     elected = add("near_elect", near.near_elect, bucket(gathered), section="near", tasks=n)
     return add("near", near.near_join, docs, bucket(elected), *left)
+
+
+def _known(c: Config, docs: Step, sigs: Step, routed: Step, earlier: Leaf, n: int, add: Callable) -> Step:
+    """Documents that resemble what earlier runs with the same index kept."""
+    if c["near"].get("scope", "corpus") == "dump":
+        raise UserError(f'{c.at("near.scope")}: scope = "dump" compares no dumps: leave it out, or the index')
+    met = add("index_met", known.index_met, bucket(routed), whole(earlier), tasks=n)
+    return add("index", known.index_known, docs, sigs, bucket(met), whole(earlier), section="near")
+
+
+def _index(docs: Step, left: list[Step], s: dict[str, Step], add: Callable, label: str) -> Step:
+    """What an index keeps of the documents that are left."""
+    sigs, n = s["signatures"], s["near_route"].params["partitions"]
+    stored = add("index_documents", segment.index_documents, docs, sigs, *left, ngram=sigs.params["ngram"])
+    rows = add("index_rows", segment.index_rows, sigs, *left, partitions=n)
+    bands = add("index_bands", segment.index_bands, bucket(rows), tasks=n)
+    return add("index_entry", segment.index_entry, whole(stored), whole(bands), whole(s["corpus"]), label=label)
+
+
+def _label(crawl: Leaf | Step) -> str:
+    """The names of the files, for a dump whose documents say none."""
+    found = sorted({row["name"] for row in crawl.rows}) if isinstance(crawl, Leaf) else ["demo"]
+    return found[0] + (f" and {len(found) - 1} more" if len(found) > 1 else "")
 
 
 def _spans(c: Config, docs: Step, left: list[Step], s: Mapping[str, Step], size: int, add: Callable) -> Step:
@@ -291,7 +368,8 @@ def _substrings(c: Config, docs: Step, left: list[Step], s: Mapping[str, Step], 
 def _followed(decided: list[Step], s: Mapping[str, Step], add: Callable) -> list[Edge]:
     """Where duplicates of documents that were dropped later belong: they are few beside all documents."""
     n, ends = max(1, s["near_route"].params["partitions"] // 16), list[Edge]()
-    for name in ("follow", "follow_further")[: len(decided) - 1]:
+    rounds = len(decided) - 1 - ("index" in s)  # what an index knows leads out of the corpus at once
+    for name in ("follow", "follow_further")[:rounds]:
         asked = add(f"{name}_route", follow.follow_route, *decided, *ends[-1:], partitions=n)
         ends.append(bucket(add(name, follow.follow, bucket(asked), tasks=n)))
     return ends
@@ -326,6 +404,7 @@ def story(wanted: Wanted, store: Store, page: str) -> str:
         "verdicts",
         "url_dedup",
         "exact",
+        "index",
         "near",
         "spans",
         "substrings",

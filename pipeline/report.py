@@ -185,6 +185,10 @@ def _about_kept(row: dict[str, Any]) -> str:
 def _clusters(stats: dict[str, Any]) -> str:
     shown = []
     for name, said in stats["duplicates"].items():
+        if name == "index":
+            gone = f"{_n(said['dropped'])} dropped for documents of earlier corpora"
+            shown.append(f"<h3>{_e(name)}: {gone}, {_n(said['withdrawn'])} of these withdrawn</h3>")
+            continue
         clusters = f"{_n(said['clusters'])} cluster{'s' if said['clusters'] != 1 else ''}"
         shown.append(f"<h3>{_e(name)}: {_n(said['dropped'])} dropped, {clusters}</h3>")
         rows = [

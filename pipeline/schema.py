@@ -88,6 +88,16 @@ DUPLICATES = pa.schema(
         ("cluster_size", pa.int64()),
     ]
 )
+# Documents that an index of earlier runs knows.
+KNOWN = pa.schema(
+    [
+        *_ID,
+        ("duplicate_of", pa.string()),  # a document of an earlier corpus
+        ("similarity", pa.float64()),
+        ("rule", pa.string()),  # duplicate_of_earlier | withdrawn
+        ("detail", pa.string()),  # which dump it stands in
+    ]
+)
 # Documents that near dedup dropped and that exact copies name: what their copies are duplicates of after all.
 MOVED = pa.schema([*_ID, ("duplicate_of", pa.string()), ("similarity", pa.float64())])
 # Exact copies of such documents, by their row in the shard.

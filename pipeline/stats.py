@@ -17,7 +17,7 @@ _BINS = 1000  # of quality, so deciles are right to 0.001
 # Before documents, records fall at these places, in this order; stages that are not named here come last.
 _BEFORE = ("source", "http", "decode", "prefilter", "language", "extract")
 _CUTTING = ("spans", "substrings")
-_DEDUP = ("url_dedup", "exact", "near", *_CUTTING)  # in the order they drop documents
+_DEDUP = ("url_dedup", "exact", "index", "near", *_CUTTING)  # in the order they drop documents
 _TROUBLE = re.compile(
     r"timeout|crash|killed|memory|damage|corrupt|truncated|undecodable|unreadable|too_deep|error|lost"
 )
@@ -55,7 +55,8 @@ def count(
         "quality": _quality(data),
         "contamination": _contamination(contamination, ledgers) if contamination else [],
         "pii": {n.removeprefix("pii_"): totals[n] for n in sorted(totals) if n.startswith("pii_")},
-        "duplicates": {name: _clusters(compared[name], before, ledgers) for name, before in _pairs(compared)},
+        "duplicates": {name: _clusters(compared[name], before, ledgers) for name, before in _pairs(compared)}
+        | {name: _known(others[name]) for name in ("index",) if name in others},
         "cuts": {name: _cuts(others[name], ledgers) for name in _CUTTING if name in others},
         "recipe": recipe,
     }
@@ -229,6 +230,13 @@ def _clusters(duplicates: list[Part], before: list[Part] | None, ledgers: list[P
     members = _members([id_ for _, id_ in largest], ledgers) if largest else {}
     found = [{"id": i, "size": -n, "url": urls.get(i), "members": members.get(i, [])} for n, i in largest]
     return {"dropped": dropped, "clusters": clusters, "largest": found}
+
+
+def _known(known: list[Part]) -> dict[str, Any]:
+    """Documents dropped for those of earlier runs, and how many of these were withdrawn since."""
+    rules = _counted(known, "rule")
+    dropped, withdrawn = rules["duplicate_of_earlier"] + rules["withdrawn"], rules["withdrawn"]
+    return {"dropped": dropped, "withdrawn": withdrawn, "clusters": 0, "largest": []}
 
 
 def urls_of(ids: list[str], ledgers: list[Part]) -> dict[str, str]:
