@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,7 +13,8 @@ from extract import engines
 from extract.decode import Decoded, decode
 from extract.files import Lost
 from extract.http import Message, parse
-from extract.rights import Rights, rights
+from extract.metadata import metadata
+from extract.rights import Rights, head, rights
 from extract.sources import Row, date_of
 from extract.warc import Record
 
@@ -25,6 +26,8 @@ _LOOKS_HTML = re.compile(
 )
 # what some servers call text/html and is not: PDF, PNG, GIF, JPEG, ZIP, gzip
 _BINARY = (b"%PDF-", b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"PK\x03\x04", b"\x1f\x8b")
+_DAY = timedelta(days=1)
+_BODY = 500  # characters of an article in JSON-LD that can stand for the page
 _HEX = re.compile(r"[0-9a-f]{32}")
 ACCOMPANYING = ("request", "metadata", "warcinfo")  # records that are no input of their own
 
@@ -171,9 +174,14 @@ def _from_record(record: Record, settings: Settings) -> dict[str, Any]:
         return _text_row(decoded.text, date, decoded.charset)
     page = _page(record, settings)
     _prefilter(page, settings)
-    extracted = _extracted(page.html, settings)
-    about = _about(page, rights(page.html, page.headers), settings)
-    return {"date": date, "text": extracted.text, "title": extracted.title, **about}
+    seen = head(page.html)
+    said = metadata(page.html, seen, url_of(record))
+    extracted, linked = _better(_extracted(page.html, settings), said.body, settings)
+    about = _about(page, rights(page.html, page.headers, seen), settings)
+    about["extractor"] += ":json-ld" if linked else ""
+    published = said.published if not (said.published and date and said.published > date.date() + _DAY) else None
+    names = {"author": said.author, "published": published, "sitename": said.sitename, "canonical": said.canonical}
+    return {"date": date, "text": extracted.text, "title": extracted.title, **names, **about}
 
 
 def _about(page: Page, found: Rights, settings: Settings) -> dict[str, Any]:
@@ -190,6 +198,16 @@ def _about(page: Page, found: Rights, settings: Settings) -> dict[str, Any]:
 
 def _unusual(settings: Settings) -> list[str]:
     return [said for said in (settings.favour, settings.format) if said not in ("default", "text")]
+
+
+def _better(extracted: engines.Extracted, body: str | None, settings: Settings) -> tuple[engines.Extracted, bool]:
+    """The article in the page's JSON-LD where the engine found less than half as much, and whether it is."""
+    if body is None or len(body) < 2 * len(extracted.text) or len(body) < _BODY:
+        if not extracted.text.strip():
+            raise Rejected("extract", "no_text")
+        return extracted, False
+    text = engines.article(body, settings.format == "markdown")
+    return (replace(extracted, text=text), True) if len(text) > 2 * len(extracted.text) else (extracted, False)
 
 
 def _check_type(record: Record) -> None:
@@ -276,8 +294,6 @@ def _extracted(html: str, settings: Settings) -> engines.Extracted:
     except Exception as error:
         first = str(error).partition("\n")[0]
         raise Rejected("extract", "engine_error", detail=f"{type(error).__name__}: {first}") from error
-    if not extracted.text.strip():
-        raise Rejected("extract", "no_text")
     return extracted
 
 

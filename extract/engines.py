@@ -111,6 +111,15 @@ def extract(html: str, engine: str, favour: str = "default", markdown: bool = Fa
     return Extracted(clean(ENGINES[engine](spelled(html), favour, markdown)), title_of(html))
 
 
+def article(body: str, markdown: bool) -> str:
+    """The article of a page's JSON-LD, plain or HTML, in the form of extracted text."""
+    if re.search(r"<(?:p|br|div|h\d)\b", unescape(body), re.I):
+        from extract.blocks import render_all
+
+        return clean(render_all(unescape(body), markdown))
+    return _squeezed(unescape(body)).replace("\n", "\n\n" if markdown else "\n")
+
+
 def clean(text: str) -> str:
     """Without blanks at ends of lines, blank lines at both ends, control characters and surrogates."""
     text = _CONTROLS.sub("", _SURROGATES.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n")))

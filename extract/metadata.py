@@ -169,7 +169,10 @@ def _texts(html: str, pattern: re.Pattern[str], each: int) -> Iterator[str]:
 
 
 def _in_tag(html: str, at: int) -> bool:
-    return html.rfind("<", max(0, at - 1000), at) > html.rfind(">", max(0, at - 1000), at)
+    """Whether a word begins at `at`, in a tag."""
+    return not html[at - 1 : at].isalpha() and html.rfind("<", max(0, at - 1000), at) > html.rfind(
+        ">", max(0, at - 1000), at
+    )
 
 
 def _published(html: str, metas: Metas, linked: Linked, url: str | None) -> date | None:

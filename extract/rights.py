@@ -22,7 +22,7 @@ _RAW = {"script", "style", "noscript", "template", "textarea", "title"}  # what 
 _INSIDE = re.compile(r"((?:[^>=]++|=\s*+(?:\"[^\"]*+\"|'[^']*+'|))*+)>")
 _ATTRIBUTE = re.compile(r"([a-z][a-z0-9:_-]*)\s*+=\s*+(?:\"([^\"]*)\"|'([^']*)'|([^\s>]+))", re.I)
 _END = {"!--": re.compile("-->"), **{name: re.compile(rf"</{name}[\\s/>]", re.I) for name in _RAW}}
-_METAS, _LINKS = frozenset(("meta", "html")), frozenset(("a", "link", "area"))
+_HEAD_TAGS, _LINKS = frozenset(("meta", "html", "link")), frozenset(("a", "link", "area"))
 # two patterns with a literal start: a scan that ignores case takes 15 times as long
 _REL_LICENSE = tuple(re.compile(rel + r"\s*=\s*[\"']?[^\"'>]{0,60}(?i:license)") for rel in ("rel", "REL"))
 _COMMONS = re.compile(r"^https?://(?:www\.)?creativecommons\.org/(?:licenses|publicdomain)/[a-z]", re.I)
@@ -45,13 +45,21 @@ class Rights:
     license: str | None = None
 
 
-def rights(html: str, headers: dict[str, str]) -> Rights:
-    """Read the page and its HTTP headers (lower-case name to value). They add up; the header's TDM word wins."""
+def head(html: str) -> list[tuple[str, dict[str, str]]]:
+    """(name, attributes) of the tags `html`, `meta` and `link` before the body."""
+    return list(tags(html[:HEAD], _HEAD_TAGS, last="body"))
+
+
+def rights(html: str, headers: dict[str, str], found: list[tuple[str, dict[str, str]]] | None = None) -> Rights:
+    """Read the page and its HTTP headers (lower-case name to value). They add up; the header's TDM word wins.
+
+    `found`: the page's head where it is read already.
+    """
     directives: set[str] = set()
     language, tdm = None, _reserved(headers.get("tdm-reservation"))
     if "x-robots-tag" in headers:
         directives |= directives_of(headers["x-robots-tag"])
-    for tag, attributes in tags(html[:HEAD], _METAS, last="body"):
+    for tag, attributes in head(html) if found is None else found:
         if tag == "html":
             language = language or (attributes.get("lang") or attributes.get("xml:lang", "")).strip().lower() or None
         elif tag == "meta":

@@ -23,10 +23,13 @@ COLUMNS = {
     "language_score": "confidence of the language, 0 to 1",
     "quality": "the classifier's probability of the better class, 0 to 1; null where none ran",
     "license": "licence that the page itself links to, null if none",
+    "author": "who wrote it, as the page says (names joined by `; `), null if it does not",
+    "published": "day of publication, as the page says, null if it does not",
+    "canonical": "address that the page calls its own, null if it does not",
     "duplicates": "documents of the crawl that this one stands for, itself among them (weight by it to undo dedup)",
     "word_count": "words of the text as measured by the rules, less the share that was cut out",
     "char_count": "characters of `text`",
-    "pii_masked": "pieces of personal data masked in title and text",
+    "pii_masked": "pieces of personal data masked in title, author and text",
 }
 _SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"))
 _LARGE = ((10**8, "10M<n<100M"), (10**9, "100M<n<1B"), (10**10, "1B<n<10B"), (10**11, "10B<n<100B"))
@@ -54,7 +57,9 @@ def _header(stats: dict[str, Any], schema: pa.Schema, name: str, language: str, 
         "size_categories": [size_category(kept["documents"])],
         "configs": [{"config_name": "default", "data_files": [{"split": "train", "path": "data/*.parquet"}]}],
     }
-    features = [{"name": f.name, "dtype": str(f.type).replace("double", "float64")} for f in schema]
+    features = [
+        {"name": f.name, "dtype": str(f.type).replace("double", "float64").replace("[day]", "")} for f in schema
+    ]
     split = {"name": "train", "num_bytes": kept["text_bytes"], "num_examples": kept["documents"]}
     sizes = [f"  download_size: {download_bytes}", f"  dataset_size: {kept['text_bytes']}"]
     info = ["dataset_info:", "  features:", *[f"  - {_yaml(f)}" for f in features], "  splits:", f"  - {_yaml(split)}"]
@@ -92,7 +97,8 @@ a machine and may be that of a picture on the page. To have a page removed, name
 _LIMITS = """\
 - Text is what an extractor took for a page's main content: some pages keep navigation, others miss content.
 - Rules judge form, not truth. Pages may be wrong, offensive, or written by machines.
-- Personal data is masked by pattern, not by understanding: names and postal addresses stay, and so does `url`."""
+- Personal data is masked by pattern, not by understanding: names, `author` too, and postal addresses stay, and so does
+  `url`."""
 
 
 def _plain(text: str) -> str:

@@ -126,6 +126,10 @@ def _page(entry: dict[str, Any], page: dict[str, Any]) -> Iterator[str]:
     dump = f", dump {plain(page['dump'])}" if page["dump"] else ""
     yield _line("found", f"{entry['source']} at {entry['offset']:,}{captured}{dump}")
     yield _line("title", plain(page["title"], 120) or "(none)")
+    if said := [
+        f"{n} {plain(str(page[n]), 120)}" for n in ("author", "published", "canonical") if page.get(n) is not None
+    ]:
+        yield _line("says", ", ".join(said))
     size = f"{len(page['text']):,} characters by {plain(page['extractor'])}"
     yield _line(
         "text", f"{size} from {page['html_bytes'] or 0:,} bytes of HTML in {plain(page['charset']) or 'no charset'}"

@@ -37,15 +37,19 @@ DATA = pa.schema(
         ("language_score", pa.float64()),
         ("quality", pa.float64()),  # null where no classifier ran
         ("license", pa.string()),  # the page's own link, null if none
+        ("author", pa.string()),  # as the page names them, null if not; personal data masked
+        ("published", pa.date32()),
+        ("canonical", pa.string()),
         ("duplicates", pa.int64()),  # documents of the crawl that this one stands for, itself among them
         ("word_count", pa.int64()),
         ("char_count", pa.int64()),  # of `text` as it stands here
-        ("pii_masked", pa.int64()),  # in title and text
+        ("pii_masked", pa.int64()),  # in title, author and text
     ]
 )
 # What the texts add up to, so that statistics need not read them again.
 TOTALS = pa.schema([("name", pa.string()), ("value", pa.int64())])
 _FROM_PAGES = ["id", "url", "host", "date", "dump", "source", "offset", "title", "text", "license"]
+_FROM_PAGES += ["author", "published", "canonical"]
 _BATCH = 1024
 
 
@@ -100,7 +104,7 @@ def _files(ranges: list[dict]) -> Iterator[Out]:
         yield Out(pa.Table.from_pylist(mine, schema=RANGES), bucket=k)
 
 
-@stage(version=2, libraries=("ftfy", "phonenumbers", "python-stdnum"), outputs={"part": DATA, "totals": TOTALS})
+@stage(version=3, libraries=("ftfy", "phonenumbers", "python-stdnum"), outputs={"part": DATA, "totals": TOTALS})
 def data(
     layout: list[Part],
     ledgers: list[Part],
@@ -193,31 +197,27 @@ def _rows(pages: Part, sidecars: pa.Table, chosen: pa.Table) -> Iterator[pa.Tabl
 
 def _published(rows: pa.Table, totals: Counter, settings: tuple) -> pa.Table:
     kinds, region, tag, mended = settings
-    texts: list[str | None] = []
-    titles: list[str | None] = []
     masked: list[int] = []
-    for text, title, host in zip(*(rows[n].to_pylist() for n in ("text", "title", "host")), strict=True):
+    made: dict[str, list[str | None]] = {"text": [], "title": [], "author": []}
+    for *values, host in zip(*(rows[n].to_pylist() for n in (*made, "host")), strict=True):
         where = personal.region_of(host, region)
         counts: Counter = Counter()
-        for value, into in ((text or "", texts), (title, titles)):
+        for name, value in zip(made, [values[0] or "", *values[1:]], strict=True):
             whole = mend(value) if mended and value else value
             clean, found = personal.mask(whole or "", kinds, where, tag)
-            into.append(clean if value is not None else None)
+            made[name].append(clean if value is not None else None)
             counts.update(found)
-            totals["mended"] += whole != value and into is texts
+            totals["mended"] += whole != value and name == "text"
         totals.update({f"pii_{kind}": n for kind, n in counts.items()})
         totals["pii_documents"] += bool(counts)
         masked.append(counts.total())
-    return _table(rows, texts, titles, masked, totals)
+    return _table(rows, {name: pa.array(values, pa.string()) for name, values in made.items()}, masked, totals)
 
 
-def _table(
-    rows: pa.Table, texts: list[str | None], titles: list[str | None], masked: list[int], totals: Counter
-) -> pa.Table:
-    text = pa.array(texts, pa.string())
+def _table(rows: pa.Table, texts: dict[str, pa.Array], masked: list[int], totals: Counter) -> pa.Table:
+    text = texts["text"]
     made = {
-        "text": text,
-        "title": pa.array(titles, pa.string()),
+        **texts,
         "char_count": pc.utf8_length(text).cast(pa.int64()),
         "pii_masked": pa.array(masked, pa.int64()),
         "duplicates": rows["cluster_size"],

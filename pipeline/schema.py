@@ -30,6 +30,10 @@ PAGES = pa.schema(
         ("robots", pa.string()),
         ("tdm_reservation", pa.bool_()),
         ("license", pa.string()),
+        ("author", pa.string()),  # names, joined by "; "
+        ("published", pa.date32()),  # day that the page says it was published
+        ("sitename", pa.string()),
+        ("canonical", pa.string()),  # address that the page calls its own
     ]
 )
 REJECTS = pa.schema(_WHERE + _WHY)

@@ -99,6 +99,10 @@ def pages(leaf: Part) -> Iterator[pa.Table | Out]:
         row |= {"id": id_of(s, r), "url": url, "host": f"www.host{r % 7}.de", "dump": f"CC-MAIN-202{s % 2}-05"}
         row |= {"source": f"crawl-{s}.warc.gz", "offset": 1000 * r, "text": text_of(s, r), "html_bytes": 5000}
         row |= {"title": SCRIPT if r == 6 else f"Seite {r} <b>&", "charset": "utf-8", "extractor": "trafilatura"}
+        row |= {
+            "author": "Erna Muster, erna@muster.example" if r == 3 else None,
+            "published": datetime.date(2020, 5, r % 28 + 1),
+        }
         rows.append(row | {"date": datetime.datetime(2021, 1, 1 + s, r % 24, tzinfo=datetime.UTC)})
     for r in range(9):
         rule = ("not_html", "status", "timeout")[r % 3]

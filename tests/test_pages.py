@@ -118,6 +118,9 @@ def test_what_is_a_page(tmp_path, record, stage, rule, value):
 
 def test_the_columns_of_a_page(tmp_path):
     head = "<meta name=robots content=noai><link rel=license href='https://creativecommons.org/licenses/by/4.0/'>"
+    head += (
+        "<meta name=author content='Ada B.'><meta name=date content=2024-02-05><meta property=og:site_name content=S>"
+    )
     html = HTML.replace("<title>", head + "<title>")
     info = warc("warcinfo", b"software: x\r\nisPartOf: CC-MAIN-2024-10\r\n", 1)
     page = warc("response", http(html, X_Robots_Tag="nofollow", TDM_Reservation="1"), 7)
@@ -143,6 +146,10 @@ def test_the_columns_of_a_page(tmp_path):
         "robots": "noai,nofollow",
         "tdm_reservation": True,
         "license": "https://creativecommons.org/licenses/by/4.0/",
+        "author": "Ada B.",
+        "published": None,  # more than a day after the capture
+        "sitename": "S",
+        "canonical": None,
     }
     assert {r["type"]: r["records"] for r in found["records"]} == {"(pages)": 1, "request": 1, "warcinfo": 1}
 
