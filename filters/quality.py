@@ -29,6 +29,7 @@ LEAST = 20  # documents of a class; with fewer no model is trained and every sco
 _HOSTS = 50  # of each fold: with fewer the folds differ in kinds of pages, and folds of pages are the lesser evil
 POINTS = 1001  # quantiles kept of a fold
 _EXAMPLES = 10  # of each decile
+_STEP = 10_000  # lines hashed at once
 _POSITIVE = "1"  # label of the models trained here
 
 FACTS = pa.schema(
@@ -231,10 +232,18 @@ def _train(
 
     lines = {_POSITIVE: [x for d in positives for x in d.lines], "0": [x for d in negatives for x in d.lines]}
     most = max(map(len, lines.values()))
-    written = [f"__label__{label} {of[i % len(of)]}" for label, of in lines.items() for i in range(most)]
-    order = np.argsort(keys([f"{i} {line}" for i, line in enumerate(written)], f"order {options['seed']}"))
-    (folder / "train.txt").write_text("".join(f"{written[i]}\n" for i in order), "utf-8", newline="\n")
-    epoch = max(epochs, min(100, -(-min_lines // len(written))))
+    count = most * len(lines)
+
+    def line(i: int) -> str:  # made when it is written: all of them at once would be most of a worker's memory
+        label, of = list(lines.items())[i // most]
+        return f"__label__{label} {of[i % most % len(of)]}"
+
+    steps = [range(first, min(first + _STEP, count)) for first in range(0, count, _STEP)]
+    seed = f"order {options['seed']}"
+    order = np.argsort(np.concatenate([keys([f"{i} {line(i)}" for i in step], seed) for step in steps]))
+    with open(folder / "train.txt", "w", encoding="utf-8", newline="\n") as file:
+        file.writelines(f"{line(i)}\n" for i in order.tolist())
+    epoch = max(epochs, min(100, -(-min_lines // count)))
     source = str(folder / "train.txt")
     trained = fasttext.train_supervised(source, epoch=epoch, thread=1, minCount=1, verbose=0, **options)
     trained.save_model(str(folder / "model.bin"))

@@ -32,8 +32,12 @@ from pipeline.index import Pointer
 from pipeline.run import folder_of, manifest, parts
 from pipeline.store import Part, Store
 
+# Bytes of a piece: 16 tasks for a file of Common Crawl, at about 0.1 core-s each to find where the piece begins. In the
+# key, so it cannot depend on the number of workers.
+CHUNK = 1 << 26
 
-def source(*, paths: tuple[str, ...] = (), chunk_bytes: Annotated[int, Range(1 << 20)] = 1 << 28) -> None:
+
+def source(*, paths: tuple[str, ...] = (), chunk_bytes: Annotated[int, Range(1 << 20)] = CHUNK) -> None:
     """Input. `paths`: files and globs, none for the demo crawl. `chunk_bytes`: larger files are read in pieces."""
 
 
@@ -212,11 +216,11 @@ def _source(c: Config, files: tuple[str, ...] | None, add: Callable) -> Leaf | S
     found = files or tuple(f for pattern in c["source"].get("paths", ()) for f in expand(c, pattern))
     if not found:
         return add("crawl", demo.crawl, texts_sha256=demo.content_digest())
-    chunk = c["source"].get("chunk_bytes", 1 << 28)
+    chunk = c["source"].get("chunk_bytes", CHUNK)
     return source_files(list(found), chunk)
 
 
-def source_files(paths: list[str], chunk: int = 1 << 28) -> Leaf:
+def source_files(paths: list[str], chunk: int = CHUNK) -> Leaf:
     """These files as input, larger ones in pieces."""
     rows = sources.list_chunks(paths, chunk)
     seen = sorted({(row["name"], row["size"], row["mtime_ns"]) for row in rows})

@@ -1,0 +1,187 @@
+"""Cost as the input grows, memory of a worker, cores kept busy, what Ray costs: `make bench-scale [SIZE=bytes]`.
+
+The input is made: German pages of the real ones, reworded so that no two are alike, as many as the size asks for, and
+deleted afterwards. Cost is CPU of the whole process tree. Memory is the sum over a worker and its extraction child,
+looked at ten times a second. How busy one file keeps many cores is computed: the shards' measured seconds are given to
+so many workers, each the next one as it gets free, as the runner does. Wall clock only counts for two workers against
+one, and says little where others use the machine.
+"""
+
+import heapq
+import json
+import os
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from tests import bench_input
+from tests.bench_process import Cost, measured
+from tests.bench_table import Options, Row
+
+SIZE = int(os.environ.get("SIZE") or 10**9)  # bytes of the WARC that memory is measured on
+STEPS = (1, 4, 16)
+LIMIT = 1.5e9  # bytes of a worker
+_BLOCKS = ("--set", "extract.engine=blocks")
+_PLAIN = (*_BLOCKS, "--set", "decontaminate=off", "--set", "quality=off")  # no model to train, whatever the size
+
+
+def figures(options: Options) -> dict[str, Any]:
+    """Linear cost, memory on one large WARC, and what Ray and a second worker do."""
+    with tempfile.TemporaryDirectory(dir=options.work) as name:
+        folder = Path(name)
+        pages = [page for page in bench_input.captures(options.data) if page.language == "de"]
+        return {
+            "linear": linear(folder, pages, 100 if options.quick else 400),
+            "memory": memory(folder, pages, SIZE // 10 if options.quick else SIZE, options.warc),
+            "ray": ray(folder, pages, 300 if options.quick else 1500),
+        }
+
+
+def linear(folder: Path, pages: list[bench_input.Capture], unit: int) -> list[dict[str, Any]]:
+    """Seconds of CPU by step for 1, 4 and 16 times `unit` pages, each the beginning of the next."""
+    found = []
+    for times in STEPS:
+        warc = bench_input.write(folder / f"x{times}.warc.gz", islice(bench_input.reworded(pages), unit * times))
+        root = folder / f"linear{times}"
+        cost, _ = _corpus(warc, root, folder, "--local", *_PLAIN)
+        found.append({"pages": unit * times, "cpu_seconds": cost.cpu, "steps": _steps(root)})
+        warc.unlink()
+    return found
+
+
+def memory(folder: Path, pages: list[bench_input.Capture], size: int, given: Path | None) -> dict[str, Any]:
+    """One worker on one large WARC: its peak, and what its shards cost."""
+    warc = given or bench_input.write(folder / "large.warc.gz", bench_input.reworded(pages), size)
+    root, peak = folder / "large", Peak()
+    with peak:
+        cost, _ = _corpus(warc, root, folder, "--local", *_BLOCKS)
+    shards = next(iter(root.glob("pages/*/cost.json")))
+    found = {
+        "warc_bytes": warc.stat().st_size,
+        "peak_bytes": peak.bytes,
+        "peak_step": peak.step(root),
+        "cpu_seconds": cost.cpu,
+        "steps": _steps(root),
+        "shard_seconds": [shard["cpu_seconds"] for shard in json.loads(shards.read_text())["shards"]],
+    }
+    if not given:
+        warc.unlink()
+    return found
+
+
+class Peak:
+    """The most memory that processes below this one have had at once, bytes of RSS, and when."""
+
+    def __init__(self) -> None:
+        self.bytes, self.when = 0, 0.0
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._over.wait(0.1):
+            now = sum(_rss(child) for child in psutil.Process().children(recursive=True))
+            if now > self.bytes:
+                self.bytes, self.when = now, time.time()
+
+    def step(self, root: Path) -> str:
+        """The step that was under way: the first one that was finished after the peak."""
+        ended = sorted((path.stat().st_mtime, path.parent.parent.name) for path in root.glob("*/*/cost.json"))
+        return next((name for when, name in ended if when >= self.when), "")
+
+
+def _rss(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except psutil.Error:  # ended meanwhile: it holds nothing
+        return 0
+
+
+def ray(folder: Path, pages: list[bench_input.Capture], count: int) -> dict[str, list[dict[str, float]]]:
+    """The same crawl in this process, on Ray with one worker and with two: CPU and wall clock, in turns."""
+    warc = bench_input.write(folder / "ray.warc.gz", islice(bench_input.reworded(pages), count))
+    chunk = ("--set", f"source.chunk_bytes={max(1 << 20, warc.stat().st_size // 8)}")
+    sides = {"local": ("--local",), "one worker": ("--workers", "1"), "two workers": ("--workers", "2")}
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in sides}
+    for turn in range(3):
+        for name, how in sides.items():
+            root = folder / f"ray{turn}{name}".replace(" ", "")
+            cost, _ = _corpus(warc, root, folder, *how, *chunk, *_PLAIN)
+            found[name].append({"cpu": cost.cpu, "wall": cost.wall, "load": os.getloadavg()[0]})
+    return found
+
+
+def _corpus(warc: Path, root: Path, folder: Path, *how: str) -> tuple[Cost, str]:
+    command = [sys.executable, "-m", "pipeline", "corpus", "de", "--source", str(warc), "--root", str(root)]
+    return measured([*command, *how], folder / "log")
+
+
+def _steps(root: Path) -> dict[str, float]:
+    return {
+        path.parent.parent.name: sum(shard["cpu_seconds"] for shard in json.loads(path.read_text())["shards"])
+        for path in sorted(root.glob("*/*/cost.json"))
+    }
+
+
+def busy(seconds: list[float], workers: int) -> float:
+    """Share of `workers` cores that is used until the last shard is done; each takes the next one as it gets free."""
+    ends = [0.0] * workers
+    for spent in seconds:
+        heapq.heappush(ends, heapq.heappop(ends) + spent)
+    return sum(seconds) / (workers * max(ends))
+
+
+def rows(figures: dict[str, Any]) -> list[Row]:
+    """Linear cost, memory, cores kept busy, Ray."""
+    return [*_linear_rows(figures["linear"]), *_memory_rows(figures["memory"]), *_ray_rows(figures["ray"])]
+
+
+def _linear_rows(found: list[dict[str, Any]]) -> Iterator[Row]:
+    """All steps together a page, and the steps that take most at the largest size."""
+    sums = [1e3 * sum(one["steps"].values()) / one["pages"] for one in found]
+    note = ", ".join(f"{one['pages']:,} pages {ms:.2f}" for one, ms in zip(found, sums, strict=True))
+    yield Row(
+        "a page at 16x", "a page at 4x", sums[2] / sums[1], "times", most=1.1, note=f"core-ms a page, all steps: {note}"
+    )
+    for name in sorted(found[2]["steps"], key=lambda step: -found[2]["steps"][step])[:6]:
+        each = [1e6 * one["steps"].get(name, 0.0) / one["pages"] for one in found]
+        note = "1x, 4x, 16x: " + ", ".join(f"{us:,.0f}" for us in each) + " us a page"
+        yield Row(f"a page at 16x: {name}", "a page at 4x", each[2] / max(each[1], 1e-9), "times", note=note)
+
+
+def _memory_rows(found: dict[str, Any]) -> Iterator[Row]:
+    size = f"{found['warc_bytes'] / 1e9:.2f} GB of WARC, {found['cpu_seconds']:.0f} core-s"
+    note = f"worker and extraction child together, highest in {found['peak_step']}; {size}"
+    yield Row("memory of a worker", "", found["peak_bytes"] / 1e9, "GB", most=LIMIT / 1e9, note=note)
+    shards = found["shard_seconds"]
+    for workers in (2, 8, 16):
+        note = f"{len(shards)} shards of {min(shards):.1f} to {max(shards):.1f} core-s, one file"
+        yield Row(f"{workers} cores kept busy by one WARC", "", 100 * busy(shards, workers), "%", note=note)
+
+
+def _ray_rows(found: dict[str, list[dict[str, float]]]) -> Iterator[Row]:
+    def median(side: str, what: str) -> float:
+        return statistics.median(turn[what] for turn in found[side])
+
+    load = f"load {median('two workers', 'load'):.1f} on {os.cpu_count()} cores"
+    over = 100 * (median("one worker", "cpu") / median("local", "cpu") - 1)
+    note = f"core-s: {median('one worker', 'cpu'):.1f} / {median('local', 'cpu'):.1f}, Ray's start among them"
+    yield Row("Ray, CPU over --local's", "", max(over, 0.0), "%", most=10, note=note)
+    note = f"seconds: {median('one worker', 'wall'):.1f} / {median('two workers', 'wall'):.1f}; {load}"
+    yield Row(
+        "two workers", "one worker", median("one worker", "wall") / median("two workers", "wall"), least=1.8, note=note
+    )
