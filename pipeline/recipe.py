@@ -28,6 +28,7 @@ from pipeline.check import Range
 from pipeline.config import Config, languages
 from pipeline.dag import Asset, Edge, Leaf, Step, bucket, digest, step, whole
 from pipeline.errors import UserError
+from pipeline.giants import ELECTIONS
 from pipeline.index import Pointer
 from pipeline.run import folder_of, manifest, parts
 from pipeline.store import Part, Store
@@ -39,6 +40,10 @@ CHUNK = 1 << 26
 
 def source(*, paths: tuple[str, ...] = (), chunk_bytes: Annotated[int, Range(1 << 20)] = CHUNK) -> None:
     """Input. `paths`: files and globs, none for the demo crawl. `chunk_bytes`: larger files are read in pieces."""
+
+
+def lsh(*, preset: str = "") -> None:
+    """Near dedup's bands x rows in one word, "14x8", "26x11" or any pair, instead of `bands` and `rows`."""
 
 
 # Section of a recipe -> the stages whose settings it holds.
@@ -53,7 +58,14 @@ SECTIONS: Mapping[str, Callable | tuple[Callable, ...]] = {
     "decontaminate": (contamination.benchmark_index, contamination.benchmark_phrases, contamination.contamination),
     "url_dedup": (exact.url_route, exact.exact_elect),
     "exact": (exact.exact_route, exact.exact_elect),
-    "near": (minhash.signatures, candidates.near_route, candidates.near_links, near.near_gather, near.near_elect),
+    "near": (
+        lsh,
+        minhash.signatures,
+        candidates.near_route,
+        candidates.near_links,
+        near.near_gather,
+        near.near_elect,
+    ),
     "spans": (spans.span_route, spans.span_join),
     "substrings": (substrings.substring_route, substrings.substring_join),
     "publish": (publish.layout, publish.data),
@@ -190,7 +202,8 @@ def build(c: Config, files: tuple[str, ...] | None, index: Pointer | None = None
     beside = [whole(x) for x in (book, docs, tongue, measured, alike)]
     rows = add("data", publish.data, bucket(cut), *beside, *optional, section="publish")
     beside = [whole(x) for x in (rows, book, docs, judged, tongue, same, alike)]
-    others = [name for name in ("contamination", "url_dedup", "index", "spans", "substrings") if name in s]
+    optional_steps = ("contamination", "url_dedup", "index", "spans", "substrings", *ELECTIONS)
+    others = [name for name in optional_steps if name in s]
     said = json.dumps(
         {"name": c.name, "rules": _explained(c), "steps": {k: v.key for k, v in s.items()}}, sort_keys=True
     )
@@ -314,15 +327,16 @@ def _near(
     c: Config, docs: Step, left: list[Step], ranked: list[Step], size: int, add: Callable, earlier: Leaf | None
 ) -> Step:
     n = c["near"].get("partitions") or partitions(size)
-    sigs = add("signatures", minhash.signatures, docs, section="near")
+    banding = _lsh(c)
+    sigs = add("signatures", minhash.signatures, docs, section="near", **banding)
     routed = add("near_route", candidates.near_route, docs, sigs, *left, section="near", partitions=n)
     if earlier:
         left = [*left, _known(c, docs, sigs, routed, earlier, n, add)]
     kept = [*left, *ranked]
-    links = add("near_links", candidates.near_links, bucket(routed), section="near", tasks=n)
+    links = add("near_links", candidates.near_links, bucket(routed), section="near", tasks=n, **banding)
     groups = add("near_components", candidates.near_components, whole(links), whole(sigs))
     gathered = add("near_gather", near.near_gather, docs, sigs, bucket(groups), *kept, section="near", partitions=n)
-    elected = add("near_elect", near.near_elect, bucket(gathered), section="near", tasks=n)
+    elected = add("near_elect", near.near_elect, bucket(gathered), section="near", tasks=n, **banding)
     return add("near", near.near_join, docs, bucket(elected), *left)
 
 
@@ -331,7 +345,7 @@ def _known(c: Config, docs: Step, sigs: Step, routed: Step, earlier: Leaf, n: in
     if c["near"].get("scope", "corpus") == "dump":
         raise UserError(f'{c.at("near.scope")}: scope = "dump" compares no dumps: leave it out, or the index')
     met = add("index_met", known.index_met, bucket(routed), whole(earlier), tasks=n)
-    return add("index", known.index_known, docs, sigs, bucket(met), whole(earlier), section="near")
+    return add("index", known.index_known, docs, sigs, bucket(met), whole(earlier), section="near", **_lsh(c))
 
 
 def _index(docs: Step, left: list[Step], s: dict[str, Step], add: Callable, label: str) -> Step:
@@ -347,6 +361,18 @@ def _label(crawl: Leaf | Step) -> str:
     """The names of the files, for a dump whose documents say none."""
     found = sorted({row["name"] for row in crawl.rows}) if isinstance(crawl, Leaf) else ["demo"]
     return found[0] + (f" and {len(found) - 1} more" if len(found) > 1 else "")
+
+
+def _lsh(c: Config) -> dict[str, int]:
+    """`preset` as bands and rows. Raises UserError for none, or beside other numbers."""
+    said, place = c["near"], c.at("near.preset")
+    if not said.get("preset"):
+        return {}
+    with said_at(place):
+        b, r = minhash.parse_preset(said["preset"])
+        if (said.get("bands", b), said.get("rows", r)) != (b, r):
+            raise UserError(f"preset = {said['preset']!r} is {b} bands x {r} rows: leave out bands and rows, or preset")
+    return {"bands": b, "rows": r}
 
 
 def _spans(c: Config, docs: Step, left: list[Step], s: Mapping[str, Step], size: int, add: Callable) -> Step:

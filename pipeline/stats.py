@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline import giants
 from pipeline.store import Part, together
 
 HOSTS = 1_000_000  # distinct hosts held; beyond, the rarest are let go, and counts of the top stay right but for those
@@ -57,12 +58,19 @@ def count(
         "pii": {n.removeprefix("pii_"): totals[n] for n in sorted(totals) if n.startswith("pii_")},
         "duplicates": {name: _clusters(compared[name], before, ledgers) for name, before in _pairs(compared)}
         | {name: _known(others[name]) for name in ("index",) if name in others},
+        "giants": _giants({name: others[name] for name in giants.ELECTIONS if name in others}, ledgers),
         "cuts": {name: _cuts(others[name], ledgers) for name in _CUTTING if name in others},
         "recipe": recipe,
     }
     if stats["kept"]["documents"] != stats["funnel"][-1]["left"]:
         raise AssertionError(f"published {stats['kept']['documents']} documents, ledger: {stats['funnel'][-1]}")
     return {**stats, "alarms": alarms(stats)}
+
+
+def _giants(elections: dict[str, list[Part]], ledgers: list[Part]) -> list[dict[str, Any]]:
+    found = giants.giants(elections)
+    urls = urls_of([row["id"] for row in found], ledgers) if found else {}
+    return [{**row, "url": urls.get(row["id"])} for row in found]
 
 
 def _totals(data: list[Part]) -> Counter:
@@ -267,6 +275,7 @@ def alarms(stats: dict[str, Any]) -> list[dict[str, str]]:
         if size > max(100, documents / 100):
             head = clusters["largest"][0]["url"]
             found.append(("alarm", f"A cluster of {name} duplicates has {size:,} documents ({head}): look at it."))
+    found += giants.said(stats["giants"])
     for row in stats["funnel"]:
         share = row["dropped"] / max(1, stats["records"])
         if row["what"] == "no document" and share > 0.01 and _TROUBLE.search(row["rule"] or ""):

@@ -195,12 +195,17 @@ def test_killed_in_each_kind_of_stage_and_continued_gives_the_same_bytes(whole, 
 def test_a_changed_threshold_runs_only_what_follows(whole, tmp_path):
     root = tmp_path / "root"
     shutil.copytree(whole[0], root)
-    folder, log = made(root, "--local", "--set", "rules.set.gopher_short_doc=200")
+    lower = ["--set", "exact.alarm=2", "--set", "near.alarm=2"]
+    folder, log = made(root, "--local", "--set", "rules.set.gopher_short_doc=200", *lower)
     ran = set(re.findall(r"\] (\w+): \d+ shard", log))
     assert "verdicts" in ran
     assert not ran & {"crawl", "pages", "languages", "urls", "signals", "fingerprints", "signatures", "contamination"}
     short = ledger(folder).filter(pl.col("rule") == "gopher_short_doc")
     assert len(short) and short["threshold"].unique().to_list() == [200.0]
+    giants = {g["rule"]: g for g in json.loads((folder / "stats.json").read_text())["giants"]}
+    assert set(giants) == {"large_exact_cluster", "large_near_cluster", "large_component"}
+    assert all(g["count"] > 1 and g["value"] >= g["threshold"] == 2 and g["url"] for g in giants.values())
+    assert "clusters of 2 near duplicates or more" in (folder / "report.html").read_text()
 
 
 def test_plan_says_why(whole):

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import publish, stats
+from dedup.elect import ALARMS, ELECTED
+from pipeline import giants, publish, stats
 from pipeline.explain import explain
 from pipeline.ledger import KEPT
 from pipeline.run import InProcess, execute, folder_of, manifest, quiet
@@ -317,9 +318,15 @@ def test_funnel_starts_with_all_and_ends_with_kept(published):
     assert table[4] == "| http | status | 12 | 4.3% | 252 |"
 
 
+def _alarms(*sizes: tuple[float, str]) -> Part:
+    rows = [{"rule": "large_near_cluster", "id": id_, "value": float(n), "threshold": 1000.0} for n, id_ in sizes]
+    return Part.of(ELECTED.empty_table(), alarms=pa.Table.from_pylist(rows, schema=ALARMS))
+
+
 def test_alarms():
     calm = {
         "documents": 1000, "records": 2000, "kept": {"documents": 500}, "rules": [], "contamination": [], "funnel": [],
+        "giants": [],
         "hosts": {"top": [{"host": "a.de", "documents": 10}]},
         "duplicates": {"exact": {"largest": []}, "near": {"largest": [{"size": 100, "url": "u", "id": "i"}]}},
     }  # fmt: skip
@@ -335,4 +342,13 @@ def test_alarms():
     ]
     for key, value, text in cases:
         assert text in stats.alarms({**calm, key: value})[0]["text"]
+    found = giants.giants({"near_elect": [_alarms((1200, "b"), (5000, "c")), _alarms((5000, "a")), _alarms()]})
+    assert found == [
+        {"step": "near_elect", "rule": "large_near_cluster", "count": 3, "total": 11200, "value": 5000,
+         "threshold": 1000, "id": "a"}
+    ]  # fmt: skip
+    said = stats.alarms({**calm, "giants": [{**found[0], "url": "a.de/1"}]})
+    assert [alarm["text"] for alarm in said] == [
+        "near: 3 clusters of 1,000 near duplicates or more, the largest 5,000 with a.de/1."
+    ]
     assert stats.alarms({**calm, "funnel": [{**lost, "dropped": 20}], "rules": [{"rule": "r", "alone": 250}]}) == []

@@ -12,6 +12,7 @@ from pipeline.errors import UserError
         ("near.bands", "0", "out of range: 1 to"),
         ("near.bands", "9999999999", "out of range: 1 to"),
         ("near.rows", "0", "out of range"),
+        ("near.preset", "26", "near.preset: preset '26': not bands x rows; type one of 14x8, 26x11"),
         ("near.ngram", "0", "out of range"),
         ("near.threshold", "0", "out of range: 0.01 to 1"),
         ("near.threshold", "1.01", "out of range: 0.01 to 1"),
@@ -61,3 +62,19 @@ def test_what_a_stage_finds_wrong_has_its_line(tmp_path, text, line, says):
     path.write_text(f'extends = "de"\n{text}')
     with pytest.raises(UserError, match=f"my.toml:{line}: .*{says}"):
         recipe.load(str(path), None, {})
+
+
+@pytest.mark.parametrize(("preset", "bands", "rows"), [("26x11", 26, 11), ("450x20", 450, 20), ("93x15", 93, 15)])
+def test_a_preset_is_bands_and_rows_wherever_they_count(preset, bands, rows):
+    found = recipe.load("de", None, {"near.preset": preset})
+    said = [found.steps[name].params for name in ("signatures", "near_links", "near_elect")]
+    assert {(p["bands"], p["rows"]) for p in said} == {(bands, rows)}
+    assert found.notes().startswith(f"near dedup: {bands} bands x {rows} rows over word 5-grams, verified Jaccard 0.8")
+    assert [recipe.load("de", None, {"near.bands": str(bands), "near.rows": str(rows)}).steps["near"].key] == [
+        found.steps["near"].key
+    ]
+
+
+def test_a_preset_beside_other_numbers_is_refused():
+    with pytest.raises(UserError, match="preset = '26x11' is 26 bands x 11 rows: leave out bands and rows, or preset"):
+        recipe.load("de", None, {"near.preset": "26x11", "near.bands": "14"})
