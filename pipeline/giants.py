@@ -27,8 +27,8 @@ _SAID = {
     ),
     "full_index_bands": (
         "alarm",
-        "{total:,} documents of earlier runs were not compared, as bands led to more than {threshold:,} of them: some of "
-        "their duplicates may stay",
+        "{total:,} documents of earlier runs were not compared, as bands led to more than {threshold:,} of them: some "
+        "of their duplicates may stay",
     ),
 }
 
