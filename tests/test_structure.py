@@ -14,6 +14,8 @@ from extract.block_scan import scan
 from extract.blocks import extract_blocks, render_all
 from extract.formulas import LONGEST, source, spelled
 from extract.mathml import latex
+from tests.bench_structure import canonical, parsed, scores, similarity
+from tests.structure_pages import constructed
 
 _TEX = r'<annotation encoding="application/x-tex">\frac{1}{2}</annotation>'
 _KATEX = (
@@ -296,11 +298,28 @@ def test_wikipedias_formulas_without_their_source(shared) -> None:  # type: igno
     page = next(page for page in load(shared) if page.name == "en.wikipedia.org.tsne.html")
     found = re.findall(r"(?s)<math.*?</math>", page.html)
     pairs = [(source(m), source(re.sub(r'(?s)alttext="[^"]*"|<annotation.*?</annotation>', "", m))) for m in found]
-    assert len(pairs) > 30 and all(canonical(a) == canonical(b) for a, b in pairs)
+    assert len(pairs) > 30 and all(canonical(a or "") == canonical(b or "") for a, b in pairs)
 
 
-def canonical(tex: str | None) -> str:
-    """TeX without what does not show: styles, spaces, braces around one thing."""
-    tex = re.sub(r"\\(?:displaystyle|left|right|limits)\b|\s+", "", tex or "")
-    tex = tex.replace(r"\lVert", r"\Vert").replace(r"\rVert", r"\Vert").replace(r"\dots", r"\ldots")
-    return re.sub(r"[{}]", "", tex)
+def test_constructed_pages_keep_their_structure() -> None:
+    """Every code, formula, table, list and heading of the benchmark's constructed pages, exactly."""
+    for page in constructed():
+        found = scores(page, parsed(extract_blocks(spelled(page.html), "default", True)))
+        assert all(score == 1 for values in found.values() for score in values), page.html
+
+
+@given(st.text(alphabet="abc", max_size=8), st.text(alphabet="abc", max_size=8))
+def test_similarity_is_levenshteins(a: str, b: str) -> None:
+    def distance(x: str, y: str) -> int:
+        if not x or not y:
+            return len(x) + len(y)
+        step = distance(x[1:], y[1:]) + (x[0] != y[0])
+        return step if x[0] == y[0] else min(step, 1 + distance(x[1:], y), 1 + distance(x, y[1:]))
+
+    assert similarity(a, b) == 1 - distance(a, b) / max(1, len(a), len(b))
+
+
+def test_what_a_markdown_text_holds() -> None:
+    found = parsed("# A *b*\n\n1. c $x$\n    - d\n\n```py\n# e\n```\n\n| f | g\\| |\n| --- | --- |\n| 1 |  |")
+    assert (found.headings, found.lists) == (["# A b"], ["1 1. c $x$", "2 - d"])
+    assert (found.formulas, found.code, found.tables) == (["x"], ["# e"], [[["f", "g|"], ["1", ""]]])
