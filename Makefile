@@ -70,6 +70,7 @@ bench-%: .venv/ready-dev $(peers)
 quality: .venv/ready-peers  ## what language identification and extraction get right, by language and by page type
 	$(python) -m tests.bench_language
 	$(python) -m tests.bench_extraction
+	$(python) -m tests.bench_structure
 
 lock:  ## resolve pyproject's dependencies anew into the two lock files
 	$(python) -m pip install --quiet pip-tools
