@@ -11,6 +11,7 @@ import importlib.util
 import io
 import lzma
 import math
+import threading
 import unicodedata
 from pathlib import Path
 from typing import NamedTuple
@@ -146,13 +147,47 @@ def clean(data: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return out, bounds
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _next(state, byte, rows, row):
+    return np.int64(rows[(np.int64(row[state]) << 8) | np.int64(byte)])
+
+
 @njit(cache=True, nogil=True)
-def _features(data, start, stop, rows, row, feature, counts, seen):
-    """Walk the automaton over data[start:stop]; counts[f] occurrences of the features seen[:n], in order. Returns n."""
-    state, n = np.int64(0), 0
+def _walk(data, offsets, rows, row, states):
+    """states[at]: that of the automaton behind byte `at` of its text. Four texts are walked at a time: a step waits for
+    memory, and those of different texts do not wait for each other."""
+    d = 0
+    while d + 4 < len(offsets):
+        a, b, c, e = offsets[d], offsets[d + 1], offsets[d + 2], offsets[d + 3]
+        n = min(b - a, c - b, e - c, offsets[d + 4] - e)
+        i = j = k = m = np.int64(0)
+        for at in range(n):
+            i, j = _next(i, data[a + at], rows, row), _next(j, data[b + at], rows, row)
+            k, m = _next(k, data[c + at], rows, row), _next(m, data[e + at], rows, row)
+            states[a + at], states[b + at], states[c + at], states[e + at] = i, j, k, m
+        _rest(data, a + n, b, i, rows, row, states)
+        _rest(data, b + n, c, j, rows, row, states)
+        _rest(data, c + n, e, k, rows, row, states)
+        _rest(data, e + n, offsets[d + 4], m, rows, row, states)
+        d += 4
+    while d + 1 < len(offsets):
+        _rest(data, offsets[d], offsets[d + 1], np.int64(0), rows, row, states)
+        d += 1
+
+
+@njit(cache=True, nogil=True)
+def _rest(data, start, stop, state, rows, row, states):
     for at in range(start, stop):
-        state = np.int64(rows[(np.int64(row[state]) << 8) | np.int64(data[at])])
-        f = feature[state]
+        state = _next(state, data[at], rows, row)
+        states[at] = state
+
+
+@njit(cache=True, nogil=True)
+def _features(states, start, stop, feature, counts, seen):
+    """counts[f] occurrences of the features seen[:n] of states[start:stop], in order. Returns n."""
+    n = 0
+    for at in range(start, stop):
+        f = feature[states[at]]
         if f >= 0:
             if counts[f] == 0:
                 seen[n] = f
@@ -168,15 +203,45 @@ def _add(total, weights, w):
 
 
 @njit(cache=True, nogil=True)
-def _scores(data, offsets, rows, row, feature, weights, log1p, out, weight):
-    """out[d] += log(1 + count(f)) * weights[f] for every feature f of text d; weight[d] = sum of those logs."""
-    counts, seen = np.zeros(weights.shape[0], np.int32), np.empty(weights.shape[0], np.int32)
+def _fetch(weights, seen, n):
+    """Bring rows of 14 MB of weights into the cache at once, rather than wait for one after the other."""
+    total, last = 0, weights.shape[1] - 1
+    for i in range(n):
+        total += weights[seen[i], 0] + weights[seen[i], last // 2] + weights[seen[i], last]
+    return total
+
+
+@njit(cache=True, nogil=True)
+def _scores(data, offsets, rows, row, feature, weights, log1p, counts, seen, out, weight):
+    """out[d] += log(1 + count(f)) * weights[f] for every feature f of text d; weight[d] = sum of those logs.
+
+    `counts` is all zeros before and after. The answer says nothing: it makes the compiler leave `_fetch` in.
+    """
+    fetched = 0
+    states = np.empty(offsets[-1], np.int32)
+    _walk(data, offsets, rows, row, states)
     for d in range(len(offsets) - 1):
-        for i in range(_features(data, offsets[d], offsets[d + 1], rows, row, feature, counts, seen)):
+        n = _features(states, offsets[d], offsets[d + 1], feature, counts, seen)
+        fetched += _fetch(weights, seen, n)
+        for i in range(n):
             w = log1p[min(np.int64(counts[seen[i]]), len(log1p) - 1)]
             counts[seen[i]] = 0
             weight[d] += w
             _add(out[d], weights[seen[i]], w)
+    return fetched
+
+
+class _Scratch(threading.local):
+    """A thread's, kept from call to call: it is larger than what a page touches of it."""
+
+    def __init__(self) -> None:
+        features = load().weights.shape[0]
+        self.counts, self.seen = np.zeros(features, np.int32), np.empty(features, np.int32)
+
+
+@functools.cache
+def _scratch() -> _Scratch:
+    return _Scratch()
 
 
 @functools.cache
@@ -188,7 +253,8 @@ def scores(data: np.ndarray, offsets: np.ndarray, model: Model) -> tuple[np.ndar
     """Log-posteriors (d, k) float32 up to a constant, and the weight (d,) float32 of the features each rests on."""
     out = np.zeros((len(offsets) - 1, model.weights.shape[1]), np.float32)
     weight = np.zeros(len(out), np.float32)
-    _scores(data, offsets, model.rows, model.row, model.feature, model.weights, _log1p(), out, weight)
+    tables = model.rows, model.row, model.feature, model.weights, _log1p()
+    _scores(data, offsets, *tables, _scratch().counts, _scratch().seen, out, weight)
     return out * STEP + np.outer(weight, model.least) + model.bias, weight
 
 

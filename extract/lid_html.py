@@ -14,6 +14,7 @@ _SKIPPED = ("script", "style", "noscript", "template", "svg", "textarea", "selec
 # Elements that do not end a run of text; the others do.
 _INLINE = ("a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "em", "font", "i", "ins", "kbd", "mark", "nobr",
            "q", "s", "small", "span", "strong", "sub", "sup", "tt", "u", "var", "wbr", "br", "img")  # fmt: skip
+_BLOCK = 64  # bytes
 
 
 class Runs(NamedTuple):
@@ -51,10 +52,39 @@ def runs(data: np.ndarray) -> Runs:
 
 
 @njit(cache=True, nogil=True)
+def _has(block, byte):
+    """Whether a block of _BLOCK bytes has it: a loop without a way out is done by vector instructions."""
+    found = np.uint8(0)
+    for i in range(_BLOCK):
+        found |= np.uint8(block[i] == byte)
+    return found != 0
+
+
+@njit(cache=True, nogil=True)
 def _find(data, at, byte):
+    """Offset of the next `byte`, the length where there is none."""
+    while at + _BLOCK <= len(data) and not _has(data[at : at + _BLOCK], np.uint8(byte)):
+        at += _BLOCK
     while at < len(data) and data[at] != byte:
         at += 1
     return at
+
+
+def joined(found: Runs, keep: np.ndarray) -> np.ndarray:
+    """Text (uint8) of the runs i with keep[i]."""
+    out = np.empty(len(found.text), np.uint8)
+    return out[: _joined(found.text, found.start, keep, out)]
+
+
+@njit(cache=True, nogil=True)
+def _joined(text, start, keep, out):
+    n = 0
+    for i in range(len(keep)):
+        if keep[i]:
+            for at in range(start[i], start[i + 1]):
+                out[n] = text[at]
+                n += 1
+    return n
 
 
 @njit(cache=True, nogil=True)
@@ -101,11 +131,10 @@ def _tag_end(data, at):
 
 @njit(cache=True, nogil=True)
 def _comment_end(data, at):
-    while at + 2 < len(data):
-        if data[at + 2] == 62 and data[at] == 45 and data[at + 1] == 45:
-            return at + 3
-        at += 1
-    return len(data)
+    end = _find(data, at + 2, 62)
+    while end < len(data) and (data[end - 1] != 45 or data[end - 2] != 45):
+        end = _find(data, end + 1, 62)
+    return min(end + 1, len(data))
 
 
 @njit(cache=True, nogil=True)

@@ -7,7 +7,7 @@ import re
 import numpy as np
 
 from extract import lid_embedded as lid
-from extract.lid_html import Runs, runs
+from extract.lid_html import Runs, joined, runs
 
 log = logging.getLogger(__name__)
 
@@ -68,20 +68,17 @@ def windows(found: Runs) -> tuple[np.ndarray, np.ndarray]:
     long = found.letters >= LONG
     in_long = int(found.letters[long].sum())
     if in_long < WINDOW:
-        pieces = _spaced(_text(found, found.letters > 0), WINDOWS)
+        pieces = _spaced(joined(found, found.letters > 0), WINDOWS)
     else:
-        pieces = _spaced(_text(found, long), WINDOWS)
+        pieces = _spaced(joined(found, long), WINDOWS)
         if int(found.letters.sum()) - in_long >= WINDOW:
-            pieces += _spaced(_text(found, ~long & (found.letters > 0)), 2)
+            pieces += _spaced(joined(found, ~long & (found.letters > 0)), 2)
     return np.concatenate(pieces), np.cumsum([0, *(len(piece) for piece in pieces)])
-
-
-def _text(found: Runs, keep: np.ndarray) -> np.ndarray:
-    return found.text[np.repeat(keep, np.diff(found.start))]
 
 
 def _spaced(text: np.ndarray, count: int) -> list[np.ndarray]:
     """At most `count` pieces of at least WINDOW bytes: all of a short text, else evenly spaced."""
     if len(text) <= WINDOW * count:
         return np.array_split(text, max(1, len(text) // WINDOW))
-    return [text[at : at + WINDOW] for at in np.linspace(0, len(text) - WINDOW, count).astype(np.int64)]
+    step = (len(text) - WINDOW) / (count - 1)
+    return [text[at : at + WINDOW] for at in (*(int(i * step) for i in range(count - 1)), len(text) - WINDOW)]

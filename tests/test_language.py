@@ -153,6 +153,20 @@ def test_kernels_against_the_slow_reference(text: str) -> None:
     assert lid_embedded.probabilities(data, offsets)[0] == pytest.approx(expected, abs=1e-4)
 
 
+@settings(max_examples=50)
+@given(st.lists(st.one_of(st.just(b""), st.binary(max_size=9), st.sampled_from([t.encode() for *_, t in SENTENCES]))))
+def test_texts_walked_together_are_scored_as_each_alone(texts: list[bytes]) -> None:
+    """Whatever their number and lengths; and nothing of one call is left for the next."""
+    model = lid_embedded.load()
+
+    def scored(some: list[bytes]) -> list[np.ndarray]:
+        offsets = np.cumsum([0, *map(len, some)])
+        return [*lid_embedded.scores(np.frombuffer(b"".join(some), np.uint8), offsets, model)[0]]
+
+    together, alone = scored(texts), [scored([text])[0] for text in texts]
+    assert all((a == b).all() for a, b in zip(together, alone, strict=True))
+
+
 def test_quantised_weights_decide_as_the_package_does() -> None:
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 

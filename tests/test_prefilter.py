@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from extract.language import identifier, prefilter
-from extract.lid_html import runs
+from extract.lid_html import _comment_end, _find, runs
 from extract.prefilter import declared, windows
 from tests import language_data
 
@@ -82,6 +82,14 @@ def test_no_bytes_break_it(data: bytes) -> None:
     assert len(found.text) <= len(data) and len(found.letters) == len(found.start) - 1
     may, language, score = prefilter(data, "de")
     assert isinstance(may, bool) and isinstance(language, str) and 0 <= score <= 1
+
+
+@given(st.lists(st.sampled_from([b"-", b">", b"x" * 63, b"x" * 64, b"x"])).map(b"".join), st.integers(0, 70))
+def test_searches_by_blocks(data: bytes, start: int) -> None:
+    array, start = np.frombuffer(data, np.uint8), min(start, len(data))
+    assert _find(array, start, ord(">")) == (data + b">").index(b">", start)
+    end = data.find(b"-->", start)
+    assert _comment_end(array, start) == (end + 3 if end >= 0 else len(data))
 
 
 @given(st.text(st.characters(exclude_categories=()), max_size=200))
