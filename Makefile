@@ -63,7 +63,7 @@ bench_options = $(if $(OUT),--out $(call quoted,$(OUT))) $(if $(WARC),--warc $(c
 bench: .venv/ready-dev $(peers)  ## us and our peers on the same real pages, one table: [OUT=file.json] [WARC=file] [QUICK=1]
 	@$(python) -m tests.bench $(bench_options)
 
-# bench-corpus, -signals, -dedup, -contamination, -language, -extraction
+# bench-corpus, -signals, -dedup, -spans, -contamination, -language, -extraction
 bench-%: .venv/ready-dev $(peers)
 	@$(python) -m tests.bench $(bench_options) $*
 

@@ -226,9 +226,10 @@ def _cut(text: pa.Array, owner: np.ndarray, place: np.ndarray, unit: Unit, span:
 
 def _units_in_a_row(gone: np.ndarray, first: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Document, first and last unit of every run of units that go; a run ends with its document."""
-    begins, ends = gone.copy(), gone.copy()
-    begins[1:] &= ~gone[:-1] | np.isin(np.arange(1, len(gone)), first)
-    ends[:-1] &= ~gone[1:] | np.isin(np.arange(1, len(gone)), first)
+    begins, ends, fresh = gone.copy(), gone.copy(), np.zeros(len(gone) + 1, bool)
+    fresh[first] = True
+    begins[1:] &= ~gone[:-1] | fresh[1:-1]
+    ends[:-1] &= ~gone[1:] | fresh[1:-1]
     low = np.flatnonzero(begins)
     return np.searchsorted(first, low, side="right") - 1, low, np.flatnonzero(ends)
 

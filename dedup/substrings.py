@@ -122,7 +122,8 @@ def substring_join(
 def anchors(text: Words, tokens: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Anchors of all windows of `tokens` words of d documents, each once: hash (uint64), document, first word in it."""
     at = _anchors(text.hash, text.first, tokens)
-    chosen = np.unique(at[at >= 0])
+    at = at[at >= 0]  # in order: a window's anchor is never before that of the window before
+    chosen = at[np.diff(at, prepend=-1) > 0]
     doc = np.searchsorted(text.first, chosen, side="right") - 1
     return _grams(text.hash, text.first, tokens // 2)[chosen], doc, (chosen - text.first[doc]).astype(np.int32)
 
