@@ -120,7 +120,8 @@ def _reserved(value: str | None) -> bool | None:
 
 def licence(html: str) -> str | None:
     """The first `rel=license` link, else the first link to a Creative Commons licence; absolute URLs only."""
-    if not (any(p.search(html) for p in _REL_LICENSE) or "creativecommons.org/" in html):
+    said = any(p.search(html) for p in _REL_LICENSE)
+    if not said and "creativecommons.org/" not in html:
         return None  # most pages: the scan of all links is spared
     commons = None
     for _, attributes in tags(html, _LINKS):
@@ -132,4 +133,6 @@ def licence(html: str) -> str | None:
             return target
         if commons is None and _COMMONS.match(target):
             commons = target
+            if not said:
+                return commons
     return commons

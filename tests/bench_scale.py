@@ -29,8 +29,15 @@ from tests.bench_table import Options, Row
 SIZE = int(os.environ.get("SIZE") or 10**9)  # bytes of the WARC that memory is measured on
 STEPS = (1, 4, 16)
 LIMIT = 1.5e9  # bytes of a worker
-_BLOCKS = ("--set", "extract.engine=blocks")
-_PLAIN = (*_BLOCKS, "--set", "decontaminate=off", "--set", "quality=off")  # no model to train, whatever the size
+# Without a quality model, whose training costs the same whatever the size of a small crawl.
+_PLAIN = """language = "de"
+[extract]
+engine = "blocks"
+[urls]
+datatrove_lists = true
+[rules]
+presets = ["url", "rights", "language", "fineweb-2"]
+"""
 
 
 def figures(options: Options) -> dict[str, Any]:
@@ -51,7 +58,7 @@ def linear(folder: Path, pages: list[bench_input.Capture], unit: int) -> list[di
     for times in STEPS:
         warc = bench_input.write(folder / f"x{times}.warc.gz", islice(bench_input.reworded(pages), unit * times))
         root = folder / f"linear{times}"
-        cost, _ = _corpus(warc, root, folder, "--local", *_PLAIN)
+        cost, _ = _corpus(warc, root, folder, "--local", recipe=_plain(folder))
         found.append({"pages": unit * times, "cpu_seconds": cost.cpu, "steps": _steps(root)})
         warc.unlink()
     return found
@@ -62,7 +69,7 @@ def memory(folder: Path, pages: list[bench_input.Capture], size: int, given: Pat
     warc = given or bench_input.write(folder / "large.warc.gz", bench_input.reworded(pages), size)
     root, peak = folder / "large", Peak()
     with peak:
-        cost, _ = _corpus(warc, root, folder, "--local", *_BLOCKS)
+        cost, _ = _corpus(warc, root, folder, "--local", "--set", "extract.engine=blocks")
     shards = next(iter(root.glob("pages/*/cost.json")))
     found = {
         "warc_bytes": warc.stat().st_size,
@@ -120,13 +127,18 @@ def ray(folder: Path, pages: list[bench_input.Capture], count: int) -> dict[str,
     for turn in range(3):
         for name, how in sides.items():
             root = folder / f"ray{turn}{name}".replace(" ", "")
-            cost, _ = _corpus(warc, root, folder, *how, *chunk, *_PLAIN)
+            cost, _ = _corpus(warc, root, folder, *how, *chunk, recipe=_plain(folder))
             found[name].append({"cpu": cost.cpu, "wall": cost.wall, "load": os.getloadavg()[0]})
     return found
 
 
-def _corpus(warc: Path, root: Path, folder: Path, *how: str) -> tuple[Cost, str]:
-    command = [sys.executable, "-m", "pipeline", "corpus", "de", "--source", str(warc), "--root", str(root)]
+def _plain(folder: Path) -> str:
+    (folder / "plain.toml").write_text(_PLAIN)
+    return str(folder / "plain.toml")
+
+
+def _corpus(warc: Path, root: Path, folder: Path, *how: str, recipe: str = "de") -> tuple[Cost, str]:
+    command = [sys.executable, "-m", "pipeline", "corpus", recipe, "--source", str(warc), "--root", str(root)]
     return measured([*command, *how], folder / "log")
 
 
