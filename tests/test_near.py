@@ -1,8 +1,10 @@
 """Near deduplication against the definition, spelled out over all pairs."""
 
 import functools
+import gzip
 import itertools
 import json
+import random
 import re
 import time
 from collections.abc import Iterator
@@ -18,12 +20,13 @@ from dedup.candidates import BANDS, near_components, near_links, near_route
 from dedup.exact import exact_elect, exact_join, exact_route, fingerprints
 from dedup.greedy import Greedy
 from dedup.local import run
-from dedup.minhash import signatures, sketch_cut
+from dedup.minhash import PRESETS, parse_preset, probability, signatures, sketch_cut
 from dedup.near import near_elect, near_gather, near_join
 from pipeline.dag import Leaf, Step, bucket, stage, step, whole
 from pipeline.run import InProcess, execute, parts, quiet
 from pipeline.schema import PAGES, QUALITY
 from pipeline.store import Part, Store
+from tests.test_minhash import edited
 
 
 def pages(rows: list[dict], shards: int = 1) -> list[Part]:
@@ -147,6 +150,29 @@ def test_licences(shared, bands, width, threshold):
     if width == 3:  # so many narrow bands that no pair is missed: no two of those that stay are alike
         kept = [row["id"] for row in rows if row["id"] not in found]
         assert max(similarity(shingled[a], shingled[b]) for a, b in itertools.combinations(kept, 2)) < threshold
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_edited_pages_go_as_often_as_theory_says_and_each_is_verified(shared, preset):
+    """Real laws and edited copies at Jaccard 0.5 to 1, through all stages: recall, precision, who stands for whom."""
+    bands, width = parse_preset(preset)
+    rng, rows = random.Random(11), []
+    for i, path in enumerate(sorted((shared / "dedup" / "gesetze-de").glob("*.md.gz"))[:440]):
+        found = re.findall(r"\w+", gzip.decompress(path.read_bytes()).decode().lower())[:400]
+        if len(found) >= 60:
+            rows += [{"text": " ".join(found)}, {"text": edited(found, 0.5 + 0.05 * (i % 11), rng)}]
+    rows = [{"id": f"{i:032x}", **row} for i, row in enumerate(rows)]
+    shingled = {row["id"]: grams(row["text"], 5) for row in rows}
+    found = removed(near(pages(rows, 2), bands=bands, rows=width, threshold=0.8))
+    for one, (other, said) in found.items():
+        assert said == similarity(shingled[one], shingled[other]) >= 0.8 and other not in found
+    pairs = [(a["id"], b["id"]) for a, b in zip(rows[::2], rows[1::2], strict=True) if a["id"] not in found]
+    true = {b: similarity(shingled[a], shingled[b]) for a, b in pairs}
+    assert not any(b in found and found[b][0] == a for a, b in pairs if true[b] < 0.8)
+    alike = [(a, b) for a, b in pairs if true[b] >= 0.8]
+    p = np.array([probability(true[b], bands, width) for _, b in alike])
+    hits = sum(b in found for _, b in alike)
+    assert len(alike) > 130 and abs(hits - p.sum()) <= 1.96 * (p * (1 - p)).sum() ** 0.5 + 0.5
 
 
 def test_the_same_bytes_however_the_corpus_is_cut(shared):
