@@ -12,7 +12,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -127,9 +126,12 @@ def _cpu_of(pid: int) -> float:
 
 def _children(pid: int) -> list[int]:
     """Processes that `pid` has started and that live. Linux tells them by thread; psutil reads all of /proc for it."""
+    found: list[int] = []
     try:
-        tasks = [Path(f"/proc/{pid}/task/{task}/children") for task in os.listdir(f"/proc/{pid}/task")]
-        return [int(child) for task in tasks for child in task.read_text().split()]
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/children", "rb", buffering=0) as file:
+                found += map(int, file.read().split())
+        return found
     except (FileNotFoundError, ProcessLookupError):  # it has ended, or this is not Linux
         import psutil
 

@@ -93,15 +93,15 @@ class Store:
     def writing(self, name: str) -> Iterator[Path]:
         """A local path to write to; it becomes `name` at once when the block ends well, and is removed when not."""
         target = self.path(name)
-        if self.local:
-            Path(target).parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(target).parent if self.local else Path(tempfile.gettempdir())
-        temporary = folder / f".tmp-{uuid.uuid4().hex}"
+        folder = os.path.dirname(target) if self.local else tempfile.gettempdir()
+        os.makedirs(folder, exist_ok=True)
+        temporary = Path(folder, f".tmp-{uuid.uuid4().hex}")
         try:
             yield temporary
             self._publish(temporary, target)
-        finally:
+        except BaseException:
             temporary.unlink(missing_ok=True)
+            raise
 
     def _publish(self, temporary: Path, target: str) -> None:
         if self.local:
@@ -111,6 +111,7 @@ class Store:
         else:
             with open(temporary, "rb") as source, self._fs.open_output_stream(target) as sink:
                 shutil.copyfileobj(source, sink, 8 << 20)
+            temporary.unlink()
 
     def copy(self, source: str, target: str) -> None:
         """`target` has the bytes of `source`: a hard link on a local disk, a copy elsewhere."""
