@@ -276,6 +276,7 @@ def _all(options: Options, folder: Path) -> dict[str, Any]:
     pages = bench_input.captures(options.data)
     tiny = bench_input.write(folder / "tiny.warc.gz", bench_input.german(pages, TINY))
     mixed = options.warc or bench_input.write(folder / "mixed.warc.gz", bench_input.mixed(pages, mixed_pages))
+    eighth = bench_input.write(folder / "eighth.warc.gz", bench_input.mixed(pages, mixed_pages // 8))
     german = bench_input.write(folder / "german.warc.gz", bench_input.german(pages, german_pages))
     tell(f"crawls: {mixed.stat().st_size / 1e6:.0f} MB mixed, {german.stat().st_size / 1e6:.0f} MB German")
     sides = {n: bench.recipe(n.replace(" ", "-"), engine, like) for n, (engine, like) in engines().items()}
@@ -286,9 +287,11 @@ def _all(options: Options, folder: Path) -> dict[str, Any]:
         urls = urls_of(warc)
         sides_of += report(crawl, compared(bench, warc, urls, sides, rounds), startup, len(urls), options.data)
     tell("threshold change, unchanged run, plan")
+    change = {name: threshold_change(bench, mixed, path) for name, path in sides.items() if name != "resiliparse"}
     return {
         "sides": sides_of,
-        "change": {name: threshold_change(bench, mixed, path) for name, path in sides.items() if name != "resiliparse"},
+        "change": change,
+        "change_eighth": {name: threshold_change(bench, eighth, sides[name]) for name in change},
         "versions": versions(bench),
         "pages_startup": TINY,
     }
@@ -311,10 +314,11 @@ def rows(figures: dict[str, Any]) -> list[Row]:
     """Pages to deduplicated Parquet by crawl and side, then what runs after a finished one cost."""
     found = [_row(side) for side in figures["sides"] if side["side"] != "datatrove"]
     change = figures["change"]["blocks" if "blocks" in figures["change"] else "like for like"]
-    slow = figures["change"]["like for like"]
-    share = 100 * slow["changed"] / slow["full"]
-    note = f"trafilatura: {slow['changed']:.1f} of {slow['full']:.1f} core-s; blocks: {change['changed']:.1f} of"
-    found.append(Row("changed thresholds", "full run", share, "%", most=5, note=f"{note} {change['full']:.1f}"))
+    for crawl, kinds in (("", figures["change"]), (", an eighth of the pages", figures.get("change_eighth", {}))):
+        for name, cost in kinds.items():
+            share, note = 100 * cost["changed"] / cost["full"], f"{cost['changed']:.1f} of {cost['full']:.1f} core-s"
+            kind = "trafilatura" if name == "like for like" else name
+            found.append(Row(f"changed thresholds, {kind}{crawl}", "full run", share, "%", most=5, note=note))
     found.append(Row("unchanged run", "", change["unchanged"], "s", most=3, note="core-s, all of it"))
     found.append(Row("python -m pipeline plan", "", change["plan"], "s", most=1.5, note="core-s, all of it"))
     return found

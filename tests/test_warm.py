@@ -106,3 +106,14 @@ def test_the_lock_goes_with_its_holder(cache, compiling):
         holder.kill()
         waiting.join(10)
     assert compiling == ["begin", "end"] and Path(lock).exists()
+
+
+def test_what_no_command_needs_is_not_imported(tmp_path):
+    """Neither what numba looks for where it is installed, nor what other commands need."""
+    (tmp_path / "texts.jsonl").write_text('{"text": "Ein Satz."}\n')
+    command = [sys.executable, "-X", "importtime", "-m", "pipeline", "signals", str(tmp_path / "texts.jsonl")]
+    said = subprocess.run(command, cwd=kept.CHECKOUT, capture_output=True, text=True)
+    assert said.returncode == 0 and '"word_count": 2' in said.stdout
+    imported = {line.rpartition("|")[2].strip() for line in said.stderr.splitlines() if "import time:" in line}
+    assert "numba.core.dispatcher" in imported
+    assert not imported & {"scipy.linalg", "ray", "trafilatura", "fasttext"}
