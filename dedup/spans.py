@@ -12,21 +12,22 @@ which pieces are equal, `dedup.substrings` finds runs of words. A piece that ove
 """
 
 from collections.abc import Iterator
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
-from dedup.cuts import BOUNDS, bounds_array, lengths, texts_left, tidy
+from dedup.cuts import texts_left
 from dedup.elect import ROW_BITS, concat, in_buckets, numbers
 from dedup.exact import dump_hashes, partition_of
 from dedup.order import order_keys, read_sidecars
-from dedup.units import Unit, run_hashes, units, windows
+from dedup.pieces import PIECES, Bounds, joined
+from dedup.units import run_hashes, units, windows
 from pipeline.check import Range
 from pipeline.dag import stage
-from pipeline.schema import CUTS, MOVED
+from pipeline.schema import CUTS
 from pipeline.store import Out, Part
 from pipeline.tokens import words
 
@@ -39,11 +40,10 @@ ROUTED = pa.schema(
         ("place", pa.int32()),  # number of its first unit in the document
     ]
 )
-ELECTED = pa.schema([("row", pa.int64()), ("place", pa.int32())])
 Scope = Literal["corpus", "dump", "across"]
 
 
-@stage(version=2, libraries=("xxhash",), outputs={"part": ROUTED, "local": ELECTED})
+@stage(version=2, libraries=("xxhash",), outputs={"part": ROUTED, "local": PIECES})
 def span_route(
     pages: Part,
     *sidecars: Part,
@@ -150,10 +150,10 @@ def repeated(hashes: np.ndarray) -> np.ndarray:
 
 def _places(table: pa.Table) -> pa.Table:
     row = table["doc"].to_numpy() & ((1 << ROW_BITS) - 1)
-    return pa.table([row, table["place"]], schema=ELECTED)
+    return pa.table([row, table["place"]], schema=PIECES)
 
 
-@stage(version=2, outputs={"part": ELECTED})
+@stage(version=2, outputs={"part": PIECES})
 def span_elect(routed: list[Part], *, span: int = 3) -> Iterator[Out]:
     """One partition: the pieces that an earlier one duplicates, in the bucket of their shard."""
     table = concat(routed, ROUTED)
@@ -161,7 +161,7 @@ def span_elect(routed: list[Part], *, span: int = 3) -> Iterator[Out]:
     yield from in_buckets(_places(table), table["doc"].to_numpy() >> ROW_BITS)
 
 
-@stage(version=2, outputs={"part": CUTS, "moved": MOVED})
+@stage(version=3, outputs={"part": CUTS})
 def span_join(
     pages: Part,
     routed: Part,
@@ -171,106 +171,13 @@ def span_join(
     span: int = 3,
     cut: bool = True,
     max_ratio: Annotated[float, Range(0, 1)] = 1.0,
-    min_left: Annotated[int, Range(0)] = 50,
-) -> Iterator[pa.Table | Out]:
+    min_left: Annotated[int, Range(1)] = 50,
+) -> Iterator[pa.Table]:
     """Back to the shards: what to cut out of each document, and which documents go altogether.
 
     `cut = false`: nothing is cut, duplicates only count. `max_ratio`: documents of whose words a larger share is
     duplicate are dropped (rule "duplicate_ratio"). `min_left`: documents of which something is cut and fewer words
     stay are dropped (rule "too_little_left"; datatrove's sentence dedup has 50). A piece whose first copy is dropped
-    here is not brought back. `moved`: dropped documents that others are duplicates of.
+    here is not brought back.
     """
     yield from joined(pages, routed, elected, sidecars, unit, span, Bounds(cut, max_ratio, min_left))
-
-
-class Bounds(NamedTuple):
-    """What becomes of documents with duplicate pieces; see `span_join`."""
-
-    cut: bool
-    max_ratio: float
-    min_left: int
-
-
-def joined(
-    pages: Part, routed: Part, elected: list[Part], sidecars: tuple[Part, ...], unit: Unit, span: int, bounds: Bounds
-) -> Iterator[pa.Table | Out]:
-    """CUTS and MOVED of a shard from the duplicates found within it and by the partitions."""
-    found = pa.concat_tables([routed.table(name="local"), concat(elected, ELECTED)])
-    row, place = found["row"].to_numpy(), found["place"].to_numpy()
-    order = np.lexsort((place, row))
-    row, place, at = row[order], place[order], 0
-    _, columns = read_sidecars(pages.table(["id"]), sidecars)
-    for batch in texts_left(pages, sidecars, ["id", "text"]):
-        low, high = np.searchsorted(row, [at, at + batch.num_rows])
-        hit, owner = np.unique(row[low:high] - at, return_inverse=True)
-        cut = _cut(batch["text"].take(pa.array(hit)), owner, place[low:high], unit, span, bounds)
-        table = _spread(batch["id"], hit, cut)
-        yield table
-        yield Out(_moved(table, columns, at), name="moved")
-        at += batch.num_rows
-
-
-def _cut(text: pa.Array, owner: np.ndarray, place: np.ndarray, unit: Unit, span: int, bounds: Bounds) -> pa.Table:
-    """CUTS, without ids, of d texts that have duplicate pieces: owners (0..d) and places, in order."""
-    told = words(text)
-    found = units(told, unit)
-    gone = np.zeros(len(found.start) + 1, np.int64)
-    np.add.at(gone, found.first[owner] + place, 1)
-    np.add.at(gone, found.first[owner] + place + span, -1)
-    doc, low, high = _units_in_a_row(np.cumsum(gone[:-1]) > 0, found.first)
-    total, lost = np.diff(told.first), np.zeros(len(text), np.int64)
-    np.add.at(lost, doc, found.word[high + 1] - found.word[low])
-    cuts = bounds_array(*tidy(told.data, told.offsets, doc, found.start[low], found.end[high]))
-    return _judged(text, cuts, total, lost, bounds)
-
-
-def _units_in_a_row(gone: np.ndarray, first: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Document, first and last unit of every run of units that go; a run ends with its document."""
-    begins, ends, fresh = gone.copy(), gone.copy(), np.zeros(len(gone) + 1, bool)
-    fresh[first] = True
-    begins[1:] &= ~gone[:-1] | fresh[1:-1]
-    ends[:-1] &= ~gone[1:] | fresh[1:-1]
-    low = np.flatnonzero(begins)
-    return np.searchsorted(first, low, side="right") - 1, low, np.flatnonzero(ends)
-
-
-def _judged(text: pa.Array, cuts: pa.Array, total: np.ndarray, lost: np.ndarray, bounds: Bounds) -> pa.Table:
-    ratio, left = lost / np.maximum(total, 1), total - lost
-    many, little = ratio > bounds.max_ratio, bounds.cut & (left < bounds.min_left)
-    keep = ~(many | little)
-    stays = pa.array(keep & bounds.cut)
-    cuts = pc.if_else(stays, cuts, pa.scalar([], BOUNDS))
-    size, chars = lengths(text, cuts)
-    rule = pc.if_else(pa.array(many), "duplicate_ratio", "too_little_left")
-    said = {
-        "keep": pa.array(keep),
-        "rule": pc.if_else(pa.array(keep), pa.scalar(None, pa.string()), rule),
-        "value": pa.array(np.where(many, ratio, left), mask=keep),
-        "threshold": pa.array(np.where(many, bounds.max_ratio, bounds.min_left).astype(float), mask=keep),
-        "cuts": cuts,
-        "duplicate_ratio": pa.array(ratio),
-        "left_ratio": pc.if_else(stays, pa.array(1 - ratio), 1.0),
-        "cut_bytes": pa.array(size),
-        "cut_chars": pa.array(chars),
-    }
-    return pa.table(said)
-
-
-_UNTOUCHED = {"keep": True, "cuts": [], "duplicate_ratio": 0.0, "left_ratio": 1.0, "cut_bytes": 0, "cut_chars": 0}
-
-
-def _spread(ids: pa.Array, rows: np.ndarray, cut: pa.Table) -> pa.Table:
-    """CUTS of a batch: `cut` at `rows`, documents that nothing is cut out of elsewhere."""
-    at = np.full(len(ids), len(rows), np.int64)
-    at[rows] = np.arange(len(rows))
-    nothing = {name: pa.array([_UNTOUCHED.get(name)], CUTS.field(name).type) for name in CUTS.names[1:]}
-    table = pa.concat_tables([cut.select(CUTS.names[1:]), pa.table(nothing)]).take(pa.array(at))
-    return table.add_column(0, "id", pa.chunked_array([ids])).cast(CUTS)
-
-
-def _moved(table: pa.Table, columns: dict[str, pa.ChunkedArray], at: int) -> pa.Table:
-    """Dropped documents of clusters: nothing is kept that their duplicates could name."""
-    size = columns["cluster_size"].slice(at, table.num_rows).fill_null(1) if "cluster_size" in columns else 1
-    table = table.filter(pc.and_(pc.invert(table["keep"]), pc.greater(size, 1)))
-    nothing = [pa.nulls(table.num_rows, field.type) for field in list(MOVED)[1:]]
-    return pa.table([table["id"], *nothing], schema=MOVED)

@@ -24,11 +24,12 @@ from dedup.cuts import texts_left
 from dedup.elect import ROW_BITS, concat, in_buckets, numbers
 from dedup.exact import partition_of
 from dedup.order import read_sidecars
-from dedup.spans import ELECTED, ROUTED, Bounds, joined, piece_rows, repeated, routed
+from dedup.pieces import PIECES, Bounds, joined
+from dedup.spans import ROUTED, piece_rows, repeated, routed
 from dedup.units import run_hashes
 from pipeline.check import Range
 from pipeline.dag import stage
-from pipeline.schema import CUTS, MOVED
+from pipeline.schema import CUTS
 from pipeline.store import Out, Part
 from pipeline.tokens import Words, mix, words
 
@@ -36,7 +37,7 @@ ANCHORS = pa.schema([("hash", pa.uint64()), ("doc", pa.int64()), ("place", pa.in
 Tokens = Annotated[int, Range(10, 10000)]
 
 
-@stage(version=1, outputs={"part": ANCHORS, "local": ELECTED})
+@stage(version=1, outputs={"part": ANCHORS, "local": PIECES})
 def anchor_route(
     pages: Part, *sidecars: Part, tokens: Tokens = 50, partitions: Annotated[int, Range(0, 65536)] = 16
 ) -> Iterator[Out]:
@@ -62,10 +63,10 @@ def anchor_route(
 
 
 def _places(table: pa.Table) -> pa.Table:
-    return pa.table([table["doc"].to_numpy() & ((1 << ROW_BITS) - 1), table["place"]], schema=ELECTED)
+    return pa.table([table["doc"].to_numpy() & ((1 << ROW_BITS) - 1), table["place"]], schema=PIECES)
 
 
-@stage(version=1, outputs={"part": ELECTED})
+@stage(version=1, outputs={"part": PIECES})
 def anchor_elect(anchors: list[Part]) -> Iterator[Out]:
     """One partition: the anchors that repeat, in the bucket of their shard."""
     table = concat(anchors, ANCHORS)
@@ -73,7 +74,7 @@ def anchor_elect(anchors: list[Part]) -> Iterator[Out]:
     yield from in_buckets(_places(table), table["doc"].to_numpy() >> ROW_BITS)
 
 
-@stage(version=1, libraries=("xxhash",), outputs={"part": ROUTED, "local": ELECTED})
+@stage(version=1, libraries=("xxhash",), outputs={"part": ROUTED, "local": PIECES})
 def substring_route(
     pages: Part,
     anchors: Part,
@@ -85,7 +86,7 @@ def substring_route(
     partitions: Annotated[int, Range(0, 65536)] = 16,
 ) -> Iterator[Out]:
     """One row a window whose anchor repeats, in the bucket of the window's hash. `local`: as for `span_route`."""
-    found = pa.concat_tables([anchors.table(name="local"), concat(elected, ELECTED)])
+    found = pa.concat_tables([anchors.table(name="local"), concat(elected, PIECES)])
     row, anchor = found["row"].to_numpy(), found["place"].to_numpy()
     by = np.argsort(row, kind="stable")
     row, anchor = row[by], anchor[by]
@@ -104,7 +105,7 @@ def substring_route(
     yield from routed(held, tokens, partitions)
 
 
-@stage(version=1, outputs={"part": CUTS, "moved": MOVED})
+@stage(version=2, outputs={"part": CUTS})
 def substring_join(
     pages: Part,
     routed: Part,
@@ -113,8 +114,8 @@ def substring_join(
     tokens: Tokens = 50,
     cut: bool = True,
     max_ratio: Annotated[float, Range(0, 1)] = 1.0,
-    min_left: Annotated[int, Range(0)] = 50,
-) -> Iterator[pa.Table | Out]:
+    min_left: Annotated[int, Range(1)] = 50,
+) -> Iterator[pa.Table]:
     """What to cut out of each document, with the marks that adhere to its words; settings as for `span_join`."""
     yield from joined(pages, routed, elected, sidecars, "word", tokens, Bounds(cut, max_ratio, min_left))
 

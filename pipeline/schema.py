@@ -102,9 +102,7 @@ KNOWN = pa.schema(
         ("detail", pa.string()),  # which dump it stands in
     ]
 )
-# Documents that near dedup dropped and that exact copies name: what their copies are duplicates of after all.
-MOVED = pa.schema([*_ID, ("duplicate_of", pa.string()), ("similarity", pa.float64())])
-# Exact copies of such documents, by their row in the shard.
+# Duplicates (by their row in the shard) of documents that were dropped later: what they are duplicates of after all.
 FOLLOWED = pa.schema([("row", pa.int64()), ("duplicate_of", pa.string()), ("similarity", pa.float64())])
 # What a step after near dedup cuts out of documents, and the documents that it drops.
 CUTS = pa.schema(

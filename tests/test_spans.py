@@ -155,15 +155,13 @@ def test_across_datasets_the_first_by_name_keeps_all_of_its_own(shards):
 def test_documents_with_too_little_left_or_too_much_elsewhere_are_dropped():
     texts = ["a b c d", "a b c d\ne f", "a b c d\ne g\nh i", "j k"]
     parts = pages(texts, 2)
-    sizes = sidecar(parts, "cluster_size", [1, 3, 1, 1])
-    cuts = measured(parts, sizes, min_left=3, bounds={"max_ratio": 0.5})
+    cuts = measured(parts, min_left=3, bounds={"max_ratio": 0.5})
     assert column(cuts, "keep") == [True, False, True, True]
     assert column(cuts, "rule")[1] == "duplicate_ratio" and column(cuts, "value")[1] == pytest.approx(4 / 6)
-    cuts = measured(parts, sizes, min_left=3)
+    cuts = measured(parts, min_left=3)
     assert column(cuts, "keep") == [True, False, True, True]
     assert [column(cuts, name)[1] for name in ("rule", "value", "threshold")] == ["too_little_left", 2.0, 3.0]
     assert left(parts, cuts) == ["a b c d", texts[1], "e g\nh i", "j k"]
-    assert [row for c in cuts for row in c.table(name="moved")["id"].to_pylist()] == [f"{1:032x}"]
     cuts = measured(parts, min_left=3, bounds={"cut": False})
     assert column(cuts, "keep") == [True] * 4 and left(parts, cuts) == texts
     assert column(cuts, "duplicate_ratio")[1:3] == [4 / 6, 4 / 8]
