@@ -13,7 +13,7 @@ quoted = '$(subst ','\'',$(1))'
 options = --root $(call quoted,$(ROOT)) $(if $(SOURCE),--source $(call quoted,$(SOURCE))) $(if $(INDEX),--index $(call quoted,$(INDEX))) \
   $(if $(WORKERS),--workers $(call quoted,$(WORKERS))) $(if $(LOCAL),--local) $(foreach pair,$(SET),--set $(call quoted,$(pair)))
 
-.PHONY: help corpus plan gc funnel test check bench quality lock clean
+.PHONY: help corpus plan gc funnel test check bench bench-scale-dedup quality lock clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -62,6 +62,9 @@ bench_options = $(if $(OUT),--out $(call quoted,$(OUT))) $(if $(WARC),--warc $(c
 
 bench: .venv/ready-dev $(peers)  ## us and our peers on the same real pages, one table: [OUT=file.json] [WARC=file] [QUICK=1]
 	@$(python) -m tests.bench $(bench_options)
+
+bench-scale-dedup: .venv/ready-dev  ## near deduplication of 1, 4 and 16 million generated documents: cost, memory, bytes
+	@$(python) -m tests.bench_dedup_scale 1000000 4000000 16000000
 
 # bench-corpus, -signals, -dedup, -spans, -contamination, -language, -extraction
 bench-%: .venv/ready-dev $(peers)

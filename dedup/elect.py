@@ -1,6 +1,7 @@
 """What exact and near deduplication share: rows on their way to partitions, and the way back to their shards."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +13,7 @@ from pipeline.store import Out, Part
 # Members of clusters of two and more, in the bucket of their shard.
 ELECTED = pa.schema([("row", pa.int64()), *list(DUPLICATES)[1:]])
 ALARMS = pa.schema([("rule", pa.string()), ("id", pa.string()), ("value", pa.float64()), ("threshold", pa.float64())])
+READERS = 16  # requests of a task to an object store at a time
 ROW_BITS = 32  # a document's number is shard << 32 | row
 
 
@@ -32,7 +34,15 @@ def in_buckets(table: pa.Table, bucket: np.ndarray) -> Iterator[Out]:
 def concat(parts: list[Part], schema: pa.Schema, columns: list[str] | None = None) -> pa.Table:
     """The same bucket of all shards as one table, in the order of the shards, single chunks."""
     empty = schema.empty_table().select(columns) if columns else schema.empty_table()
-    return pa.concat_tables([empty, *(part.table(columns) for part in parts)]).combine_chunks()
+    return pa.concat_tables([empty, *_tables(parts, columns)]).combine_chunks()
+
+
+def _tables(parts: list[Part], columns: list[str] | None) -> list[pa.Table]:
+    """Several at once from an object store, whose answers take their time."""
+    if all(part.store is None or part.store.local for part in parts):
+        return [part.table(columns) for part in parts]
+    with ThreadPoolExecutor(READERS) as pool:
+        return list(pool.map(lambda part: part.table(columns), parts))
 
 
 def join(ids: pa.ChunkedArray, kept: np.ndarray, copies: np.ndarray, elected: pa.Table) -> pa.Table:

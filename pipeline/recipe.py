@@ -78,6 +78,7 @@ COLUMNS = {
     "quality": schema.QUALITY,
     "decontaminate": schema.CONTAMINATION,
 }
+DOCUMENTS = 8  # GiB of crawl a partition of what is compared by document: some 240,000 pages, half a kB each
 OPTIONAL = ("clean", "quality", "decontaminate", "url_dedup", "spans", "substrings")
 ALWAYS = ("source", "extract", "identify", "exact", "near", "publish")
 
@@ -308,7 +309,7 @@ def _columns(made: Step) -> list[str]:
 
 def _url(c: Config, docs: Step, judged: Step, s: Mapping[str, Step], size: int, add: Callable) -> Step:
     """Of each address one capture, whatever its text."""
-    n, ranked = c["url_dedup"].get("partitions") or partitions(size), _ranked(c, "url_dedup", s)
+    n, ranked = c["url_dedup"].get("partitions") or partitions(size, DOCUMENTS), _ranked(c, "url_dedup", s)
     inputs = docs, s["fingerprints"], judged, *ranked
     routed = add("url_route", exact.url_route, *inputs, section="url_dedup", partitions=n)
     elected = add("url_elect", exact.exact_elect, bucket(routed), section="url_dedup", tasks=n)
@@ -316,7 +317,7 @@ def _url(c: Config, docs: Step, judged: Step, s: Mapping[str, Step], size: int, 
 
 
 def _exact(c: Config, docs: Step, left: list[Step], s: Mapping[str, Step], size: int, add: Callable) -> Step:
-    n, ranked = c["exact"].get("partitions") or partitions(size), _ranked(c, "exact", s)
+    n, ranked = c["exact"].get("partitions") or partitions(size, DOCUMENTS), _ranked(c, "exact", s)
     inputs = docs, s["fingerprints"], *left, *ranked
     routed = add("exact_route", exact.exact_route, *inputs, section="exact", partitions=n)
     elected = add("exact_elect", exact.exact_elect, bucket(routed), section="exact", tasks=n)
@@ -326,7 +327,7 @@ def _exact(c: Config, docs: Step, left: list[Step], s: Mapping[str, Step], size:
 def _near(
     c: Config, docs: Step, left: list[Step], ranked: list[Step], size: int, add: Callable, earlier: Leaf | None
 ) -> Step:
-    n = c["near"].get("partitions") or partitions(size)
+    n = c["near"].get("partitions") or partitions(size, DOCUMENTS)
     banding = _lsh(c)
     sigs = add("signatures", minhash.signatures, docs, section="near", **banding)
     routed = add("near_route", candidates.near_route, docs, sigs, *left, section="near", partitions=n)
@@ -405,9 +406,12 @@ def _followed(decided: list[Step], s: Mapping[str, Step], add: Callable) -> list
     return ends
 
 
-def partitions(size: int) -> int:
-    """Shuffle partitions for `size` bytes of raw input: one a GiB keeps the memory of each far below that."""
-    return min(max(2, -(-size >> 30)), 4096)
+def partitions(size: int, gib: int = 1) -> int:
+    """Shuffle partitions for `size` bytes of raw input: one for so many GiB keeps the memory of each below a GiB.
+
+    Not more: on an object store, every partition of a step asks every shard of the step before (`dedup/README.md`).
+    """
+    return min(max(2, -(-size // (gib << 30))), 4096)
 
 
 def _explained(c: Config) -> list[dict[str, Any]]:

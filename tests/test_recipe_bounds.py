@@ -78,3 +78,10 @@ def test_a_preset_is_bands_and_rows_wherever_they_count(preset, bands, rows):
 def test_a_preset_beside_other_numbers_is_refused():
     with pytest.raises(UserError, match="preset = '26x11' is 26 bands x 11 rows: leave out bands and rows, or preset"):
         recipe.load("de", None, {"near.preset": "26x11", "near.bands": "14"})
+
+
+@pytest.mark.parametrize(
+    ("gib", "each", "count"), [(0, 1, 2), (2, 1, 2), (2.1, 1, 3), (16, 8, 2), (16.1, 8, 3), (1 << 30, 8, 4096)]
+)
+def test_partitions_by_the_size_of_the_crawl(gib, each, count):
+    assert recipe.partitions(int(gib * (1 << 30)), each) == count

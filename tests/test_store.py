@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dedup.elect import concat
 from pipeline.errors import UserError
 from pipeline.run import InProcess, execute, folder_of, manifest, parts
 from pipeline.store import Out, Part, ShardWriter, Store, together
@@ -226,6 +227,7 @@ def test_buckets_on_s3(s3):
     for bucket, expected in ((0, ["1.0"]), (1, []), (2, ["0.0", "0.1", "0.2", "2.0"]), (3, [])):
         part = Part(Store(f"{s3}/buckets"), "s/k", 0, 1, bucket, {}, found)
         assert part.table()["id"].to_pylist() == expected
+        assert concat([part] * 20, ROW)["id"].to_pylist() == expected * 20
 
 
 def test_sidecars_of_other_documents_are_never_joined():
