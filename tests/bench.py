@@ -32,10 +32,13 @@ def main() -> None:
         figures = importlib.import_module(f"tests.bench_{said.parts[0]}").figures(options)
         Path(said.child).write_text(json.dumps(figures, ensure_ascii=False))
         return
-    figures = {part: _measured(part, options) for part in said.parts or PARTS}
-    rows = [row for part, found in figures.items() for row in rows_of(part, found)]
-    if said.out:
-        write(Path(said.out), figures, rows)
+    figures: dict[str, Any] = {}
+    rows: list[Row] = []
+    for part in said.parts or PARTS:
+        figures[part] = _measured(part, options)
+        rows += rows_of(part, figures[part])
+        if said.out:  # after each part: what is interrupted has its figures
+            write(Path(said.out), figures, rows)
     print(table(rows))
     sys.exit(any("failed" in found for found in figures.values()))
 
@@ -70,12 +73,22 @@ def _measured(part: str, options: Options) -> dict[str, Any]:
         command += [str(options.data), *(["--quick"] if options.quick else [])]
         for name, path in (("--warc", options.warc), ("--work", options.work)):
             command += [name, str(path.absolute())] if path else []
-        done = subprocess.run(command, cwd=CHECKOUT, stderr=subprocess.PIPE, stdout=sys.stderr, text=True)
-        if done.returncode:
-            sys.stderr.write(done.stderr)
-            return {"failed": (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]}
+        code, last = _followed(command)
+        if code:
+            return {"failed": last or f"exit status {code}"}
         found: dict[str, Any] = json.loads(Path(folder, "figures.json").read_text())
         return found
+
+
+def _followed(command: list[str]) -> tuple[int, str]:
+    """(exit status, last line of stderr), which is passed on as it comes."""
+    last = ""
+    with subprocess.Popen(command, cwd=CHECKOUT, stderr=subprocess.PIPE, stdout=sys.stderr, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            print(line, end="", file=sys.stderr, flush=True)
+            last = line.strip() or last
+    return process.returncode, last
 
 
 def rows_of(part: str, figures: dict[str, Any]) -> list[Row]:

@@ -3,11 +3,12 @@
 import json
 import sys
 import xml.etree.ElementTree as ET
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
-from tests import bench, bench_corpus, bench_input
+from tests import bench, bench_corpus, bench_input, bench_limits, bench_scale
 from tests.bench_process import NotInstalled, Peer, measured
 from tests.bench_table import Options, Row, in_turns, picture, ratio, shown, spread, table
 from tests.conftest import CHECKOUT
@@ -103,3 +104,33 @@ def test_crawl_has_the_share_of_german():
     found = bench_input.mixed(pages, 100)
     assert sum(capture.language == "de" for capture in found) == 6
     assert len({capture.url for capture in found}) == len(found)
+
+
+@pytest.mark.parametrize(
+    ("shards", "workers", "share"),
+    [([4.0], 2, 0.5), ([1.0] * 4, 2, 1.0), ([1.0, 1.0, 1.0], 2, 0.75), ([1.0, 1.0, 2.0], 2, 2 / 3)],
+)
+def test_cores_kept_busy(shards: list[float], workers: int, share: float):
+    """Shards in their order, each to the worker that gets free first."""
+    assert bench_scale.busy(shards, workers) == pytest.approx(share)
+
+
+def test_linear_cost_is_a_page():
+    steps = [{"pages": 100 * n, "cpu_seconds": 9.0, "steps": {"pages": 0.1 * n, "data": 0.1 * n}} for n in (1, 4, 16)]
+    total, *each = bench_scale._linear_rows(steps)
+    assert total.value == pytest.approx(1.0) and total.met and len(each) == 2
+
+
+def test_how_far_from_the_floor():
+    stages = [{"stage": "s", "floor": "f", "seconds": {"stage": [3.0, 4.0, 5.0], "floor": [1.0, 2.0, 9.0]}}]
+    size = {"stored": 10**7, "html": 10**8, "text": 10**6}
+    found = bench_limits.rows(
+        {"pages": 10, "bytes": size, "stages": stages, "reading": {"ours": [0.1], "FastWARC": [0.2]}}
+    )
+    assert [row.value for row in found] == [2.0, 2.0, 2.0] and "100 / 50 MB/s" in found[-1].note
+
+
+def test_reworded_pages_differ_and_are_always_the_same():
+    pages = [bench_input.Capture(f"https://{c}.example/", "text/html", b"<p>" + b"ein Wort " * 50, "de") for c in "ab"]
+    once, again = (list(islice(bench_input.reworded(pages), 6)) for _ in range(2))
+    assert once == again and len({page.url for page in once}) == 6
