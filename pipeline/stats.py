@@ -285,6 +285,10 @@ def alarms(stats: dict[str, Any]) -> list[dict[str, str]]:
         if documents and rule["alone"] > documents / 4:
             share = rule["alone"] / documents
             found.append(("alarm", f"Rule {rule['rule']} alone removes {rule['alone']:,} documents ({share:.0%})."))
+    for name, cut in stats["cuts"].items():
+        share = cut["characters"] / max(1, cut["characters"] + stats["kept"]["characters"])
+        if share > 0.25:
+            found.append(("alarm", f"{name} cut {share:.0%} out of the documents that are kept: look at samples."))
     for host in stats["hosts"]["top"][:1]:
         if kept >= 100 and host["documents"] > kept / 5:
             found.append(("note", f"{host['documents'] / kept:.0%} of the kept documents are from {host['host']}."))

@@ -325,8 +325,8 @@ def _alarms(*sizes: tuple[float, str]) -> Part:
 
 def test_alarms():
     calm = {
-        "documents": 1000, "records": 2000, "kept": {"documents": 500}, "rules": [], "contamination": [], "funnel": [],
-        "giants": [],
+        "documents": 1000, "records": 2000, "kept": {"documents": 500, "characters": 900}, "rules": [], "funnel": [],
+        "contamination": [], "giants": [], "cuts": {"spans": {"characters": 300}},
         "hosts": {"top": [{"host": "a.de", "documents": 10}]},
         "duplicates": {"exact": {"largest": []}, "near": {"largest": [{"size": 100, "url": "u", "id": "i"}]}},
     }  # fmt: skip
@@ -337,7 +337,8 @@ def test_alarms():
         ("funnel", [lost], "21 records"),
         ("rules", [{"rule": "r", "alone": 251}], "Rule r alone"),
         ("hosts", {"top": [{"host": "a.de", "documents": 101}]}, "a.de"),
-        ("kept", {"documents": 0}, "Nothing was kept"),
+        ("cuts", {"spans": {"characters": 301}}, "spans cut 25%"),
+        ("kept", {"documents": 0, "characters": 900}, "Nothing was kept"),
         ("contamination", [{"kept": 1}], "benchmarks"),
     ]
     for key, value, text in cases:
