@@ -39,10 +39,16 @@ def entry(kind: str, name: str, digest: str) -> Path:
     folder = root() / kind / f"{name}-{digest}"
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
-        others = sorted(folder.parent.glob(f"{name}-{'?' * len(digest)}"), key=lambda path: path.stat().st_mtime)
+        others = sorted(folder.parent.glob(f"{name}-{'?' * len(digest)}"), key=_made)
         for old in others[: max(0, len(others) - LATEST + 1)]:
             shutil.rmtree(old, ignore_errors=True)
     return folder
+
+
+def _made(path: Path) -> float:
+    with contextlib.suppress(FileNotFoundError):  # another process has removed it
+        return path.stat().st_mtime
+    return 0.0
 
 
 def arrays(name: str, made_from: tuple[Path | str, ...], make: Callable[[], Mapping[str, np.ndarray]]) -> dict:

@@ -168,6 +168,21 @@ def test_only_the_latest_entries_of_a_name_are_kept(cache):
     assert left == sorted(f"{name}-{n:016x}" for name in ("a.b", "a.bc") for n in range(2, kept.LATEST + 2))
 
 
+def test_entries_may_go_while_they_are_looked_at(cache, monkeypatch):
+    for n in range(kept.LATEST + 2):
+        (cache / f"cache/kernels/a.b-{n:016x}").mkdir(parents=True)
+    found = Path.glob
+
+    def gone(self, pattern):
+        paths = list(found(self, pattern))
+        for path in paths[:3]:
+            path.rmdir()
+        return paths
+
+    monkeypatch.setattr(Path, "glob", gone)
+    assert kept.entry("kernels", "a.b", "f" * 16).parent == cache / "cache/kernels"
+
+
 def counted(calls: list) -> dict[str, np.ndarray]:
     calls.append(1)
     return {"a": np.arange(5, dtype=np.uint16), "none": np.zeros((0, 3), np.float32), "names": np.array(["de", "gsw"])}
