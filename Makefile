@@ -66,7 +66,7 @@ bench: .venv/ready-dev $(peers)  ## us and our peers on the same real pages, one
 bench-scale-dedup: .venv/ready-dev  ## near deduplication of 1, 4 and 16 million generated documents: cost, memory, bytes
 	@$(python) -m tests.bench_dedup_scale 1000000 4000000 16000000
 
-# bench-corpus, -signals, -dedup, -spans, -contamination, -language, -extraction
+# bench-corpus, -signals, -dedup, -spans, -index, -contamination, -language, -extraction
 bench-%: .venv/ready-dev $(peers)
 	@$(python) -m tests.bench $(bench_options) $*
 

@@ -22,7 +22,7 @@ from dedup.candidates import BANDS, sketch_words
 from dedup.elect import ALARMS, ROW_BITS, concat, in_buckets
 from dedup.greedy import WIDEST
 from dedup.minhash import sketch_cut
-from dedup.segment import set_hashes
+from dedup.segment import FEW, set_hashes
 from dedup.shingles import jaccard, shingle_sets, shingles
 from dedup.stored import Stored, spans
 from pipeline.dag import stage
@@ -41,9 +41,10 @@ def index_met(routed: list[Part], index: list[Part]) -> Iterator[Out]:
     """
     rows = concat(routed, BANDS, ["hash", "doc"])
     order = np.argsort(rows["hash"].to_numpy(), kind="stable")
-    hashes, first, count = np.unique(rows["hash"].to_numpy()[order], return_index=True, return_counts=True)
-    new = rows["doc"].to_numpy()[order]
-    which, doc, full = Stored.of(index[0]).lookup(hashes, WIDEST)
+    hashes, new = rows["hash"].to_numpy()[order], rows["doc"].to_numpy()[order]
+    first = np.flatnonzero(np.append(True, hashes[1:] != hashes[:-1])[: len(hashes)])
+    count = np.diff(np.append(first, len(hashes)))
+    which, doc, full = Stored.of(index[0]).lookup(hashes[first], WIDEST)
     cuts = np.searchsorted(np.cumsum(count[which]), np.arange(_PAIRS, count[which].sum() + _PAIRS, _PAIRS))
     low = 0
     for high in (cuts + 1).tolist():
@@ -71,14 +72,14 @@ def index_known(
     """One KNOWN row a document: what it is a duplicate of, verified. Shingles of the index are read where they lie."""
     stored, signed = Stored.of(index[0]), sigs.table(["id", "sketch"])
     row, old, records = _candidates(stored, concat(met, MET), signed["sketch"], sketch_cut(threshold, bands, rows))
-    at = 0
-    for batch in pages.batches(["id", "text"]):
+    at, ids = 0, signed["id"].combine_chunks()
+    for batch in pages.batches(["text"], rows=FEW):
         low, high = np.searchsorted(row, [at, at + batch.num_rows])
         best, most = np.full(batch.num_rows, -1, np.int64), np.full(batch.num_rows, threshold)
         if high > low:
             pairs = row[low:high] - at, old[low:high], records[low:high]
             _verify(stored, batch["text"], *pairs, ngram, best, most)
-        yield _known(stored, batch["id"], best, most, low, old, records)
+        yield _known(stored, ids.slice(at, batch.num_rows), best, most, low, old, records)
         at += batch.num_rows
     assert at == signed.num_rows, f"{sigs.folder} shard {sigs.index}: not the signatures of these pages"
 

@@ -10,9 +10,7 @@ said by its pointer (`pipeline.index`).
 
 import itertools
 import json
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -28,12 +26,13 @@ from dedup.shingles import shingle_sets, shingles
 from dedup.stored import (
     BAND,
     BLOCK,
-    FENCES,
     RECORD,
     Segment,
     Stored,
     bands_file,
     documents_file,
+    fences_file,
+    fences_of,
     fetch,
     gap_of,
     shingles_file,
@@ -41,6 +40,7 @@ from dedup.stored import (
 from pipeline.dag import stage
 from pipeline.store import Out, Part
 
+FEW = 1024  # documents whose shingles take a few MB: memory that is used again needs no new pages of the system
 DUMPS = pa.schema(
     [
         ("dump", pa.string()),
@@ -55,25 +55,27 @@ ROWS = pa.schema([("hash", pa.uint64()), ("doc", pa.int64())])
 @stage(version=1, libraries=("xxhash",), outputs={"part": DUMPS})
 def index_documents(pages: Part, sigs: Part, *sidecars: Part, ngram: int = 5) -> Iterator[pa.Table | Out]:
     """Records and shingle sets of the documents that no sidecar dropped: 56 bytes a document and 8 a shingle."""
-    where = pages.table(["id", "date", "dump"])
+    where, signed = pages.table(["id", "date", "dump"]), sigs.table(["id", "sketch"])
+    assert signed["id"].equals(where["id"]), f"{sigs.folder} shard {sigs.index}: ids differ from the documents'"
     kept, _ = read_sidecars(where, sidecars)
-    sketch = np.column_stack(sketch_words(sigs.table(["sketch"])["sketch"]))
-    with tempfile.TemporaryDirectory() as folder:
-        records, sets = Path(folder) / "records", Path(folder) / "sets"
-        at = start = 0
-        with open(records, "wb") as to_records, open(sets, "wb") as to_sets:
-            for batch in pages.batches(["id", "text"]):
-                rows = np.flatnonzero(kept[at : at + batch.num_rows])
-                chosen = batch.take(pa.array(rows))
-                found, bounds = shingle_sets(*shingles(chosen["text"], ngram))
-                to_records.write(_records(chosen["id"], sketch[at + rows], found, bounds, start).tobytes())
-                to_sets.write(found.tobytes())
-                at, start = at + batch.num_rows, start + len(found)
-        yield Out.file(documents_file(pages.index), records)
-        yield Out.file(shingles_file(pages.index), sets)
+    records: list[bytes] = []
+    yield Out.file(shingles_file(pages.index), _described(pages, signed, kept, ngram, records))
+    yield Out.file(documents_file(pages.index), b"".join(records))
     spans = where.filter(pa.array(kept)).group_by("dump")
     counts = spans.aggregate([([], "count_all"), ("date", "min"), ("date", "max")]).sort_by("dump")
     yield counts.select(["dump", "count_all", "date_min", "date_max"]).rename_columns(DUMPS.names).cast(DUMPS)
+
+
+def _described(pages: Part, signed: pa.Table, kept: np.ndarray, ngram: int, records: list[bytes]) -> Iterator[bytes]:
+    """Shingle sets of the kept documents, some hundreds at a time; their records are appended to `records`."""
+    ids, sketch = signed["id"].combine_chunks(), np.column_stack(sketch_words(signed["sketch"]))
+    at = start = 0
+    for batch in pages.batches(["text"], rows=FEW):
+        rows = np.flatnonzero(kept[at : at + batch.num_rows])
+        found, bounds = shingle_sets(*shingles(batch["text"].take(pa.array(rows)), ngram))
+        records.append(_records(ids.take(pa.array(at + rows)), sketch[at + rows], found, bounds, start).tobytes())
+        yield found.tobytes()
+        at, start = at + batch.num_rows, start + len(found)
 
 
 def _records(ids: pa.Array, sketch: np.ndarray, found: np.ndarray, bounds: np.ndarray, start: int) -> np.ndarray:
@@ -110,8 +112,8 @@ def index_rows(sigs: Part, *sidecars: Part, partitions: int = 16) -> Iterator[Ou
     yield from in_buckets(pa.table([hashes, doc], schema=ROWS), partition_of(hashes, partitions))
 
 
-@stage(version=1, outputs={"part": FENCES})
-def index_bands(rows: list[Part]) -> Iterator[pa.Table | Out]:
+@stage(version=1, outputs={})
+def index_bands(rows: list[Part]) -> Iterator[Out]:
     """One partition of a dump's bands, sorted."""
     table = concat(rows, ROWS)
     out = np.empty(table.num_rows, BAND)
@@ -121,13 +123,13 @@ def index_bands(rows: list[Part]) -> Iterator[pa.Table | Out]:
     yield from _sorted(out, rows[0].bucket or 0)
 
 
-def _sorted(bands: np.ndarray, partition: int) -> Iterator[pa.Table | Out]:
+def _sorted(bands: np.ndarray, partition: int) -> Iterator[Out]:
     yield Out.file(bands_file(partition), bands.tobytes())
-    yield pa.table([np.ascontiguousarray(bands["hash"][::BLOCK])], schema=FENCES)
+    yield Out.file(fences_file(partition), bands["hash"][::BLOCK].tobytes())
 
 
-@stage(version=1, outputs={"part": FENCES})
-def index_merge(segments: Part) -> Iterator[pa.Table | Out]:
+@stage(version=1, outputs={})
+def index_merge(segments: Part) -> Iterator[Out]:
     """One partition of what several segments are together. Memory: 40 bytes a band of the partition."""
     index = Stored.of(segments)
     pieces = [_range(index, segment, segments.index, segments.count) for segment in index.segments]
@@ -140,7 +142,7 @@ def _range(index: Stored, segment: Segment, partition: int, partitions: int) -> 
     low, high = (-(-(k << 32) // partitions) for k in (partition, partition + 1))  # of the upper halves of hashes
     pieces = [np.empty(0, BAND)]
     for p in range(low * segment.partitions >> 32, ((high - 1) * segment.partitions >> 32) + 1):
-        fences = Part(index.store, segment.folder, p).table()["first"].to_numpy() >> np.uint64(32)
+        fences = fences_of(index.store, segment.folder, p) >> np.uint64(32)
         first = max(int(np.searchsorted(fences, np.uint64(low), "left")) - 1, 0)
         last = int(np.searchsorted(fences, np.uint64(high), "left"))
         with index.store.open(f"{segment.folder}/{bands_file(p)}") as file:
@@ -154,7 +156,7 @@ def _range(index: Stored, segment: Segment, partition: int, partitions: int) -> 
     return found
 
 
-@stage(version=1, libraries=("xxhash",), outputs={"part": FENCES})
+@stage(version=1, libraries=("xxhash",), outputs={})
 def index_withdrawn(index: Part, *, ids: tuple[str, ...], bands: int = 14, rows: int = 8) -> Iterator[pa.Table | Out]:
     """The documents with these ids (hex digits) as a segment of their own, which every run meets. All must be there."""
     stored = Stored.of(index)

@@ -3,7 +3,7 @@
     documents-<shard>.bin   RECORD of every indexed document of a shard, in the order of the pages
     shingles-<shard>.bin    their shingle sets, one after the other (sorted uint64)
     bands-<partition>.bin   BAND of every band of all of them, sorted; the partition is the prefix of the hash
-    part-<partition>.parquet  FENCES: the first hash of each BLOCK of these
+    fences-<partition>.bin  the first hash of each BLOCK of these
 
 A document's number is shard << 32 | place, its shard counted over all dumps. Bands are stored with numbers that count
 from their segment's first shard, so that a segment's bytes do not depend on what else is in the index.
@@ -24,7 +24,6 @@ from pipeline.store import Part, Store
 
 BAND = np.dtype([("hash", "<u8"), ("doc", "<i8")])
 RECORD = np.dtype([("id", "V16"), ("sketch", "<u8", 2), ("set", "<u8"), ("start", "<i8"), ("count", "<i8")])
-FENCES = pa.schema([("first", pa.uint64())])
 BLOCK = 256  # bands of 16 bytes: one page of a disk
 HELD = 64 << 20  # bytes that a read may waste on gaps
 
@@ -39,6 +38,16 @@ def shingles_file(shard: int) -> str:
 
 def bands_file(partition: int) -> str:
     return f"bands-{partition:05d}.bin"
+
+
+def fences_file(partition: int) -> str:
+    return f"fences-{partition:05d}.bin"
+
+
+def fences_of(store: Store, folder: str, partition: int) -> np.ndarray:
+    """(blocks,) uint64: the first hash of each block of a partition."""
+    with store.open(f"{folder}/{fences_file(partition)}") as file:
+        return np.frombuffer(file.read(), np.uint64)
 
 
 @dataclass(frozen=True)
@@ -103,12 +112,11 @@ class Stored:
     def _in_segment(self, segment: Segment, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if segment.first >= self.below:
             return np.zeros(0, np.int64), np.zeros(0, np.int64)
-        partition = partition_of(hashes, segment.partitions)
-        pieces = []
-        for p in np.unique(partition):
-            low, high = np.searchsorted(partition, [p, p + 1])
-            which, doc = _met(self.store, segment.folder, int(p), hashes[low:high])
-            pieces.append((which + low, doc + (segment.first << ROW_BITS)))
+        bounds = np.searchsorted(partition_of(hashes, segment.partitions), np.arange(segment.partitions + 1))
+        pieces = [(np.zeros(0, np.int64), np.zeros(0, np.int64))]
+        for p in np.flatnonzero(np.diff(bounds)).tolist():
+            which, doc = _met(self.store, segment.folder, p, hashes[bounds[p] : bounds[p + 1]])
+            pieces.append((which + bounds[p], doc + (segment.first << ROW_BITS)))
         which, doc = (np.concatenate([piece[i] for piece in pieces]) for i in (0, 1))
         counts = doc < self.below << ROW_BITS
         return which[counts], doc[counts]
@@ -170,14 +178,16 @@ def _met(store: Store, folder: str, partition: int, hashes: np.ndarray) -> tuple
     """(which of `hashes`, number in the segment) of every band of a partition that has one of them."""
     rows = _blocks(store, folder, partition, hashes)
     stored = np.ascontiguousarray(rows["hash"])
-    low, high = np.searchsorted(stored, hashes, "left"), np.searchsorted(stored, hashes, "right")
-    which = np.repeat(np.arange(len(hashes)), high - low)
-    return which, rows["doc"][spans(low, high - low)]
+    low = np.searchsorted(stored, hashes)
+    found = np.flatnonzero(np.append(stored, stored[-1:])[low] == hashes) if len(stored) else np.zeros(0, np.int64)
+    found = found[low[found] < len(stored)]
+    count = np.searchsorted(stored, hashes[found], "right") - low[found]
+    return np.repeat(found, count), rows["doc"][spans(low[found], count)]
 
 
 def _blocks(store: Store, folder: str, partition: int, hashes: np.ndarray) -> np.ndarray:
     """BANDs, sorted, of all blocks that may have one of these hashes."""
-    fences = Part(store, folder, partition).table()["first"].to_numpy()
+    fences = fences_of(store, folder, partition)
     if not len(fences):
         return np.empty(0, BAND)
     first = np.maximum(np.searchsorted(fences, hashes, "left") - 1, 0)

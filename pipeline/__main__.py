@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     gc.add_argument("--root", default="data")
     gc.add_argument("--yes", action="store_true", help="remove them")
     index = command("index", _index, "what an index of earlier runs holds; join a corpus to it, withdraw documents")
-    index.add_argument("name")
+    index.add_argument("name", nargs="?", help="without one: the names there are")
     what = index.add_mutually_exclusive_group()
     what.add_argument("--add", metavar="FILES", help="join every row of these Parquet or JSONL files")
     what.add_argument("--withdraw", metavar="FILE", help="ids (one a line, - for standard input) that no run may keep")
@@ -230,10 +230,12 @@ def _gc(arguments: argparse.Namespace) -> None:
 
 def _index(arguments: argparse.Namespace) -> None:
     from pipeline import index_command as index
-    from pipeline.index import load, opened
+    from pipeline.index import load, names, opened
     from pipeline.store import Store
 
     store, make = Store(arguments.root), _pool(arguments)
+    if arguments.name is None:
+        return print("\n".join(names(store)))
     if not (arguments.add or arguments.withdraw or arguments.compact):
         return print(index.table(load(store, arguments.name)))
     with opened(store, arguments.name, say) as pointer:

@@ -7,6 +7,9 @@
 A recipe may switch on `url_dedup` before exact, and `spans` and `substrings` after near: these cut the texts of the
 documents that are left, and only when they are published, so nothing that is measured runs again for them.
 
+With an index of earlier runs, `index` stands between exact and near: it drops what resembles documents that they kept;
+what is kept in the end is added to it (`index_documents`, `index_bands`).
+
 Measure once, decide cheaply, account for everything: a changed threshold runs `verdicts` and what follows, never
 extraction; scores are kept beside the documents; every record has one row in the ledger that says why.
 """

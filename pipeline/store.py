@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -278,12 +278,12 @@ class Out:
     table: pa.Table | None
     name: str = "part"
     bucket: int | None = None
-    data: bytes | Path | None = None
+    data: bytes | Path | Iterator[bytes] | None = None
     link: str | None = None  # relative to the root
 
     @classmethod
-    def file(cls, name: str, data: bytes | Path) -> "Out":
-        """A raw file `name` with these bytes (or a copy of the file at this path)."""
+    def file(cls, name: str, data: bytes | Path | Iterator[bytes]) -> "Out":
+        """A raw file `name` with these bytes, at once or piece by piece (or a copy of the file at this path)."""
         return cls(None, name, data=data)
 
     @classmethod
@@ -329,11 +329,12 @@ class ShardWriter:
         else:
             assert out.data is not None
             with self._store.writing(f"{self._folder}/{out.name}") as path:
-                if isinstance(out.data, bytes):
-                    path.write_bytes(out.data)
-                else:
+                if isinstance(out.data, Path):
                     shutil.copyfile(out.data, path)
-                self._files[out.name] = {"bytes": path.stat().st_size, "xxh3": _hash_file(path)}
+                    digest = _hash_file(path)
+                else:
+                    digest = _written(path, [out.data] if isinstance(out.data, bytes) else out.data)
+                self._files[out.name] = {"bytes": path.stat().st_size, "xxh3": digest}
 
     def close(self) -> dict[str, Any]:
         """Publish the tables; returns {"outputs": {name: {rows, bytes, xxh3, reasons, buckets}}, "files": {...}}."""
@@ -426,6 +427,16 @@ def _repetitive(table: pa.Table) -> list[str]:
         for name, column in zip(head.column_names, head.columns, strict=True)
         if pa.types.is_list(column.type) or 2 * pc.count_distinct(column).as_py() <= head.num_rows
     ]
+
+
+def _written(path: Path, pieces: Iterable[bytes]) -> str:
+    """Write the pieces; returns their hash."""
+    hasher = xxhash.xxh3_128()
+    with open(path, "wb") as file:
+        for piece in pieces:
+            hasher.update(piece)
+            file.write(piece)
+    return hasher.hexdigest()
 
 
 def _hash_file(path: Path) -> str:

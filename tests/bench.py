@@ -21,7 +21,7 @@ from typing import Any
 from tests.bench_table import Options, Row, as_json, picture, table
 from tests.conftest import CHECKOUT, SHARED
 
-PARTS = ("corpus", "signals", "dedup", "spans", "contamination", "language", "extraction", "limits", "scale")
+PARTS = ("corpus", "signals", "dedup", "spans", "index", "contamination", "language", "extraction", "limits", "scale")
 
 
 def main() -> None:
