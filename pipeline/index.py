@@ -1,6 +1,6 @@
 """The pointer of a persistent index: which dumps it holds, in which order, and where their files are.
 
-`ROOT/index/<name>/index.json` is the only file of an index that ever changes, and it changes at once: by a rename, or
+`ROOT/indexes/<name>/index.json` is the only file of an index that ever changes, and it changes at once: by a rename, or
 one PUT. All else are folders of finished steps. So a run that is killed leaves the index as it was, and the same
 command, run again, finds the steps that were finished and commits them.
 
@@ -47,7 +47,7 @@ class Pointer:
 
     @property
     def file(self) -> str:
-        return f"index/{self.name}/index.json"
+        return f"indexes/{self.name}/index.json"
 
     def position(self, source: str) -> int:
         """Where the dump made from this input stands; behind all others when it is not there."""
@@ -129,19 +129,19 @@ def load(store: Store, name: str) -> Pointer:
 
 def names(store: Store) -> list[str]:
     """Indexes of this root."""
-    return [info.base_name for info in store.list("index") if store.exists(f"index/{info.base_name}/index.json")]
+    return [info.base_name for info in store.list("indexes") if store.exists(f"indexes/{info.base_name}/index.json")]
 
 
 @contextlib.contextmanager
 def opened(store: Store, name: str, say: Say) -> Iterator[Pointer]:
     """The index, for a run that may change it: on a local disk no other run has it until this one ends."""
     load(store, name)  # the name is one
-    lock = store.lock(f"index/{name}")
+    lock = store.lock(f"indexes/{name}")
     if lock is None:
         say(f"index {name}: another run is at it, waiting")
         while lock is None:
             time.sleep(0.2)
-            lock = store.lock(f"index/{name}")
+            lock = store.lock(f"indexes/{name}")
     with lock:
         yield load(store, name)
 

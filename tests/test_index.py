@@ -249,12 +249,12 @@ def test_a_cut_file_is_seen(tmp_path):
 def test_the_same_again_does_nothing_and_an_older_dump_sees_what_it_saw(tmp_path):
     store = Store(tmp_path)
     first = joined(store, 5)
-    before, pointer = contents(tmp_path), (tmp_path / "index/w/index.json").read_text()
+    before, pointer = contents(tmp_path), (tmp_path / "indexes/w/index.json").read_text()
     said: list[str] = []
     again = [world.join(store, "w", world.crawl(monthly(n), 2), said.append) for n in (4, 1, 0)]
     assert [m["near"].key for m in again] == [first[n]["near"].key for n in (4, 1, 0)]
     assert said == [] and contents(tmp_path) == before
-    assert (tmp_path / "index/w/index.json").read_text() == pointer
+    assert (tmp_path / "indexes/w/index.json").read_text() == pointer
 
 
 def test_only_the_last_dump_may_change_its_rules(tmp_path):
@@ -346,7 +346,7 @@ def test_on_s3_a_pointer_that_moved_is_not_overwritten(s3, tmp_path):  # noqa: F
     for name in ("documents-00001.bin", "shingles-00000.bin"):
         file = f"{folder_of(made[1]['index_documents'])}/{name}"
         assert remote.open(file).read() == local.open(file).read()
-    assert remote.open("index/w/index.json").read() == local.open("index/w/index.json").read()
+    assert remote.open("indexes/w/index.json").read() == local.open("indexes/w/index.json").read()
     with pytest.raises(UserError, match="another run has changed it meanwhile; run the same again"):
         stale.save(stale, quiet)
 
