@@ -130,10 +130,7 @@ def run_ours(bench: Bench, warc: Path, recipe: Path, into: Outcome) -> None:
     }
     kept = pq.read_table(folder / "data", columns=["url", "text"])
     into.texts = dict(zip(kept["url"].to_pylist(), kept["text"].to_pylist(), strict=True))
-    into.steps = {
-        path.parent.parent.name: round(sum(s["cpu_seconds"] for s in json.loads(path.read_text())["shards"]), 3)
-        for path in sorted(root.glob("*/*/cost.json"))
-    }
+    into.steps = {name.partition("/")[0]: round(seconds, 3) for name, seconds in _steps(root).items()}
 
 
 def run_theirs(bench: Bench, warc: Path, urls: list[str], into: Outcome) -> None:
@@ -197,15 +194,34 @@ def compared(bench: Bench, warc: Path, urls: list[str], sides: dict[str, Path], 
 
 
 def threshold_change(bench: Bench, warc: Path, recipe: Path) -> dict[str, float]:
-    """A full run, then with another bound, then the same again, and `plan`: seconds of CPU."""
+    """A full run, then with other bounds, then the same again, and `plan`: seconds of CPU, all and of the steps."""
     root = bench.root()
     change = ("--set", "near.threshold=0.7", "--set", "rules.set.gopher_short_doc=60")
     full, _ = bench.ours(warc, recipe, root)
+    steps = sum(_steps(root).values())
     changed, _ = bench.ours(warc, recipe, root, *change)
+    again_steps = sum(_steps(root).values()) - steps
     again, _ = bench.ours(warc, recipe, root, *change)
     plan = [sys.executable, "-m", "pipeline", "plan", str(recipe), "--source", str(warc), "--root", str(root)]
     planned, _ = measured(plan, bench.work / "ours.log")
-    return {"full": full.cpu, "changed": changed.cpu, "unchanged": again.cpu, "plan": planned.cpu}
+    return {
+        "full": full.cpu,
+        "full_steps": steps,
+        "changed": changed.cpu,
+        "changed_steps": again_steps,
+        "unchanged": again.cpu,
+        "plan": planned.cpu,
+    }
+
+
+def _steps(root: Path) -> dict[str, float]:
+    """Seconds of CPU of every step's folder under `root`, by step and key."""
+    return {
+        f"{path.parent.parent.name}/{path.parent.name}": sum(
+            s["cpu_seconds"] for s in json.loads(path.read_text())["shards"]
+        )
+        for path in sorted(root.glob("*/*/cost.json"))
+    }
 
 
 def urls_of(warc: Path) -> list[str]:
@@ -316,7 +332,8 @@ def rows(figures: dict[str, Any]) -> list[Row]:
     change = figures["change"]["blocks" if "blocks" in figures["change"] else "like for like"]
     for crawl, kinds in (("", figures["change"]), (", an eighth of the pages", figures.get("change_eighth", {}))):
         for name, cost in kinds.items():
-            share, note = 100 * cost["changed"] / cost["full"], f"{cost['changed']:.1f} of {cost['full']:.1f} core-s"
+            share, steps = (100 * cost[f"changed{of}"] / cost[f"full{of}"] for of in ("", "_steps"))
+            note = f"{cost['changed']:.1f} of {cost['full']:.1f} core-s; without start-up {steps:.1f}%"
             kind = "trafilatura" if name == "like for like" else name
             found.append(Row(f"changed thresholds, {kind}{crawl}", "full run", share, "%", most=5, note=note))
     found.append(Row("unchanged run", "", change["unchanged"], "s", most=3, note="core-s, all of it"))
@@ -330,10 +347,18 @@ def _row(side: dict[str, Any]) -> Row:
     score = f"; segment F1 {side['segments_f1']} / {side['segments_f1_datatrove']}" if side["segments_f1"] else ""
     note = (
         f"a page {side['ms_a_page']:.2f} core-ms; with start-up {side['ratio']:.1f}x; kept {both['ours']} / "
-        f"{both['theirs']}, by both {both['both']}{score}"
+        f"{both['theirs']}, by both {both['both']}{score}; dropped by us alone: "
+        f"{_kinds(both['only_theirs_because_ours'])}; by datatrove alone: {_kinds(both['only_ours_because_theirs'])}"
     )
     what = f"WARC to Parquet, {side['crawl']}, {name}"
     return Row(what, "datatrove", side["ratio_without_startup"], least=_LEAST.get((side["crawl"], kind)), note=note)
+
+
+def _kinds(reasons: dict[str, int]) -> str:
+    """The three most frequent reasons, and how many documents have others."""
+    most = list(reasons.items())[:3]
+    rest = sum(reasons.values()) - sum(count for _, count in most)
+    return ", ".join([f"{why} {count}" for why, count in most] + ([f"others {rest}"] if rest else [])) or "nothing"
 
 
 def versions(bench: Bench) -> dict[str, dict[str, str]]:

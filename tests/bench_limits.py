@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from numba import njit
 
 from tests import bench_input
-from tests.bench_table import Options, Row, in_turns
+from tests.bench_table import FLOOR, Options, Row, in_turns
 from tests.peer_signals import settings as settings_of
 
 
@@ -194,9 +194,9 @@ def rows(figures: dict[str, Any]) -> list[Row]:
         spent, least = (statistics.median(one["seconds"][side]) for side in ("stage", "floor"))
         sums = [sums[0] + spent, sums[1] + least]
         note = f"{1e6 * spent / pages:,.0f} / {1e6 * least / pages:,.0f} us a page"
-        found.append(Row(f"how far: {one['stage']}", f"floor: {one['floor']}", spent / least, "x floor", note=note))
+        found.append(Row(f"how far: {one['stage']}", f"floor: {one['floor']}", spent / least, FLOOR, note=note))
     note = f"{1e3 * sums[0] / pages:.2f} / {1e3 * sums[1] / pages:.2f} ms a page of {size['html'] // pages:,} bytes"
-    found.append(Row("how far: all of these", "floor: all of these", sums[0] / sums[1], "x floor", note=note))
+    found.append(Row("how far: all of these", "floor: all of these", sums[0] / sums[1], FLOOR, note=note))
     costs = {name: statistics.median(turns) for name, turns in figures["reading"].items()}
     speeds = {name: size["stored"] / cost / 1e6 for name, cost in costs.items()}
     note = f"{speeds['ours']:.0f} / {speeds['FastWARC']:.0f} MB/s of compressed WARC"

@@ -26,6 +26,9 @@ class Options:
         return self.peers / (f".venv-peers-{peer}" if peer != "datatrove" else ".venv-peers") / "bin/python"
 
 
+FLOOR = "x floor"  # unit: our cost divided by that of what no program can do without
+
+
 @dataclass(frozen=True)
 class Row:
     """A line of the table. `unit` "x": `value` is the peer's cost divided by ours; else what `value` is in.
@@ -103,10 +106,14 @@ def picture(rows: list[Row], title: str) -> str:
     """An SVG: how many times faster (logarithmic), then measured values as shares of what they may be."""
     ratios = [row for row in rows if row.value and row.unit == "x"]
     bounded = [row for row in rows if row.value and row.unit != "x" and row.most]
+    floors = [row for row in rows if row.value and row.unit == FLOOR]
     end = max([10.0, *(max(r.value or 1, r.least or 1) for r in ratios)])
+    far = max([2.0, *(row.value or 1.0 for row in floors)])
     parts = [_text(10, 24, title, "font-weight='bold'")]
     y = _panel(parts, 50, "times the peer's speed (logarithmic; the mark is the target)", ratios, _log(end))
     y = _panel(parts, y + 20, "share of what it may be (the mark is the limit)", bounded, _linear)
+    if floors:
+        y = _panel(parts, y + 20, "how far from the floor, in times its cost (logarithmic)", floors, _log(far))
     head = f"<svg xmlns='http://www.w3.org/2000/svg' width='{_LEFT + _WIDTH + 120}' height='{y + 10}'"
     return "\n".join([f"{head} font-family='sans-serif' font-size='12'>", *parts, "</svg>", ""])
 

@@ -134,3 +134,8 @@ def test_reworded_pages_differ_and_are_always_the_same():
     pages = [bench_input.Capture(f"https://{c}.example/", "text/html", b"<p>" + b"ein Wort " * 50, "de") for c in "ab"]
     once, again = (list(islice(bench_input.reworded(pages), 6)) for _ in range(2))
     assert once == again and len({page.url for page in once}) == 6
+
+
+def test_differences_are_told_by_kind():
+    assert bench_corpus._kinds({"a: x": 9, "b: y": 5, "c: z": 4, "d": 2, "e": 1}) == "a: x 9, b: y 5, c: z 4, others 3"
+    assert bench_corpus._kinds({}) == "nothing"
