@@ -77,6 +77,6 @@ def read(
         low, high = struct.unpack("<2Q", file.read_at(2 * _OFFSET, size - _OFFSET * (buckets + 1 - bucket)))
     file.seek(0)  # where Arrow begins to read a stream
     source = file if bucket is None else pa.py_buffer(schema + file.read_at(high - low, low))
-    names = pa.ipc.read_schema(pa.py_buffer(schema)).names
+    names = pa.ipc.read_schema(pa.py_buffer(schema)).names if columns is not None else []
     fields = None if columns is None else [names.index(name) for name in columns]
     return pa.ipc.open_stream(source, options=pa.ipc.IpcReadOptions(included_fields=fields, use_threads=False))

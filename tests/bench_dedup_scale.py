@@ -14,10 +14,11 @@ import numpy as np
 import pyarrow as pa
 from numba import njit
 
+from dedup.candidates import BANDS
 from pipeline.dag import Leaf, Step, ancestors, stage, step
 from pipeline.run import InProcess, execute, folder_of, quiet
 from pipeline.schema import PAGES
-from pipeline.store import Part, Store
+from pipeline.store import Out, Part, ShardWriter, Store
 from pipeline.tokens import mix
 from tests.bench_dedup import recipe
 
@@ -90,6 +91,29 @@ def scale(documents: int, shard: int = 50_000) -> None:
             print(line, flush=True)
 
 
+def buckets(count: int = 1024, rows: int = 100) -> None:
+    """What it costs to write and to read one bucket of one shard, where a shuffle has many of them."""
+    rng, schema = np.random.default_rng(1), BANDS
+    tables = [pa.table(rng.integers(0, 1 << 62, (4, rows)).tolist(), schema.names).cast(schema) for _ in range(count)]
+    with tempfile.TemporaryDirectory() as name:
+        store, heads = Store(name), dict[str, bytes]()
+        start = time.process_time()
+        with ShardWriter(store, "a/b", 0, {"part": schema}) as writer:
+            for b, table in enumerate(tables):
+                writer.add(Out(table, bucket=b))
+            said = writer.close()["outputs"]
+        written = time.process_time()
+        for b in range(count):
+            assert Part(store, "a/b", 0, 1, b, {}, said, heads).table().num_rows == rows
+        read = time.process_time()
+    write_us, read_us = (written - start) * 1e6 / count, (read - written) * 1e6 / count
+    size = said["part"]["bytes"] / count
+    print(
+        f"  a bucket of {rows} bands: {write_us:.0f} us to write, {read_us:.0f} us to read, {size:,.0f} bytes",
+        flush=True,
+    )
+
+
 def in_new_process(work: Callable, *arguments: object) -> None:
     child = multiprocessing.get_context("spawn").Process(target=work, args=arguments)
     child.start()
@@ -101,6 +125,7 @@ def in_new_process(work: Callable, *arguments: object) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser("python -m tests.bench_dedup_scale", description=__doc__.split("\n")[0])
     parser.add_argument("documents", type=int, nargs="+")
+    buckets()
     for documents in parser.parse_args().documents:
         in_new_process(scale, documents)
 
