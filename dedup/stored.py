@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+from numba import njit
 
 from dedup.elect import ROW_BITS
 from dedup.exact import partition_of
@@ -177,12 +178,9 @@ _PLACE = (1 << ROW_BITS) - 1
 def _met(store: Store, folder: str, partition: int, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(which of `hashes`, number in the segment) of every band of a partition that has one of them."""
     rows = _blocks(store, folder, partition, hashes)
-    stored = np.ascontiguousarray(rows["hash"])
-    low = np.searchsorted(stored, hashes)
-    found = np.flatnonzero(np.append(stored, stored[-1:])[low] == hashes) if len(stored) else np.zeros(0, np.int64)
-    found = found[low[found] < len(stored)]
-    count = np.searchsorted(stored, hashes[found], "right") - low[found]
-    return np.repeat(found, count), rows["doc"][spans(low[found], count)]
+    low, count = np.empty(len(hashes), np.int64), np.empty(len(hashes), np.int64)
+    _runs(rows.view(np.uint64).reshape(-1, 2), hashes, low, count)
+    return np.repeat(np.arange(len(hashes)), count), rows["doc"][spans(low, count)]
 
 
 def _blocks(store: Store, folder: str, partition: int, hashes: np.ndarray) -> np.ndarray:
@@ -202,6 +200,27 @@ def _blocks(store: Store, folder: str, partition: int, hashes: np.ndarray) -> np
     return data.view(BAND)  # with the blocks between, in order
 
 
+@njit(cache=True, nogil=True)
+def _runs(bands, hashes, low, count):
+    """Where each hash begins among sorted bands (n, 2), and how often it is there; galloping (Bentley and Yao 1976)."""
+    i, n = 0, len(bands)
+    for k in range(len(hashes)):
+        step = 1
+        while i + step < n and bands[i + step, 0] < hashes[k]:
+            i += step
+            step *= 2
+        while step > 0:
+            if i + step < n and bands[i + step, 0] < hashes[k]:
+                i += step
+            step //= 2
+        if i < n and bands[i, 0] < hashes[k]:
+            i += 1
+        low[k] = i
+        while i < n and bands[i, 0] == hashes[k]:
+            i += 1
+        count[k] = i - low[k]
+
+
 def spans(start: np.ndarray, count: np.ndarray) -> np.ndarray:
     """start[0], start[0] + 1, ... (count[0] numbers), start[1], ..."""
     first = np.cumsum(count) - count
@@ -218,12 +237,18 @@ def fetch(file: pa.NativeFile, start: np.ndarray, end: np.ndarray, gap: int) -> 
     reach = np.maximum.accumulate(end)
     first = np.flatnonzero(np.append(True, start[1:] > reach[:-1] + gap))
     low, high = start[first], np.append(reach[first[1:] - 1], reach[-1])
+    if len(low) == 1:
+        return _read(file, int(low[0]), int(high[0])), start - low[0]
     data = np.empty(int((high - low).sum()), np.uint8)
     place = np.cumsum(high - low) - (high - low)
     for a, b, at in zip(low.tolist(), high.tolist(), place.tolist(), strict=True):
-        found = file.read_at(b - a, a)
-        if len(found) != b - a:
-            raise OSError("a file of the index is cut short")
-        data[at : at + b - a] = np.frombuffer(found, np.uint8)
+        data[at : at + b - a] = _read(file, a, b)
     group = np.repeat(np.arange(len(first)), np.diff(np.append(first, len(start))))
     return data, start - low[group] + place[group]
+
+
+def _read(file: pa.NativeFile, start: int, end: int) -> np.ndarray:
+    found = np.frombuffer(file.read_at(end - start, start), np.uint8)
+    if len(found) != end - start:
+        raise OSError("a file of the index is cut short")
+    return found
