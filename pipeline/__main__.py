@@ -4,6 +4,7 @@ Exit codes: 0 the output is complete; 1 the run failed (run it again to continue
 """
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
@@ -150,14 +151,17 @@ def _corpus(arguments: argparse.Namespace) -> None:
     from pipeline.store import Store
 
     store = Store(arguments.root)
-    if arguments.index is None:
-        return _run(arguments, store, None)
-    try:
-        pointer = index.opened(store, arguments.index, say)
-        with pointer as found:
-            return _run(arguments, store, found)
-    except (PermissionError, NotADirectoryError) as error:
-        raise UserError(f"ROOT={arguments.root}: cannot be written ({_reason(error)}); give another ROOT") from error
+    with contextlib.ExitStack() as stack:
+        try:
+            found = index.opened(store, arguments.index, say) if arguments.index is not None else None
+            pointer = stack.enter_context(found) if found else None
+        except OSError as error:
+            raise _unusable(arguments, error) from error
+        _run(arguments, store, pointer)
+
+
+def _unusable(arguments: argparse.Namespace, error: Exception) -> UserError:
+    return UserError(f"ROOT={arguments.root}: cannot be written ({_reason(error)}); give another ROOT")
 
 
 def _run(arguments: argparse.Namespace, store: Any, pointer: Any) -> None:
@@ -169,7 +173,7 @@ def _run(arguments: argparse.Namespace, store: Any, pointer: Any) -> None:
     try:
         record(wanted.goal, store, wanted.name, wanted.told)
     except (OSError, ValueError) as error:  # ValueError: pyarrow's, for a path that cannot be
-        raise UserError(f"ROOT={arguments.root}: cannot be written ({_reason(error)}); give another ROOT") from error
+        raise _unusable(arguments, error) from error
     execute(wanted.goal, store, _pool(arguments), say, arguments.shuffle)
     if pointer:
         commit(pointer, wanted, _pool(arguments), say)

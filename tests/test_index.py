@@ -437,6 +437,8 @@ def test_joining_a_published_corpus_and_withdrawing(shell):
     assert "20 documents in 1 segments" in said
     assert shell("index", "again", "--add", str(folder / "data" / "*.parquet")) == said
 
+    assert shell("index") == "again\ngerman\n"
+
     gone = [row["id"] for row in ledger(folder) if row["verdict"] == "kept"][:2]
     (shell.folder / "ids.txt").write_text("\n".join(gone) + "\n")
     assert "2 withdrawn" in shell("index", "german", "--withdraw", str(shell.folder / "ids.txt"))
