@@ -74,6 +74,8 @@ quality: .venv/ready-peers  ## what language identification and extraction get r
 	$(python) -m tests.bench_language
 	$(python) -m tests.bench_extraction
 	$(python) -m tests.bench_structure
+	$(python) -m tests.bench_metadata
+	$(python) -m tests.bench_downstream
 
 lock:  ## resolve pyproject's dependencies anew into the two lock files
 	$(python) -m pip install --quiet pip-tools

@@ -14,6 +14,7 @@ from extract.block_scan import scan
 from extract.blocks import extract_blocks, render_all
 from extract.formulas import LONGEST, source, spelled
 from extract.mathml import latex
+from tests.bench_downstream import overlap
 from tests.bench_structure import canonical, parsed, scores, similarity
 from tests.structure_pages import constructed
 
@@ -323,3 +324,8 @@ def test_what_a_markdown_text_holds() -> None:
     found = parsed("# A *b*\n\n1. c $x$\n    - d\n\n```py\n# e\n```\n\n| f | g\\| |\n| --- | --- |\n| 1 |  |")
     assert (found.headings, found.lists) == (["# A b"], ["1 1. c $x$", "2 - d"])
     assert (found.formulas, found.code, found.tables) == (["x"], ["# e"], [[["f", "g|"], ["1", ""]]])
+
+
+def test_overlap_of_two_runs() -> None:
+    assert overlap({"1": "a b", "2": "x"}, {"1": "b c", "3": "x"}) == (1 / 3, 1 / 3)
+    assert overlap({}, {}) == (0, 0)
