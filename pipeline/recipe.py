@@ -36,8 +36,8 @@ from pipeline.index import Pointer
 from pipeline.run import folder_of, manifest, parts
 from pipeline.store import Part, Store
 
-# Bytes of a piece: 16 tasks for a file of Common Crawl, at about 0.1 core-s each to find where the piece begins. In the
-# key, so it cannot depend on the number of workers.
+# Bytes of a piece: 16 tasks for a file of Common Crawl, each inflating 16 MiB to find where it begins. In the key,
+# so it cannot depend on the number of workers.
 CHUNK = 1 << 26
 
 
