@@ -168,9 +168,10 @@ class _Spilled:
         lengths = [np.zeros(0, np.int64)]
         for part in parts:
             for batch in part.batches(["shingles"]):
-                lengths.append(pc.binary_length(batch["shingles"]).to_numpy())
-                for value in batch["shingles"]:
-                    self._file.write(value.as_buffer())
+                array = batch["shingles"]
+                ends = np.frombuffer(array.buffers()[1], np.int64)[array.offset : array.offset + len(array) + 1]
+                lengths.append(np.diff(ends))
+                self._file.write(memoryview(array.buffers()[2] or b"")[ends[0] : ends[-1]])
         self._file.flush()
         sizes = np.concatenate(lengths)
         self._start, self.sizes = (np.cumsum(sizes) - sizes)[order], sizes[order]

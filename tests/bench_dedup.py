@@ -69,7 +69,7 @@ def _altered(text: str, rng: np.random.Generator) -> str:
 
 def figures(options: Options) -> dict[str, Any]:
     """Seconds a document of each side's signatures, end to end, and who kept what."""
-    count, few = (4000, 600) if options.quick else (20_000, 1500)
+    count, few = (4000, 600) if options.quick else (20_000, 3000)
     sample, sources = texts(options.data, count)
     with tempfile.TemporaryDirectory(dir=options.work) as name:
         signed, missing = sign_in_turns(options, sample, Path(name))
