@@ -23,7 +23,7 @@ HALVES: dict[str, tuple[str, ...]] = {  # the steps of each, in order: what both
 }
 _RECIPES = {
     "pages": 'extends = "de"\n[extract]\nengine = "blocks"\n',
-    "texts": 'extends = "de"\n[clean]\n[near]\nthreshold = 0.5\n',
+    "texts": 'extends = "de"\n[near]\nthreshold = 0.5\n',  # and every optional section
 }
 
 
@@ -86,7 +86,8 @@ def run(half: str) -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         written = Path(folder, "warm.toml")
-        written.write_text(_RECIPES[half])
+        optional = [f"[{name}]\n" for name in recipe.OPTIONAL if half == "texts"]
+        written.write_text(_RECIPES[half] + "".join(optional))
         wanted = recipe.load(str(written), (str(_source(half, Path(folder))),), {})
         for name in HALVES[half]:
             execute(wanted.steps[name], Store(Path(folder, "root")), InProcess, quiet)
