@@ -14,8 +14,9 @@ from html import unescape
 
 HEAD = 1 << 18  # characters of the page that are searched for metas
 _TAG_LENGTH = 4096  # characters of a tag; a longer one (a picture in a data URI) says nothing of interest here
-_START = re.compile(
-    r"<(?:(!--)|(meta|html|body|a|link|area|script|style|noscript|template|textarea|title)(?=[\s/>]))", re.I
+_START = re.compile(  # the letters first: most tags are told by one look
+    r"<(?=[!abhlmnst])(?:(!--)|(meta|html|body|a|link|area|script|style|noscript|template|textarea|title)(?=[\s/>]))",
+    re.I,
 )
 _RAW = {"script", "style", "noscript", "template", "textarea", "title"}  # what is in them is no markup of the page
 # as an HTML tokenizer reads attributes: quotes count after "=" only; possessive, so that no markup takes long
