@@ -156,7 +156,18 @@ def commit(pointer: Pointer, wanted: Any, make: Make, say: Say) -> Pointer:
     steps = wanted.steps
     if wanted.adds:
         pointer = add(pointer, steps, source_key(steps), fingerprint(steps), parameters(steps), say)
+    else:
+        pointer = _made_anew(pointer, pointer.position(source_key(steps)), folder_of(wanted.corpus), say)
     return compact(pointer, make, say)
+
+
+def _made_anew(pointer: Pointer, at: int, corpus: str, say: Say) -> Pointer:
+    """The same dump in another folder: published in another way, or without what was withdrawn since."""
+    if pointer.entries[at]["corpus"] == corpus:
+        return pointer
+    entry = {**pointer.entries[at], "corpus": corpus}
+    entries = (*pointer.entries[:at], entry, *pointer.entries[at + 1 :])
+    return replace(pointer, entries=entries).save(pointer, say)
 
 
 def add(pointer: Pointer, made: Mapping[str, Step], source: str, print_: str, parameters: dict, say: Say) -> Pointer:

@@ -451,7 +451,9 @@ def test_joining_a_published_corpus_and_withdrawing(shell):
         (None, None),
     ]
     # an older dump that is made again loses them too
-    rows = {row["id"]: row for row in ledger(shell.corpus(dump_, *same))}
+    folder = shell.corpus(dump_, *same)
+    rows = {row["id"]: row for row in ledger(folder)}
+    assert str(folder) in shell("index", "german")
     assert {rows[i]["rule"] for i in gone} == {"withdrawn"}
     assert sum(row["verdict"] == "kept" for row in rows.values()) == 18
     (shell.folder / "ids.txt").write_text(f"{gone[0]}\n{'e' * 32}\n")
