@@ -130,7 +130,7 @@ def _sorted(bands: np.ndarray, partition: int) -> Iterator[Out]:
 
 @stage(version=1, outputs={})
 def index_merge(segments: Part) -> Iterator[Out]:
-    """One partition of what several segments are together. Memory: 40 bytes a band of the partition."""
+    """One partition of what several segments are together. Memory: 72 bytes a band of the partition."""
     index = Stored.of(segments)
     pieces = [_range(index, segment, segments.index, segments.count) for segment in index.segments]
     bands = np.concatenate([np.empty(0, BAND), *pieces])

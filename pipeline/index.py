@@ -24,7 +24,7 @@ from pipeline.run import Executor, execute, folder_of
 from pipeline.store import Store
 
 FAN = 4  # segments of one size that become one: an index of N dumps has at most 3 log4 N + 2
-_PARTITION = 256 << 20  # bytes of bands that a merging task holds
+_PARTITION = 128 << 20  # bytes of bands that a merging task sorts
 Say = Callable[[str], None]
 Make = Callable[[], Executor]
 
