@@ -379,6 +379,7 @@ class Run:
 
     def _manifest(self, running: _Running) -> None:
         step, folder = running.step, folder_of(running.step)
+        self._store.sweep(folder)  # of workers that died
         shards = [self._store.read_json(_marker(folder, i)) for i in range(running.count)]
         costs = [shard.pop("cost") for shard in shards]
         seconds = round(time.monotonic() - running.started, 3)

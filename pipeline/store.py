@@ -27,6 +27,7 @@ from pyarrow import fs
 from pipeline import shuffle
 from pipeline.errors import UserError
 
+_TEMPORARY = ".tmp-"  # begins the name of what is not whole yet
 _ROW_GROUP_ROWS = 8192
 _ROW_GROUP_BYTES = 32 << 20
 
@@ -95,7 +96,7 @@ class Store:
         target = self.path(name)
         folder = os.path.dirname(target) if self.local else tempfile.gettempdir()
         os.makedirs(folder, exist_ok=True)
-        temporary = Path(folder, f".tmp-{uuid.uuid4().hex}")
+        temporary = Path(folder, f"{_TEMPORARY}{uuid.uuid4().hex}")
         try:
             yield temporary
             self._publish(temporary, target)
@@ -127,10 +128,13 @@ class Store:
         self._fs.delete_dir(self.path(name))
 
     def sweep(self, name: str) -> None:
-        """Remove what killed writers left in `name` (call it with the lock held)."""
-        for info in self.list(name) if self.local else []:
-            if info.base_name.startswith(".tmp-"):
-                self._fs.delete_file(info.path)
+        """Remove what killed writers left in `name` and below (call it with the lock held)."""
+        for folder, inside, files in os.walk(self.path(name)) if self.local else ():
+            for left in [entry for entry in inside if entry.startswith(_TEMPORARY)]:
+                shutil.rmtree(f"{folder}/{left}")
+                inside.remove(left)
+            for left in [entry for entry in files if entry.startswith(_TEMPORARY)]:
+                os.unlink(f"{folder}/{left}")
 
     def lock(self, name: str) -> "contextlib.AbstractContextManager | None":
         """An exclusive lock on folder `name`, None while another run has it. It ends with the process, however.
@@ -300,7 +304,8 @@ class ShardWriter:
         self._stack = contextlib.ExitStack()
         self._files: dict[str, dict] = {}
         # tables go to local scratch first; they are published together when the shard is whole
-        self._scratch = Path(self._stack.enter_context(tempfile.TemporaryDirectory(dir=self._near())))
+        scratch = tempfile.TemporaryDirectory(prefix=_TEMPORARY, dir=self._near())
+        self._scratch = Path(self._stack.enter_context(scratch))
         self._tables = {name: _TableWriter(schema, name, self._scratch / name) for name, schema in outputs.items()}
 
     def _near(self) -> str | None:

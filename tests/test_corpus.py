@@ -190,6 +190,7 @@ def test_killed_in_each_kind_of_stage_and_continued_gives_the_same_bytes(whole, 
     made(tmp_path, "--local")
     assert kills >= len(STEPS) - 2
     assert contents(tmp_path) == contents(whole[0])
+    assert not [*tmp_path.rglob(".tmp-*")]
 
 
 def test_a_changed_threshold_runs_only_what_follows(whole, tmp_path):
