@@ -22,6 +22,7 @@ from pipeline.dag import Leaf, Step, step
 from pipeline.errors import UserError
 from pipeline.run import Executor, execute, folder_of
 from pipeline.store import Store
+from pipeline.wording import counted
 
 FAN = 4  # segments of one size that become one: an index of N dumps has at most 3 log4 N + 2
 _PARTITION = 128 << 20  # bytes of bands that a merging task sorts
@@ -112,7 +113,8 @@ class Pointer:
         if load(self.store, self.name)._text() != before._text():
             raise UserError(f"index {self.name}: another run has changed it meanwhile; run the same again")
         self.store.write_json(self.file, json.loads(self._text()))
-        said(f"index {self.name}: {len(self.entries)} dumps, {sum(e['rows'] for e in self.entries):,} documents")
+        documents = counted(sum(entry["rows"] for entry in self.entries), "document")
+        said(f"index {self.name}: {counted(len(self.entries), 'dump')}, {documents}")
         return self
 
 

@@ -17,6 +17,7 @@ from pipeline.index import Make, Pointer, add, compact
 from pipeline.inputs import said
 from pipeline.recipe import parameters, partitions, source_files
 from pipeline.run import execute, folder_of
+from pipeline.wording import counted
 
 Say = Callable[[str], None]
 
@@ -36,7 +37,8 @@ def table(pointer: Pointer) -> str:
     total = sum(entry["rows"] for entry in pointer.entries)
     gone = pointer.withdrawn["rows"] if pointer.withdrawn else 0
     made = ", ".join(f"{name} {value}" for name, value in sorted(pointer.parameters.items()))
-    return "\n".join([*lines, f"{total:,} documents in {len(pointer.segments)} segments, {gone:,} withdrawn ({made})"])
+    said = f"{counted(total, 'document')} in {counted(len(pointer.segments), 'segment')}, {gone:,} withdrawn ({made})"
+    return "\n".join([*lines, said])
 
 
 def join(

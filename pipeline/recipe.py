@@ -35,6 +35,7 @@ from pipeline.giants import ELECTIONS
 from pipeline.index import Pointer
 from pipeline.run import folder_of, manifest, parts
 from pipeline.store import Part, Store
+from pipeline.wording import counted
 
 # Bytes of a piece: 16 tasks for a file of Common Crawl, each inflating 16 MiB to find where it begins. In the key,
 # so it cannot depend on the number of workers.
@@ -123,7 +124,8 @@ class Wanted:
         before = self.index.entries[: self.index.position(source_key(self.steps))]
         documents = sum(entry["rows"] for entry in before)
         then = "the dump is added" if self.adds else "the dump is in it already"
-        return f"\nindex {self.index.name}: compared with {documents:,} documents of {len(before)} dumps; {then}"
+        met = f"{counted(documents, 'document')} of {counted(len(before), 'dump')}"
+        return f"\nindex {self.index.name}: compared with {met}; {then}"
 
 
 def load(

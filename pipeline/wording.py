@@ -38,6 +38,11 @@ def against(row: dict[str, Any]) -> str:
     )
 
 
+def counted(n: int, what: str) -> str:
+    """`1 dump`, `2,000 dumps`."""
+    return f"{n:,} {what}{'s' if n != 1 else ''}"
+
+
 def plain(text: Any, most: int = 0) -> str:
     """One line without anything that a terminal would obey; cut after `most` characters (0: whole)."""
     line = " ".join(_CONTROL.sub(" ", "" if text is None else str(text)).split())

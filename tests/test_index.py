@@ -398,7 +398,7 @@ def test_dumps_one_by_one_on_the_command_line(shell):
     first = shell.corpus(dumps[0])
     recipe = str(shell.folder / "r.toml")
     said = shell("plan", recipe, "--source", str(dumps[1]), "--index", "german")
-    assert "index german: compared with 30 documents of 1 dumps; the dump is added" in said
+    assert "index german: compared with 30 documents of 1 dump; the dump is added" in said
     second = shell.corpus(dumps[1])
     rows = {row["id"]: row for row in ledger(second)}
     earlier = [row for row in rows.values() if row["rule"] == "duplicate_of_earlier"]
@@ -434,7 +434,7 @@ def test_joining_a_published_corpus_and_withdrawing(shell):
     assert sum(row["stage"] == "index" for row in ledger(folder)) == 12
     # its own data files, as an index of another name
     said = shell("index", "again", "--add", str(folder / "data" / "*.parquet"))
-    assert "20 documents in 1 segments" in said
+    assert "20 documents in 1 segment" in said
     assert shell("index", "again", "--add", str(folder / "data" / "*.parquet")) == said
 
     assert shell("index") == "again\ngerman\n"
