@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import bench, bench_corpus, bench_input, bench_limits, bench_scale
+from tests import bench, bench_corpus, bench_dedup, bench_input, bench_limits, bench_scale
 from tests.bench_process import NotInstalled, Peer, measured
 from tests.bench_table import Options, Row, in_turns, picture, ratio, shown, spread, table
 from tests.conftest import CHECKOUT
@@ -139,3 +139,11 @@ def test_reworded_pages_differ_and_are_always_the_same():
 def test_differences_are_told_by_kind():
     assert bench_corpus._kinds({"a: x": 9, "b: y": 5, "c: z": 4, "d": 2, "e": 1}) == "a: x 9, b: y 5, c: z 4, others 3"
     assert bench_corpus._kinds({}) == "nothing"
+
+
+def test_one_of_each_family_should_stay():
+    """Texts 1 and 2 are copies of 0, 4 of 3: whichever stays is right, two are one too many, none is a loss."""
+    words = [f"w{i}" for i in range(200)]
+    sample = [" ".join(words[:100])] * 3 + [" ".join(words[100:])] * 2
+    judged = bench_dedup._judged(5, [(1.0, {1, 2})], {0, 3}, sample, [0, 0, 1, 3, 3])
+    assert (judged["families"], judged["duplicates_left"], judged["families_lost"], judged["both"]) == (2, 1, 1, 0)
