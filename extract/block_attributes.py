@@ -18,6 +18,7 @@ from extract.block_nodes import (
     AT_ITEMTYPE,
     AT_NAME,
     AT_PROPERTY,
+    AT_REL,
     AT_ROLE,
     AT_STYLE,
     AT_TYPE,
@@ -25,6 +26,8 @@ from extract.block_nodes import (
     CONT0,
     CONT1,
     HAS_HREF,
+    HREF0,
+    HREF1,
     IS_HIDDEN,
     MAX_TOKENS,
     N_TOKENS,
@@ -163,10 +166,10 @@ def _say(data, at, v0, v1, kind, tokens, room, state, says):  # type: ignore[no-
     elif at == AT_ARIA_HIDDEN:
         says[IS_HIDDEN] |= v1 > v0 and data[v0] == 116
     elif at == AT_HREF:
-        says[HAS_HREF] = 1
+        says[HAS_HREF], says[HREF0], says[HREF1] = 1, v0, v1
     elif at == AT_TYPE:
         says[TYPE0], says[TYPE1] = v0, v1
-    elif at in (AT_PROPERTY, AT_NAME):
+    elif at in (AT_PROPERTY, AT_NAME, AT_REL):
         says[PROP0], says[PROP1] = v0, v1
     elif at == AT_CONTENT:
         says[CONT0], says[CONT1] = v0, v1

@@ -1,8 +1,9 @@
 """Features of the blocks of one page, for the block classifier: a float32 matrix, one row a block, in linear time.
 
-Nothing depends on a language or a site's name: shape of the text, links, elements around, class tokens (their learned
-weights), sums over enclosing elements, repetition of the same path, neighbours, headings, place in the page.
-Shallow text features after Kohlschütter et al., WSDM 2010 ("Boilerplate Detection using Shallow Text Features").
+Shape of the text, links, elements around, learned weights of class tokens and of words in short blocks and headings
+(extract/block_words.py), sums over enclosing elements, repetition of the same path, neighbours, headings, place in the
+page. Shallow text features after Kohlschütter et al., WSDM 2010 ("Boilerplate Detection using Shallow Text Features").
+Each kernel below fills some columns and returns the number of the next one.
 """
 
 # mypy: disable-error-code="arg-type,assignment,return-value"
@@ -12,7 +13,6 @@ import numba
 import numpy as np
 
 from extract.block_nodes import (
-    HEADING,
     N_B0,
     N_B1,
     N_DEPTH,
@@ -23,11 +23,10 @@ from extract.block_nodes import (
     N_INP1,
     N_PARENT,
     N_TAG,
-    N_TOK0,
-    N_TOK1,
     Page,
 )
-from extract.block_tags import FNV_BASIS, FNV_PRIME, TAG, TAG_NAMES, look
+from extract.block_sums import dominant, groups, hashes, levels, ratio, records, sections, sums
+from extract.block_tags import TAG_NAMES
 from extract.block_text import (
     BREAKS,
     CAPS,
@@ -50,25 +49,9 @@ from extract.block_text import (
     UPPER,
     WORDS,
 )
+from extract.block_words import BELOW, block_tokens, kinds, title_words, token_scores, word_scores
 
-_LEVEL = np.array([int(n[1]) if n in ("h1", "h2", "h3", "h4", "h5", "h6") else 0 for n in TAG_NAMES], np.int32)
-_CATEGORIES: tuple[str, ...] = (
-    "p",
-    "div",
-    "li",
-    "td",
-    "h1",
-    "h2",
-    "h3",
-    "h4",
-    "h5",
-    "h6",
-    "dd",
-    "dt",
-    "section",
-    "article",
-    "main",
-)
+_CATEGORIES = ("p", "div", "li", "td", "h1", "h2", "h3", "h4", "h5", "h6", "dd", "dt", "section", "article", "main")
 _CATEGORIES += ("ul", "ol", "tr", "th", "table", "tbody", "figure", "figcaption", "blockquote", "pre", "form", "label")
 _CATEGORIES += (
     "button",
@@ -84,212 +67,57 @@ _CATEGORIES += (
     "center",
 )
 CATEGORY = np.array([_CATEGORIES.index(n) + 1 if n in _CATEGORIES else 0 for n in TAG_NAMES], np.int32)
-H1, P = TAG["h1"], TAG["p"]
 N_BITS = 21
-OWN, ANCESTORS, NEIGHBOURS = 17, 5, 4
+ANCESTORS = 5
 N_KINDS = 6
-N_FEATURES = 175 + 3 * N_KINDS
-N_SECOND = 33
+N_FEATURES = 17 + N_BITS + 8 + 10 * ANCESTORS + 10 + 12 + 24 + 9 + 10 + 6 + 9 + 22 + 12 + 3 * N_KINDS
+Vocabulary = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def features(page: Page, data: bytes, vocabulary: tuple[np.ndarray, np.ndarray, np.ndarray]) -> np.ndarray:
-    """(blocks, N_FEATURES) float32. `vocabulary`: hash table (codes, places) of class tokens, weights by place."""
-    codes, places, weights = vocabulary
+def features(page: Page, data: bytes, vocabulary: Vocabulary) -> np.ndarray:
+    """(blocks, N_FEATURES) float32. `vocabulary`: hash table (codes, places) of tokens, weights by place."""
     title = np.frombuffer(data[page.title[0] : page.title[1]], np.uint8)
-    kind = kinds(page.tokens, page.about, codes, places, weights)
-    held = (page.text, page.blocks, page.nodes, page.paths, page.tokens)
-    return _features(*held, title, codes, places, weights[:, 0].copy(), len(data), kind)
+    tokens, starts = block_tokens(page.text, page.blocks)
+    return _features(tuple(page[:6]), title, tokens, starts, vocabulary, vocabulary[2][:, 0].copy(), len(data))
 
 
 @numba.njit(cache=True, nogil=True)
-def kinds(tokens, about, codes, places, weights):  # type: ignore[no-untyped-def]
-    """(3 * kinds,) float32: mean, least and most weight for each kind of page over the page's distinct tokens."""
-    n_kinds = weights.shape[1] - 1
-    answer, seen, n = np.zeros(3 * n_kinds, np.float32), np.zeros(len(weights), np.bool_), 0
-    for k in range(len(tokens) + len(about)):
-        place = look(codes, places, tokens[k] if k < len(tokens) else about[k - len(tokens)])
-        if place > 0 and not seen[place]:
-            seen[place] = True
-            n += 1
-            for j in range(n_kinds):
-                w = weights[place, j + 1]
-                answer[j] += w
-                answer[n_kinds + j] = min(answer[n_kinds + j], w)
-                answer[2 * n_kinds + j] = max(answer[2 * n_kinds + j], w)
-    answer[:n_kinds] /= max(1.0, np.sqrt(n))
-    return answer
-
-
-@numba.njit(cache=True, nogil=True)
-def _slot(table: np.ndarray, keys: np.ndarray, key: np.uint64) -> int:
-    """Place of `key` in an open-addressing table, or of the empty place where it belongs."""
-    mask = np.uint64(len(table) - 1)
-    place = np.uint64((key ^ (key >> np.uint64(29))) & mask)
-    while table[place] >= 0 and keys[place] != key:
-        place = np.uint64((place + np.uint64(1)) & mask)
-    return np.int64(place)
-
-
-@numba.njit(cache=True, nogil=True)
-def groups(keys: np.ndarray) -> tuple[np.ndarray, int]:
-    """Group number of each key, in order of first occurrence, and how many there are."""
-    size = 16
-    while size < 2 * len(keys) + 2:
-        size *= 2
-    table, held = np.full(size, -1, np.int64), np.zeros(size, np.uint64)
-    group, n = np.empty(len(keys), np.int64), 0
-    for i in range(len(keys)):
-        place = _slot(table, held, keys[i])
-        if table[place] < 0:
-            table[place], held[place] = n, keys[i]
-            n += 1
-        group[i] = table[place]
-    return group, n
-
-
-@numba.njit(cache=True, nogil=True)
-def _hashes(text: np.ndarray, blocks: np.ndarray) -> np.ndarray:
-    hashes = np.empty(len(blocks), np.uint64)
-    for b in range(len(blocks)):
-        code = np.uint64(FNV_BASIS)
-        for k in range(blocks[b, T0], blocks[b, T1]):
-            code = np.uint64((code ^ np.uint64(text[k])) * np.uint64(FNV_PRIME))
-        hashes[b] = code
-    return hashes
-
-
-@numba.njit(cache=True, nogil=True)
-def _words(text: np.ndarray, i: int, end: int, found: np.ndarray) -> int:
-    """Hashes of the first len(found) words of text[i:end], ASCII letters lower-cased; how many."""
-    n, code, inside = 0, np.uint64(FNV_BASIS), False
-    while i <= end and n < len(found):
-        c = np.int64(text[i]) if i < end else 32
-        if 65 <= c <= 90:
-            c |= 32
-        if 97 <= c <= 122 or 48 <= c <= 57 or c >= 128:
-            code, inside = np.uint64((code ^ np.uint64(c)) * np.uint64(FNV_PRIME)), True
-        elif inside:
-            found[n] = code
-            n, code, inside = n + 1, np.uint64(FNV_BASIS), False
-        i += 1
-    return n
-
-
-@numba.njit(cache=True, nogil=True)
-def _token_scores(nodes, tokens, codes, places, weights):  # type: ignore[no-untyped-def]
-    """(nodes, 7): sum, least, most of the node's own token weights; the same of its path; the nearest not 0."""
-    score = np.zeros((len(nodes), 7), np.float32)
-    for x in range(1, len(nodes)):
-        parent = nodes[x, N_PARENT]
-        total, least, most = np.float32(0), np.float32(0), np.float32(0)
-        for k in range(nodes[x, N_TOK0] - 1, nodes[x, N_TOK1]):
-            code = np.uint64(nodes[x, N_TAG] + 1) if k < nodes[x, N_TOK0] else tokens[k]
-            place = look(codes, places, code)
-            if place > 0:
-                w = weights[place]
-                total += w
-                least, most = min(least, w), max(most, w)
-        score[x, 0], score[x, 1], score[x, 2] = total, least, most
-        score[x, 3] = score[parent, 3] + total
-        score[x, 4], score[x, 5] = min(score[parent, 4], least), max(score[parent, 5], most)
-        score[x, 6] = total if total != 0 else score[parent, 6]
-    return score
-
-
-@numba.njit(cache=True, nogil=True)
-def _ratio(a: float, b: float) -> float:
-    return a / b if b > 0 else 0.0
-
-
-@numba.njit(cache=True, nogil=True)
-def _sums(blocks: np.ndarray) -> np.ndarray:
-    """Prefix sums over blocks: words, words in links, sentence ends, commas, words of long text blocks, paragraphs."""
-    sums = np.zeros((len(blocks) + 1, 6), np.float64)
-    for b in range(len(blocks)):
-        words, link = blocks[b, WORDS], blocks[b, LINK_WORDS]
-        long = words >= 10 and 3 * link < words
-        sums[b + 1, 0] = sums[b, 0] + words
-        sums[b + 1, 1] = sums[b, 1] + link
-        sums[b + 1, 2] = sums[b, 2] + (1 if blocks[b, LAST] == ENDER else 0)
-        sums[b + 1, 3] = sums[b, 3] + blocks[b, COMMAS]
-        sums[b + 1, 4] = sums[b, 4] + (words if long else 0)
-        sums[b + 1, 5] = sums[b, 5] + (1 if long else 0)
-    return sums
-
-
-@numba.njit(cache=True, nogil=True)
-def _dominant(nodes: np.ndarray, sums: np.ndarray) -> tuple[np.ndarray, int]:
-    """Marks the chain from the page to the innermost element that holds half of the long text; its last node."""
-    on_chain = np.zeros(len(nodes), np.bool_)
-    on_chain[0], last = True, 0
-    total = sums[-1, 4] if sums[-1, 4] > 0 else 1.0
-    for x in range(1, len(nodes)):
-        inside = sums[nodes[x, N_B1], 4] - sums[nodes[x, N_B0], 4]
-        if on_chain[nodes[x, N_PARENT]] and nodes[x, N_PARENT] == last and 2 * inside > total:
-            on_chain[x], last = True, x
-    return on_chain, last
-
-
-@numba.njit(cache=True, nogil=True)
-def _features(  # type: ignore[no-untyped-def]
-    text, blocks, nodes, paths, tokens, title, codes, places, weights, n_bytes, kind
-):
+def _features(held, title, tokens, starts, vocabulary, weights, n_bytes):  # type: ignore[no-untyped-def]
+    text, blocks, nodes, paths, classes, about = held
+    codes, places, all_weights = vocabulary
     n = len(blocks)
     x = np.zeros((n, N_FEATURES), np.float32)
     if n == 0:
         return x
-    sums = _sums(blocks)
-    score = _token_scores(nodes, tokens, codes, places, weights)
-    on_chain, last = _dominant(nodes, sums)
-    chain_depth = nodes[last, N_DEPTH]
-    own_path = np.empty(n, np.uint64)
-    up_path = np.empty(n, np.uint64)
-    for b in range(n):
-        node = blocks[b, NODE]
-        own_path[b] = paths[node]
-        up_path[b] = paths[nodes[nodes[node, N_PARENT], N_PARENT]]
-    group, n_groups = groups(own_path)
-    gsum = np.zeros((n_groups, 6), np.float64)
-    same, n_same = groups(_hashes(text, blocks))
-    copies = np.zeros(n_same, np.int64)
-    upper, n_upper = groups(up_path)
-    usum = np.zeros((n_upper, 3), np.float64)
-    h1, n_h1 = -1, 0
-    for b in range(n):
-        g, words = group[b], blocks[b, WORDS]
-        if gsum[g, 0] == 0:
-            gsum[g, 4] = b
-        gsum[g, 0] += 1
-        gsum[g, 1] += words
-        gsum[g, 2] += blocks[b, LINK_WORDS]
-        gsum[g, 3] += 1 if blocks[b, LAST] == ENDER else 0
-        gsum[g, 5] = b
-        copies[same[b]] += 1
-        u = upper[b]
-        usum[u, 0] += 1
-        usum[u, 1] += words
-        usum[u, 2] += blocks[b, LINK_WORDS]
-        if nodes[blocks[b, NODE], N_FLAGS] & HEADING:
-            k = blocks[b, NODE]
-            while k > 0 and _LEVEL[nodes[k, N_TAG]] == 0:
-                k = nodes[k, N_PARENT]
-            if nodes[k, N_TAG] == H1:
-                h1 = b if h1 < 0 else h1
-                n_h1 += 1
-    title_words, found = np.zeros(48, np.uint64), np.zeros(48, np.uint64)
-    n_title = _words(title, 0, len(title), title_words)
-    total = max(sums[n, 0], 1.0)
-    since, level, heading_score, words_since, heading_words = 0, 0, np.float32(0), 0.0, 0
-    first_title = -1
-    for b in range(n):
-        row, r = x[b], blocks[b]
-        node = np.int64(r[NODE])
+    total, level = sums(blocks), levels(blocks, nodes)
+    score = token_scores(nodes, classes, codes, places, weights)
+    words = word_scores(tokens, starts, np.uint64(0), codes, places, weights)
+    below = word_scores(tokens, starts, BELOW, codes, places, weights)
+    c = _own(x, 0, blocks, nodes, level)
+    c = _place(x, c, blocks, nodes, total, n_bytes)
+    c = _around(x, c, blocks, nodes, total)
+    c = _classes(x, c, blocks, nodes, score)
+    c = _repeated(x, c, text, blocks, nodes, paths, total)
+    c = _neighbours(x, c, blocks, nodes, paths, total)
+    c = _headings(x, c, text, blocks, level, score, title)
+    c = _chain(x, c, blocks, nodes, total)
+    c = _page(x, c, nodes, total)
+    c = _words(x, c, blocks, nodes, level, words, below)
+    c = _records(x, c, blocks, nodes, paths, total)
+    x[:, c:] = kinds((classes, about, tokens), codes, places, all_weights)
+    return x
+
+
+@numba.njit(cache=True, nogil=True)
+def _own(x, c, blocks, nodes, level):  # type: ignore[no-untyped-def]
+    for b in range(len(blocks)):
+        row, r = x[b, c:], blocks[b]
         words, chars = r[WORDS], max(1, r[CHARS])
         row[0] = words
         row[1] = chars
-        row[2] = _ratio(r[LINK_CHARS], chars)
+        row[2] = ratio(r[LINK_CHARS], chars)
         row[3] = r[LINKS]
-        row[4] = _ratio(chars, words)
+        row[4] = ratio(chars, words)
         row[5] = r[DIGITS] / chars
         row[6] = r[UPPER] / chars
         row[7] = r[COMMAS]
@@ -298,199 +126,282 @@ def _features(  # type: ignore[no-untyped-def]
         row[10] = r[FIRST]
         row[11] = r[STRONG] / chars
         row[12] = r[BREAKS]
-        row[13] = _ratio(r[CAPS], words)
+        row[13] = ratio(r[CAPS], words)
         row[14] = r[SYMBOLS] / chars
-        k, own_level = node, 0
-        if nodes[node, N_FLAGS] & HEADING:
-            while k > 0 and _LEVEL[nodes[k, N_TAG]] == 0:
-                k = nodes[k, N_PARENT]
-            own_level = _LEVEL[nodes[k, N_TAG]]
-        row[15] = own_level
-        row[16] = CATEGORY[nodes[node, N_TAG]]
-        c = OWN
+        row[15] = level[b]
+        row[16] = CATEGORY[nodes[r[NODE], N_TAG]]
         for bit in range(N_BITS):
-            row[c + bit] = 1 if nodes[node, N_FLAGS] & (1 << bit) else 0
-        c += N_BITS
-        row[c] = b / n
-        row[c + 1] = sums[b, 0] / total
-        row[c + 2] = min(b, 200)
-        row[c + 3] = min(n - b, 200)
-        row[c + 4] = r[POS] / max(1, n_bytes)
-        row[c + 5] = nodes[node, N_DEPTH]
-        row[c + 6] = total - sums[b, 0]
-        row[c + 7] = sums[b, 0]
-        c += 8
-        up = node
-        for a in range(ANCESTORS):
-            b0, b1 = nodes[up, N_B0], nodes[up, N_B1]
-            inside = sums[b1, 0] - sums[b0, 0]
-            row[c] = inside
-            row[c + 1] = _ratio(sums[b1, 1] - sums[b0, 1], inside)
-            row[c + 2] = b1 - b0
-            row[c + 3] = _ratio(inside, b1 - b0)
-            row[c + 4] = _ratio(sums[b1, 2] - sums[b0, 2], b1 - b0)
-            row[c + 5] = inside / total
-            row[c + 6] = nodes[up, N_IMG1] - nodes[up, N_IMG0]
-            row[c + 7] = nodes[up, N_INP1] - nodes[up, N_INP0]
-            row[c + 8] = _ratio(sums[b1, 4] - sums[b0, 4], inside)
-            row[c + 9] = (
-                CATEGORY[nodes[up, N_TAG]] if a > 0 else nodes[up, N_DEPTH] - nodes[nodes[up, N_PARENT], N_DEPTH]
-            )
-            c += 10
-            up = nodes[up, N_PARENT]
-        for k in range(7):
-            row[c + k] = score[node, k]
-        row[c + 7] = score[nodes[node, N_PARENT], 0]
-        row[c + 8] = score[nodes[nodes[node, N_PARENT], N_PARENT], 0]
-        row[c + 9] = score[nodes[node, N_PARENT], 6]
-        c += 10
-        g = group[b]
-        row[c] = gsum[g, 0]
-        row[c + 1] = gsum[g, 1] / total
-        row[c + 2] = gsum[g, 1] / gsum[g, 0]
-        row[c + 3] = _ratio(gsum[g, 2], gsum[g, 1])
-        row[c + 4] = gsum[g, 3] / gsum[g, 0]
-        row[c + 5] = (gsum[g, 5] - gsum[g, 4]) / n
-        row[c + 6] = (b - gsum[g, 4]) / max(1.0, gsum[g, 5] - gsum[g, 4])
-        row[c + 7] = copies[same[b]]
-        u = upper[b]
-        row[c + 8] = usum[u, 0]
-        row[c + 9] = usum[u, 1] / usum[u, 0]
-        row[c + 10] = _ratio(usum[u, 2], usum[u, 1])
-        c += 11
-        for k in (-3, -2, -1, 1, 2, 3):
-            other = b + k
-            if 0 <= other < n:
-                q = blocks[other]
-                row[c] = q[WORDS]
-                row[c + 1] = _ratio(q[LINK_CHARS], q[CHARS])
-                row[c + 2] = 1 if q[LAST] == ENDER else 0
-                row[c + 3] = (1 if own_path[other] == own_path[b] else 0) + (1 if q[NODE] == r[NODE] else 0)
-            else:
-                row[c] = -1
-            c += 4
-        for k in (3, 8, 20):
-            lo, hi = max(0, b - k), min(n, b + k + 1)
-            inside = sums[hi, 0] - sums[lo, 0]
-            row[c] = inside / (hi - lo)
-            row[c + 1] = _ratio(sums[hi, 1] - sums[lo, 1], inside)
-            row[c + 2] = (sums[hi, 5] - sums[lo, 5]) / (hi - lo)
-            c += 3
-        if own_level > 0:
-            since, level, heading_score, words_since, heading_words = 0, own_level, score[node, 3], 0.0, words
-        row[c] = since
-        row[c + 1] = level
-        row[c + 2] = heading_score
-        row[c + 3] = words_since
-        row[c + 4] = heading_words
-        since, words_since = since + 1, words_since + words
-        row[c + 5] = b - h1 if h1 >= 0 else -999
-        row[c + 6] = n_h1
-        overlap = 0.0
-        if n_title > 0 and words <= 48:
-            n_words = _words(text, r[T0], r[T1], found)
-            for k in range(n_words):
-                for m in range(n_title):
-                    if found[k] == title_words[m]:
-                        overlap += 1
-                        break
-            row[c + 7] = overlap / max(1, n_words)
-            row[c + 8] = overlap / n_title
-            if first_title < 0 and 2 * overlap >= n_words and 5 * overlap >= 2 * n_title and n_words > 1:
-                first_title = b
-        row[c + 9] = b - first_title if first_title >= 0 else -999
-        c += 10
-        up = node
-        while not on_chain[up]:
-            up = nodes[up, N_PARENT]
-        row[c] = chain_depth - nodes[up, N_DEPTH]
-        row[c + 1] = nodes[node, N_DEPTH] - nodes[up, N_DEPTH]
-        row[c + 2] = chain_depth
-        row[c + 3] = _ratio(sums[nodes[last, N_B1], 0] - sums[nodes[last, N_B0], 0], total)
-        row[c + 4] = b - nodes[last, N_B0]
-        row[c + 5] = nodes[last, N_B1] - b
-        c += 6
-        row[c] = total
-        row[c + 1] = sums[n, 1] / total
-        row[c + 2] = n
-        row[c + 3] = sums[n, 4] / total
-        row[c + 4] = sums[n, 5]
-        row[c + 5] = sums[n, 2] / n
-        row[c + 6] = len(nodes)
-        row[c + 7] = nodes[0, N_IMG1]
-        row[c + 8] = nodes[0, N_INP1]
-        c += 9
-        row[c : c + len(kind)] = kind
-    return x
+            row[17 + bit] = 1 if nodes[r[NODE], N_FLAGS] & (1 << bit) else 0
+    return c + 17 + N_BITS
 
 
 @numba.njit(cache=True, nogil=True)
-def second(blocks: np.ndarray, nodes: np.ndarray, paths: np.ndarray, p: np.ndarray) -> np.ndarray:
-    """(blocks, N_SECOND) float32: what the first pass said (probabilities `p`) of neighbours, elements and path."""
-    n = len(blocks)
-    x = np.zeros((n, N_SECOND), np.float32)
-    if n == 0:
-        return x
-    mass, words, plain = np.zeros(n + 1), np.zeros(n + 1), np.zeros(n + 1)
-    own_path = np.empty(n, np.uint64)
+def _place(x, c, blocks, nodes, total, n_bytes):  # type: ignore[no-untyped-def]
+    n, words = len(blocks), max(total[-1, 0], 1.0)
     for b in range(n):
-        w = blocks[b, WORDS] + 1.0
-        mass[b + 1], words[b + 1] = mass[b] + w * p[b], words[b] + w
-        plain[b + 1] = plain[b] + p[b]
-        own_path[b] = paths[blocks[b, NODE]]
+        row = x[b, c:]
+        row[0] = b / n
+        row[1] = total[b, 0] / words
+        row[2] = min(b, 200)
+        row[3] = min(n - b, 200)
+        row[4] = blocks[b, POS] / max(1, n_bytes)
+        row[5] = nodes[blocks[b, NODE], N_DEPTH]
+        row[6] = words - total[b, 0]
+        row[7] = total[b, 0]
+    return c + 8
+
+
+@numba.njit(cache=True, nogil=True)
+def _around(x, c, blocks, nodes, total):  # type: ignore[no-untyped-def]
+    """The element that a block is in, and those around it: words, links, pictures, inputs in each."""
+    words = max(total[-1, 0], 1.0)
+    for b in range(len(blocks)):
+        up = blocks[b, NODE]
+        for a in range(ANCESTORS):
+            row, b0, b1 = x[b, c + 10 * a :], nodes[up, N_B0], nodes[up, N_B1]
+            inside = total[b1, 0] - total[b0, 0]
+            row[0] = inside
+            row[1] = ratio(total[b1, 1] - total[b0, 1], inside)
+            row[2] = b1 - b0
+            row[3] = ratio(inside, b1 - b0)
+            row[4] = ratio(total[b1, 2] - total[b0, 2], b1 - b0)
+            row[5] = inside / words
+            row[6] = nodes[up, N_IMG1] - nodes[up, N_IMG0]
+            row[7] = nodes[up, N_INP1] - nodes[up, N_INP0]
+            row[8] = ratio(total[b1, 4] - total[b0, 4], inside)
+            parent = nodes[up, N_PARENT]
+            row[9] = CATEGORY[nodes[up, N_TAG]] if a > 0 else nodes[up, N_DEPTH] - nodes[parent, N_DEPTH]
+            up = parent
+    return c + 10 * ANCESTORS
+
+
+@numba.njit(cache=True, nogil=True)
+def _classes(x, c, blocks, nodes, score):  # type: ignore[no-untyped-def]
+    for b in range(len(blocks)):
+        node = blocks[b, NODE]
+        parent = nodes[node, N_PARENT]
+        x[b, c : c + 7] = score[node]
+        x[b, c + 7] = score[parent, 0]
+        x[b, c + 8] = score[nodes[parent, N_PARENT], 0]
+        x[b, c + 9] = score[parent, 6]
+    return c + 10
+
+
+@numba.njit(cache=True, nogil=True)
+def _repeated(x, c, text, blocks, nodes, paths, total):  # type: ignore[no-untyped-def]
+    """Blocks of the same path, of the same text, and of the same path two elements up."""
+    n, words = len(blocks), max(total[-1, 0], 1.0)
+    own_path, up_path = np.empty(n, np.uint64), np.empty(n, np.uint64)
+    for b in range(n):
+        node = blocks[b, NODE]
+        own_path[b], up_path[b] = paths[node], paths[nodes[nodes[node, N_PARENT], N_PARENT]]
     group, n_groups = groups(own_path)
-    gsum = np.zeros((n_groups, 3))
+    same, n_same = groups(hashes(text, blocks))
+    upper, n_upper = groups(up_path)
+    own, copies, up = np.zeros((n_groups, 6), np.float64), np.zeros(n_same, np.int64), np.zeros((n_upper, 3))
+    order = np.zeros(n, np.int64)
     for b in range(n):
-        gsum[group[b], 0] += (blocks[b, WORDS] + 1.0) * p[b]
-        gsum[group[b], 1] += blocks[b, WORDS] + 1.0
-        gsum[group[b], 2] += 1
-    sure0, sure1 = n, -1
+        g, u, r = group[b], upper[b], blocks[b]
+        if own[g, 0] == 0:
+            own[g, 4] = b
+        own[g, 0] += 1
+        own[g, 1] += r[WORDS]
+        own[g, 2] += r[LINK_WORDS]
+        own[g, 3] += 1 if r[LAST] == ENDER else 0
+        own[g, 5] = b
+        order[b] = copies[same[b]]
+        copies[same[b]] += 1
+        up[u, 0] += 1
+        up[u, 1] += r[WORDS]
+        up[u, 2] += r[LINK_WORDS]
     for b in range(n):
-        if p[b] > 0.6 and blocks[b, WORDS] > 4:
-            sure0, sure1 = min(sure0, b), b
-    heading = np.float32(0)
-    nearest = np.full(n, 999, np.int64)
-    gap = 999
-    for b in range(n - 1, -1, -1):
-        gap = 0 if p[b] > 0.6 and blocks[b, WORDS] > 4 else gap + 1
-        nearest[b] = gap
-    gap = 999
+        row, g, u = x[b, c:], own[group[b]], up[upper[b]]
+        row[0] = g[0]
+        row[1] = g[1] / words
+        row[2] = g[1] / g[0]
+        row[3] = ratio(g[2], g[1])
+        row[4] = g[3] / g[0]
+        row[5] = (g[5] - g[4]) / n
+        row[6] = (b - g[4]) / max(1.0, g[5] - g[4])
+        row[7] = copies[same[b]]
+        row[8] = u[0]
+        row[9] = u[1] / u[0]
+        row[10] = ratio(u[2], u[1])
+        row[11] = order[b]
+    return c + 12
+
+
+@numba.njit(cache=True, nogil=True)
+def _neighbours(x, c, blocks, nodes, paths, total):  # type: ignore[no-untyped-def]
+    n = len(blocks)
     for b in range(n):
-        row, node = x[b], np.int64(blocks[b, NODE])
-        row[0] = p[b]
-        c = 1
-        for k in (-4, -3, -2, -1, 1, 2, 3, 4):
-            row[c] = p[b + k] if 0 <= b + k < n else -1
-            c += 1
+        node, i = blocks[b, NODE], c
+        for k in (-3, -2, -1, 1, 2, 3):
+            row, other = x[b, i:], b + k
+            if 0 <= other < n:
+                q = blocks[other]
+                row[0] = q[WORDS]
+                row[1] = ratio(q[LINK_CHARS], q[CHARS])
+                row[2] = 1 if q[LAST] == ENDER else 0
+                row[3] = (1 if paths[q[NODE]] == paths[node] else 0) + (1 if q[NODE] == node else 0)
+            else:
+                row[0] = -1
+            i += 4
         for k in (3, 8, 20):
-            lo, hi = max(0, b - k), min(n, b + k + 1)
-            row[c] = (mass[hi] - mass[lo]) / (words[hi] - words[lo])
-            row[c + 1] = (plain[hi] - plain[lo]) / (hi - lo)
-            c += 2
+            row, lo, hi = x[b, i:], max(0, b - k), min(n, b + k + 1)
+            inside = total[hi, 0] - total[lo, 0]
+            row[0] = inside / (hi - lo)
+            row[1] = ratio(total[hi, 1] - total[lo, 1], inside)
+            row[2] = (total[hi, 5] - total[lo, 5]) / (hi - lo)
+            i += 3
+    return c + 33
+
+
+@numba.njit(cache=True, nogil=True)
+def _headings(x, c, text, blocks, level, score, title):  # type: ignore[no-untyped-def]
+    """The heading above, the first `h1`, the title's words."""
+    wanted, found = np.zeros(48, np.uint64), np.zeros(48, np.uint64)
+    n_title = title_words(title, 0, len(title), wanted)
+    h1, n_h1, first_title = -1, 0, -1
+    for b in range(len(blocks)):
+        if level[b] == 1:
+            h1 = b if h1 < 0 else h1
+            n_h1 += 1
+    since, above, above_score, words_since, above_words = 0, 0, np.float32(0), 0.0, 0
+    for b in range(len(blocks)):
+        row, r = x[b, c:], blocks[b]
+        words = r[WORDS]
+        if level[b] > 0:
+            since, above, above_score, words_since, above_words = 0, level[b], score[r[NODE], 3], 0.0, words
+        row[0] = since
+        row[1] = above
+        row[2] = above_score
+        row[3] = words_since
+        row[4] = above_words
+        since, words_since = since + 1, words_since + words
+        row[5] = b - h1 if h1 >= 0 else -999
+        row[6] = n_h1
+        if n_title > 0 and words <= 48:
+            n_words, overlap = title_words(text, r[T0], r[T1], found), 0.0
+            for k in range(n_words):
+                for m in range(n_title):
+                    if found[k] == wanted[m]:
+                        overlap += 1
+                        break
+            row[7] = overlap / max(1, n_words)
+            row[8] = overlap / n_title
+            if first_title < 0 and 2 * overlap >= n_words and 5 * overlap >= 2 * n_title and n_words > 1:
+                first_title = b
+        row[9] = b - first_title if first_title >= 0 else -999
+    return c + 10
+
+
+@numba.njit(cache=True, nogil=True)
+def _chain(x, c, blocks, nodes, total):  # type: ignore[no-untyped-def]
+    """Where a block is from the chain of elements that holds most of the long text."""
+    on_chain, last = dominant(nodes, total)
+    depth, share = nodes[last, N_DEPTH], total[nodes[last, N_B1], 0] - total[nodes[last, N_B0], 0]
+    for b in range(len(blocks)):
+        row, node = x[b, c:], blocks[b, NODE]
         up = node
-        for _ in range(6):
-            b0, b1 = nodes[up, N_B0], nodes[up, N_B1]
-            w = words[b1] - words[b0]
-            row[c] = (mass[b1] - mass[b0]) / w if w > 0 else 0
-            c += 1
+        while not on_chain[up]:
             up = nodes[up, N_PARENT]
-        g = group[b]
-        row[c] = gsum[g, 0] / gsum[g, 1]
-        row[c + 1] = gsum[g, 2]
-        row[c + 2] = mass[n] / words[n]
-        row[c + 3] = mass[b] / max(mass[n], 1e-6)
-        row[c + 4] = b - sure0
-        row[c + 5] = sure1 - b
-        if nodes[node, N_FLAGS] & HEADING:
-            heading = p[b]
-        row[c + 6] = heading
-        gap = 0 if p[b] > 0.6 and blocks[b, WORDS] > 4 else gap + 1
-        row[c + 7] = gap
-        row[c + 8] = nearest[b]
-        row[c + 9] = mass[n]
-        lo, hi = max(0, b - 4), b
-        row[c + 10] = (mass[hi] - mass[lo]) / (words[hi] - words[lo]) if hi > lo else -1
-        lo, hi = b + 1, min(n, b + 5)
-        row[c + 11] = (mass[hi] - mass[lo]) / (words[hi] - words[lo]) if hi > lo else -1
-        c += 12
-    return x
+        row[0] = depth - nodes[up, N_DEPTH]
+        row[1] = nodes[node, N_DEPTH] - nodes[up, N_DEPTH]
+        row[2] = depth
+        row[3] = ratio(share, max(total[-1, 0], 1.0))
+        row[4] = b - nodes[last, N_B0]
+        row[5] = nodes[last, N_B1] - b
+    return c + 6
+
+
+@numba.njit(cache=True, nogil=True)
+def _page(x, c, nodes, total):  # type: ignore[no-untyped-def]
+    n, words = len(x), max(total[-1, 0], 1.0)
+    x[:, c] = words
+    x[:, c + 1] = total[n, 1] / words
+    x[:, c + 2] = n
+    x[:, c + 3] = total[n, 4] / words
+    x[:, c + 4] = total[n, 5]
+    x[:, c + 5] = total[n, 2] / n
+    x[:, c + 6] = len(nodes)
+    x[:, c + 7] = nodes[0, N_IMG1]
+    x[:, c + 8] = nodes[0, N_INP1]
+    return c + 9
+
+
+@numba.njit(cache=True, nogil=True)
+def _words(x, c, blocks, nodes, level, words, below):  # type: ignore[no-untyped-def]
+    """What the block's words, its neighbours', and the headings above it say."""
+    n = len(blocks)
+    under, above = sections(level)
+    run = np.zeros(n + 1, np.float64)
+    for b in range(n):
+        run[b + 1] = run[b] + words[b, 0] + words[b, 3]
+    for b in range(n):
+        row = x[b, c:]
+        row[:4] = words[b]
+        h = under[b]
+        least, most = np.float32(0), np.float32(0)
+        if h >= 0:
+            row[4:8] = below[h]
+            row[8] = below[above[h], 0] + below[above[h], 3] if above[h] >= 0 else 0
+            while h >= 0:
+                said = below[h, 0] + below[h, 3]
+                least, most = min(least, said), max(most, said)
+                h = above[h]
+        row[9], row[10] = least, most
+        i = 11
+        for k in (-2, -1, 1, 2):
+            row[i] = words[b + k, 0] + words[b + k, 3] if 0 <= b + k < n else 0
+            i += 1
+        for k in (4, 12):
+            lo, hi = max(0, b - k), min(n, b + k + 1)
+            row[i] = (run[hi] - run[lo]) / (hi - lo)
+            i += 1
+        up = blocks[b, NODE]
+        for _ in range(5):
+            row[i] = ratio(run[nodes[up, N_B1]] - run[nodes[up, N_B0]], nodes[up, N_B1] - nodes[up, N_B0])
+            up = nodes[up, N_PARENT]
+            i += 1
+    return c + 22
+
+
+@numba.njit(cache=True, nogil=True)
+def _records(x, c, blocks, nodes, paths, total):  # type: ignore[no-untyped-def]
+    """The card of a list that a block is in: among its ancestors the one with most siblings of its own path."""
+    group, size, n_groups = records(nodes, paths)
+    held = np.zeros((n_groups, 4), np.float64)  # words, words in links, blocks, elements so far
+    place = np.zeros(len(nodes), np.int64)
+    for k in range(1, len(nodes)):
+        g, b0, b1 = group[k], nodes[k, N_B0], nodes[k, N_B1]
+        if b1 > b0:
+            held[g, 0] += total[b1, 0] - total[b0, 0]
+            held[g, 1] += total[b1, 1] - total[b0, 1]
+            held[g, 2] += b1 - b0
+            place[k] = held[g, 3]
+            held[g, 3] += 1
+    words, most, biggest = max(total[-1, 0], 1.0), 0.0, 0
+    for g in range(n_groups):
+        if size[g] >= 3 and held[g, 0] > most:
+            most, biggest = held[g, 0], g
+    for b in range(len(blocks)):
+        row, up, best, up_by = x[b, c:], blocks[b, NODE], 0, 0
+        for k in range(8):
+            if up > 0 and (best == 0 or size[group[up]] > size[group[best]]):
+                best, up_by = up, k
+            up = nodes[up, N_PARENT]
+        g = group[best]
+        row[0] = size[g]
+        row[1] = up_by
+        row[2] = held[g, 0] / max(1, size[g])
+        row[3] = ratio(held[g, 1], held[g, 0])
+        row[4] = held[g, 2] / max(1, size[g])
+        row[5] = held[g, 0] / words
+        row[6] = place[best]
+        row[7] = size[biggest] if most > 0 else 0
+        row[8] = most / words
+        row[9] = ratio(held[biggest, 1], most)
+        row[10] = most / max(1, size[biggest])
+        row[11] = 1 if g == biggest else 0
+    return c + 12

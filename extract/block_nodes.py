@@ -9,9 +9,9 @@ from extract.block_text import STATE_SIZE as _TEXT_STATE
 
 MAX_OPEN = 512  # elements open at once, as Chromium has it
 MAX_NODES = 400_000
-MAX_BLOCKS = 60_000  # the text after so many blocks is left out, and counted
+MAX_BLOCKS = 60_000  # blocks after so many are counted only
 MAX_TOKENS = 24  # class and id tokens of one element
-MAX_ABOUT = 256  # tokens about the page: its body's classes, og:type, generator, types of its JSON-LD
+MAX_ABOUT = 256  # tokens about the page: its body's classes, og:type, generator, address, types of its JSON-LD
 
 (N_TAG, N_PARENT, N_DEPTH, N_B0, N_B1, N_FLAGS, N_IMG0, N_IMG1, N_INP0, N_INP1, N_CHILDREN, N_POS, N_TOK0, N_TOK1) = (
     range(14)
@@ -37,7 +37,8 @@ TAG_FLAGS = np.array([_FLAG_OF.get(name, 0) for name in TAG_NAMES], np.int64)
 SCAN_STATE = _TEXT_STATE + 7
 # what a start tag's attributes say: yes or no, a hash, bounds of values in the source
 (IS_HIDDEN, HAS_HREF, SELF_CLOSING, CLASS_CODE, TYPE0, TYPE1, PROP0, PROP1, CONT0, CONT1) = range(10)
-ATTRIBUTE_STATE = 10
+HREF0, HREF1 = range(10, 12)
+ATTRIBUTE_STATE = 12
 
 
 def _numbers(of: dict[str, int], names: str) -> tuple[int, ...]:
@@ -47,8 +48,8 @@ def _numbers(of: dict[str, int], names: str) -> tuple[int, ...]:
 (P, LI, DD, DT, TD, TH, TR, TBODY, THEAD, TFOOT, TABLE, UL, OL, MENU, OPTION, CAPTION) = _numbers(
     TAG, "p li dd dt td th tr tbody thead tfoot table ul ol menu option caption"
 )
-(A, BR, HR, IMG, INPUT, META, STRONG_TAG, B, SCRIPT, STYLE, TITLE, TEXTAREA, SVG) = _numbers(
-    TAG, "a br hr img input meta strong b script style title textarea svg"
+(A, BR, HR, IMG, INPUT, LINK_TAG, META, STRONG_TAG, B, SCRIPT, STYLE, TITLE, TEXTAREA, SVG) = _numbers(
+    TAG, "a br hr img input link meta strong b script style title textarea svg"
 )
 (CODE_TAG, KBD, SAMP, TT) = _numbers(TAG, "code kbd samp tt")
 (BODY, HTML, H1, H6, ADDRESS_TAG, DIV, IFRAME, NOFRAMES, NOEMBED) = _numbers(
@@ -57,15 +58,15 @@ def _numbers(of: dict[str, int], names: str) -> tuple[int, ...]:
 (AT_CLASS, AT_ID, AT_ROLE, AT_ITEMPROP, AT_ITEMTYPE, AT_STYLE, AT_HIDDEN, AT_ARIA_HIDDEN, AT_HREF) = _numbers(
     ATTRIBUTE, "class id role itemprop itemtype style hidden aria-hidden href"
 )
-AT_TYPE, AT_PROPERTY, AT_NAME, AT_CONTENT = _numbers(ATTRIBUTE, "type property name content")
+AT_TYPE, AT_PROPERTY, AT_NAME, AT_CONTENT, AT_REL = _numbers(ATTRIBUTE, "type property name content rel")
 
 
 class Page(NamedTuple):
     """What the scanner saw: `text` UTF-8 bytes; `blocks` (n, BLOCK_COLUMNS) int32, columns as in block_text;
     `nodes` (m, NODE_COLUMNS) int32 in order of opening, node 0 the page; `paths` (m,) uint64, hash of the tags and
     first classes above; `tokens` uint64, hashes of class, id, role, schema.org tokens, nodes[i] has [N_TOK0, N_TOK1);
-    `about` the same of the page itself: its body's classes, og:type, generator, JSON-LD's types;
-    `title` (start, end) of the title's text in the source's bytes."""
+    `about` the same of the page itself: its body's classes, og:type, generator, its own address, JSON-LD's types;
+    `title` (start, end) of the title's text in the source's bytes; `lost` blocks after MAX_BLOCKS."""
 
     text: np.ndarray
     blocks: np.ndarray
@@ -74,3 +75,4 @@ class Page(NamedTuple):
     tokens: np.ndarray
     about: np.ndarray
     title: tuple[int, int]
+    lost: int

@@ -23,12 +23,15 @@ from extract.block_nodes import (
     DEPTH,
     HAS_HREF,
     HR,
+    HREF0,
+    HREF1,
     HTML,
     IFRAME,
     IMG,
     INPUT,
     KBD,
     LINK_DEPTH,
+    LINK_TAG,
     MAX_ABOUT,
     MAX_BLOCKS,
     MAX_NODES,
@@ -88,6 +91,7 @@ from extract.block_text import (
     IN_WORD,
     LINK,
     LINKS,
+    LOST,
     N_BLOCKS,
     N_IMAGES,
     N_INPUTS,
@@ -116,7 +120,8 @@ def scan(data: bytes) -> Page:
         array, min(tags, MAX_BLOCKS), min(tags, MAX_NODES), _TABLES, ATTRIBUTE_CODES, ATTRIBUTE_VALUES, _ENTITIES, ASCII
     )
     whole, blocks, nodes, paths, tokens, about = found
-    return Page(whole, blocks, nodes, paths, tokens, about, (int(state[TITLE0]), int(state[TITLE1])))
+    title = int(state[TITLE0]), int(state[TITLE1])
+    return Page(whole, blocks, nodes, paths, tokens, about, title, int(state[LOST]))
 
 
 @numba.njit(cache=True, nogil=True)
@@ -263,15 +268,40 @@ def _void(tag, data, i, says, blocks, about, sink):  # type: ignore[no-untyped-d
         state[N_IMAGES] += 1
     elif tag == INPUT:
         state[N_INPUTS] += 1
-    elif tag == META:
-        kind = 0
-        if contains(data, says[PROP0], says[PROP1], b"og:type"):
-            kind = 5
-        elif contains(data, says[PROP0], says[PROP1], b"generator"):
-            kind = 6
-        if kind:
-            most = min(state[N_ABOUT] + 4, len(about))
-            state[N_ABOUT] = class_tokens(data, says[CONT0], says[CONT1], kind, about, state[N_ABOUT], most)
+    elif tag in (META, LINK_TAG):
+        _say_about(tag, data, says, about, state)
+
+
+@numba.njit(cache=True, nogil=True)
+def _say_about(tag, data, says, about, state):  # type: ignore[no-untyped-def]
+    """og:type, generator and the page's own address, from the head."""
+    what0, what1, v0, v1, seed, most = says[PROP0], says[PROP1], says[CONT0], says[CONT1], 0, 4
+    if tag == LINK_TAG:
+        if contains(data, what0, what1, b"canonical"):
+            v0, v1, seed, most = says[HREF0], says[HREF1], 10, 24
+    elif contains(data, what0, what1, b"og:type"):
+        seed = 5
+    elif contains(data, what0, what1, b"generator"):
+        seed = 6
+    elif contains(data, what0, what1, b"og:url"):
+        seed, most = 10, 24
+    if seed:
+        n = state[N_ABOUT]
+        state[N_ABOUT] = class_tokens(data, v0, v1, seed, about, n, min(n + most, len(about)))
+    if seed == 10 and state[N_ABOUT] < len(about):
+        about[state[N_ABOUT]] = np.uint64(_parts(data, v0, v1) + 1_000)
+        state[N_ABOUT] += 1
+
+
+@numba.njit(cache=True, nogil=True)
+def _parts(data, i, end):  # type: ignore[no-untyped-def]
+    """How many names an address's path has; up to 9."""
+    slashes, named = 0, 0
+    while i < end and slashes < 12 and data[i] != 63 and data[i] != 35:
+        slashes += data[i] == 47
+        named += data[i] == 47 and i + 1 < end and data[i + 1] != 47 and slashes > 2
+        i += 1
+    return min(named, 9)
 
 
 @numba.njit(cache=True, nogil=True)

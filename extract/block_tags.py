@@ -46,7 +46,7 @@ ATTRIBUTES: tuple[str, ...] = (
     "aria-hidden",
     "href",
 )
-ATTRIBUTES += ("type", "property", "name", "content")
+ATTRIBUTES += ("type", "property", "name", "content", "rel")
 ATTRIBUTE = {name: i + 1 for i, name in enumerate(ATTRIBUTES)}
 
 FNV_BASIS = 0xCBF29CE484222325

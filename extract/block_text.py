@@ -17,7 +17,8 @@ BLOCK_COLUMNS = 23
 # the scanner's state between runs of text
 (OUT, SPACE, BREAK, START, IN_WORD, LINK, STRONG_ON, PRE, N_BLOCKS, NOW, N_IMAGES, N_INPUTS, TITLE0, TITLE1) = range(14)
 CODE_WAITS, CODE_ON = 14, 15
-STATE_SIZE = 16
+LOST = 16  # blocks for which there was no room
+STATE_SIZE = 17
 CODE_MARK = 127  # in the text before and after inline code; no page's text has this byte
 SPACES, WORD, DIGIT, UPPERCASE, COMMA, ENDER, SYMBOL, PUNCT, IDEOGRAPH, DROP = range(10)
 
@@ -366,5 +367,7 @@ def flush(out: np.ndarray, state: np.ndarray, block: np.ndarray, blocks: np.ndar
             block[IMAGES], block[INPUTS] = state[N_IMAGES], state[N_INPUTS]
             blocks[n] = block
             state[N_BLOCKS] = n + 1
+        elif end > state[START]:
+            state[LOST] += 1
         state[START] = -1
     block[:] = 0

@@ -7,39 +7,53 @@ between pages.
 
 import numpy as np
 
-from extract.block_features import features, second
-from extract.block_model import BIAS, Model, choose, probability, score, shipped
-from extract.block_nodes import Page
+from extract.block_features import features
+from extract.block_model import BIAS, SHARPER, Model, bridged, choose, headed, probability, score, shipped, unrepeated
+from extract.block_nodes import CELL, HEADING, LIST, N_FLAGS, PREFORMATTED, Page
 from extract.block_render import render
 from extract.block_scan import scan
-from extract.block_text import WORDS
+from extract.block_second import second
+from extract.block_sums import hashes
+from extract.block_text import NODE, WORDS
+from extract.engines import TooMuch
 
 
 def extract_blocks(html: str, favour: str = "default", markdown: bool = False) -> str:
     """Main text of a page, paragraphs one a line. `favour`: precision, default, fast (as default) or recall.
 
-    Never raises on any string; KeyError for an unknown `favour`. Time is linear in the page's length.
+    Raises KeyError for an unknown `favour`, TooMuch for more than MAX_BLOCKS blocks of text; else nothing, on any
+    string. Time is linear in the page's length.
     """
-    data = html.encode("utf-8", "replace")
-    page = scan(data)
+    page, data = _scanned(html)
     return render(page, data, chosen(page, log_odds(page, data, shipped()), BIAS[favour]), markdown)
 
 
 def render_all(html: str, markdown: bool = False) -> str:
     """All text of a page, nothing left out: what other engines choose, as HTML, in the form that we write."""
+    page, data = _scanned(html)
+    return render(page, data, np.ones(len(page.blocks), np.bool_), markdown)
+
+
+def _scanned(html: str) -> tuple[Page, bytes]:
     data = html.encode("utf-8", "replace")
     page = scan(data)
-    return render(page, data, np.ones(len(page.blocks), np.bool_), markdown)
+    if page.lost:
+        raise TooMuch("too_many_blocks", len(page.blocks) + page.lost, len(page.blocks))
+    return page, data
 
 
 def log_odds(page: Page, data: bytes, model: Model) -> np.ndarray:
     """(blocks,) float64: how much each block looks like main text."""
     x = features(page, data, model.vocabulary)
-    p = probability(score(x, model.first))
-    more = second(page.blocks, page.nodes, page.paths, p)
+    more = second(page, probability(score(x, model.first)))
     return score(np.hstack((x, more)), model.second)
 
 
 def chosen(page: Page, odds: np.ndarray, bias: float) -> np.ndarray:
     """(blocks,) bool: which blocks to take when `bias` is taken from their log-odds."""
-    return choose(probability(odds - bias), page.blocks[:, WORDS].astype(np.float64))
+    words = page.blocks[:, WORDS].astype(np.float64)
+    flags = page.nodes[page.blocks[:, NODE], N_FLAGS]
+    odds = SHARPER * odds - bias
+    taken = bridged(choose(odds, words), odds, flags & (CELL | LIST | PREFORMATTED) != 0)
+    taken = headed(taken, odds, flags & HEADING != 0)
+    return unrepeated(taken, hashes(page.text, page.blocks), words)

@@ -287,8 +287,8 @@ def _prefilter(page: Page, settings: Settings) -> None:
 def _extracted(html: str, settings: Settings) -> engines.Extracted:
     try:
         extracted = engines.extract(html, settings.engine, settings.favour, settings.format == "markdown")
-    except engines.TooDeep as deep:
-        raise Rejected("extract", "too_deep", float(deep.depth), float(engines.MAX_DEPTH)) from deep
+    except engines.TooMuch as much:
+        raise Rejected("extract", much.rule, float(much.value), float(much.limit)) from much
     except MemoryError as error:
         raise Rejected("extract", "memory") from error
     except Exception as error:

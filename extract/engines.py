@@ -28,12 +28,20 @@ class Extracted:
     title: str
 
 
-class TooDeep(ValueError):
-    """More nested elements than an engine can take; `depth` says how many."""
+class TooMuch(ValueError):
+    """A page has more of something than an engine takes: `rule` names it, `value` says how many, `limit` how many may
+    be."""
+
+    def __init__(self, rule: str, value: int, limit: int):
+        super().__init__(f"{rule}: {value}, more than {limit}")
+        self.rule, self.value, self.limit = rule, value, limit
+
+
+class TooDeep(TooMuch):
+    """More nested elements than an engine can take; `value` says how many."""
 
     def __init__(self, depth: int):
-        super().__init__(f"{depth} nested elements")
-        self.depth = depth
+        super().__init__("too_deep", depth, MAX_DEPTH)
 
 
 def _trafilatura(html: str, favour: str, markdown: bool) -> str:
@@ -104,7 +112,7 @@ LIBRARIES = ("trafilatura", "lxml", "resiliparse")  # the distributions whose re
 def extract(html: str, engine: str, favour: str = "default", markdown: bool = False) -> Extracted:
     """Text and title of a page by the engine of that name. `favour`: precision, default, recall or fast.
 
-    The answer depends on these arguments alone. Raises KeyError for an unknown engine, TooDeep, and what the engine
+    The answer depends on these arguments alone. Raises KeyError for an unknown engine, TooMuch, and what the engine
     raises on hostile input.
     """
     html = _without_surrogates(html)

@@ -15,29 +15,31 @@ from typing import Any
 
 import numpy as np
 
-from extract.block_features import N_KINDS, features, second
+from extract.block_features import N_KINDS, Vocabulary, features
 from extract.block_gold import GoldPage, block_texts, load, overlap
 from extract.block_model import WEIGHTS, Forest, Model, probability, save, score
 from extract.block_nodes import N_B0, N_B1, N_TAG, N_TOK0, N_TOK1, Page
 from extract.block_scan import scan
+from extract.block_second import second
+from extract.block_sums import levels, sections
 from extract.block_tags import table
 from extract.block_text import WORDS
+from extract.block_words import block_tokens, spread
 
 FOLDS = 4
-Table = tuple[np.ndarray, np.ndarray, np.ndarray]  # of class tokens: hashes, places, weights by place
 SEED = 7
 RARE = ("forum", "product", "listing", "collection", "service", "documentation")  # kinds of which there are few pages
 POWER = 0.6  # a block weighs as its words to this power
 WEAK, STRONG = 40.0, 10.0  # weight of a page's weakly labelled blocks together, of one segment; full gold text has 100
 Counts = dict[int, tuple[float, float]]  # class token: main text below it, other text below it
 KINDS = {"article": 0, "product": 1, "forum": 2, "listing": 3, "collection": 3, "service": 4, "documentation": 5}
-TOKEN_PAGES = 4  # a class token needs so many domains
-FIRST = {"trees": 90, "num_leaves": 24, "learning_rate": 0.1}
-SECOND = {"trees": 110, "num_leaves": 24, "learning_rate": 0.08}
+TOKEN_PAGES = 5  # a class token needs so many domains
+FIRST = {"trees": 110, "num_leaves": 24, "learning_rate": 0.08}
+SECOND = {"trees": 130, "num_leaves": 24, "learning_rate": 0.07}
 COMMON = {
     "objective": "binary", "min_data_in_leaf": 40, "min_sum_hessian_in_leaf": 0.5, "lambda_l2": 5.0,
-    "feature_fraction": 0.35, "bagging_fraction": 0.8, "bagging_freq": 1, "seed": SEED, "deterministic": True,
-    "force_row_wise": True, "verbose": -1, "max_bin": 127, "num_threads": 1,
+    "feature_fraction": 0.15, "bagging_fraction": 0.5, "bagging_freq": 1, "seed": SEED, "deterministic": True,
+    "force_row_wise": True, "verbose": -1, "max_bin": 63, "num_threads": 1,
 }  # fmt: skip
 
 
@@ -132,35 +134,56 @@ def token_counts(case: Example) -> Counts:
     return counts
 
 
-def vocabulary(cases: list["Example"], counts: list[Counts]) -> Table:
-    """Hash table of class tokens that enough domains have, and their smoothed log-odds: of main text below them
-    (column 0), of the page's being of each kind (columns 1 on)."""
+def word_counts(case: Example) -> Counts:
+    """Of each word of short blocks, and of headings above text: which share of its text on the page belongs to the main
+    text, and which does not. They sum to 1."""
+    tokens, starts = block_tokens(case.scan.text, case.scan.blocks)
+    below, above = sections(levels(case.scan.blocks, case.scan.nodes))
+    codes, rows = spread(tokens, starts, below, above)
+    found, place = np.unique(codes, return_inverse=True)
+    weight = case.weight + 1e-9
+    all_ = np.bincount(place, weight[rows], len(found))
+    good = np.bincount(place, (weight * case.label)[rows], len(found))
+    return {code: (g / a, 1 - g / a) for code, g, a in zip(found.tolist(), good.tolist(), all_.tolist(), strict=True)}
+
+
+def vocabulary(cases: list["Example"], classes: list[Counts], spoken: list[Counts]) -> Vocabulary:
+    """Hash table of the tokens that enough domains have, and their smoothed log-odds: of main text (column 0), of the
+    page's being of each kind (columns 1 on)."""
     sums: dict[int, np.ndarray] = {}
     hosts: dict[int, set[str]] = {}
-    prior = np.zeros(N_KINDS)
-    for case, page in zip(cases, counts, strict=True):
+    prior, main = np.zeros(N_KINDS), np.zeros(2)
+    for case, marks, words in zip(cases, classes, spoken, strict=True):
         kind = KINDS.get(case.page.kind, -1)
         if kind >= 0:
             prior[kind] += 1
-        for code in page.keys() | set(case.scan.about.tolist()):
-            held = sums.setdefault(code, np.zeros(2 + N_KINDS))
-            held[:2] += page.get(code, (0, 0))
+        for code in words.keys() | marks.keys() | set(case.scan.about.tolist()):
+            held = sums.setdefault(code, np.zeros(4 + N_KINDS))
+            held[:2] += marks.get(code, (0, 0))
+            held[2:4] += words.get(code, (0, 0))
             if kind >= 0:
-                held[2 + kind] += 1
+                held[4 + kind] += 1
             hosts.setdefault(code, set()).add(case.page.host)
+        main += np.sum(list(words.values()), axis=0) if words else 0
     kept = sorted(code for code in sums if len(hosts[code]) >= TOKEN_PAGES)
-    weights = np.array([_weights(sums[code], prior / prior.sum()) for code in kept], np.float32)
-    wanted = (abs(weights[:, 0]) > 0.15) | (abs(weights[:, 1:]).max(axis=1) > 0.3)
+    weights = np.array([_weights(sums[code], prior / prior.sum(), main[0] / main.sum()) for code in kept], np.float32)
+    wanted = (abs(weights[:, 0]) > 0.4) | (abs(weights[:, 1:]).max(axis=1) > 0.6)
     codes = [code for code, use in zip(kept, wanted, strict=True) if use]
     bits = max(4, (2 * len(codes)).bit_length())
     return (*table({code: i + 1 for i, code in enumerate(codes)}, bits), np.vstack((0 * weights[:1], weights[wanted])))
 
 
-def _weights(sums: np.ndarray, prior: np.ndarray) -> np.ndarray:
+def _weights(sums: np.ndarray, prior: np.ndarray, main: float) -> np.ndarray:
     text = np.log((sums[0] + 0.5) / (sums[1] + 0.5))
-    yes = sums[2:]
-    odds = np.log((yes + 2 * prior) / (yes.sum() - yes + 2 * (1 - prior))) - np.log(prior / (1 - prior))
-    return np.concatenate(([text], odds))
+    if sums[2:4].sum() > 0:
+        text = _log_odds(sums[2], sums[2:4].sum(), main)
+    n = float(sums[4:].sum())
+    return np.concatenate(([text], [_log_odds(yes, n, p) for yes, p in zip(sums[4:], prior, strict=True)]))
+
+
+def _log_odds(yes: float, n: float, prior: float) -> float:
+    """Log-odds of `yes` among `n` smoothed towards the prior and relative to it."""
+    return float(np.log((yes + 2 * prior) / (n - yes + 2 * (1 - prior))) - np.log(prior / (1 - prior)))
 
 
 def forest(booster: object) -> Forest:
@@ -198,7 +221,7 @@ def fit(x: np.ndarray, label: np.ndarray, weight: np.ndarray, settings: dict) ->
 
     use = weight > 0
     rounds = {key: value for key, value in settings.items() if key != "trees"}
-    rows = lightgbm.Dataset(x[use], (label[use] >= 0.5).astype(np.int8), weight=weight[use], params={"max_bin": 127})
+    rows = lightgbm.Dataset(x[use], (label[use] >= 0.5).astype(np.int8), weight=weight[use], params={"max_bin": 63})
     return forest(lightgbm.train(rounds | COMMON, rows, settings["trees"]))
 
 
@@ -207,8 +230,9 @@ class Trainer:
 
     def __init__(self, cases: list[Example]):
         self.cases = cases
-        self.counts = [token_counts(case) for case in cases]
-        self.words: dict[frozenset[int], Table] = {}
+        self.classes = [token_counts(case) for case in cases]
+        self.spoken = [word_counts(case) for case in cases]
+        self.words: dict[frozenset[int], Vocabulary] = {}
         self.kept: dict[frozenset[int], list[np.ndarray | None]] = {}
         self.firsts: dict[frozenset[int], Forest] = {}
         self.folds = np.array([case.fold for case in cases])
@@ -216,11 +240,12 @@ class Trainer:
         self.label = np.concatenate([case.label for case in cases])
         self.weight = np.concatenate([case.weight for case in cases])
 
-    def vocabulary(self, without: frozenset[int]) -> Table:
+    def vocabulary(self, without: frozenset[int]) -> Vocabulary:
         """Token weights from the folds that are not in `without`."""
         if without not in self.words:
             rows = [k for k, case in enumerate(self.cases) if case.fold not in without]
-            self.words[without] = vocabulary([self.cases[k] for k in rows], [self.counts[k] for k in rows])
+            held = [self.cases[k] for k in rows]
+            self.words[without] = vocabulary(held, [self.classes[k] for k in rows], [self.spoken[k] for k in rows])
         return self.words[without]
 
     def features(self, k: int, without: frozenset[int]) -> np.ndarray:
@@ -228,7 +253,8 @@ class Trainer:
         key = without | {self.cases[k].fold}
         held = self.kept.setdefault(key, [None] * len(self.cases))
         if held[k] is None:
-            held[k] = features(self.cases[k].scan, self.cases[k].data, self.vocabulary(key))
+            case = self.cases[k]
+            held[k] = features(case.scan, case.data, self.vocabulary(key))
         return held[k]  # type: ignore[return-value]
 
     def first(self, without: frozenset[int]) -> Forest:
@@ -248,7 +274,7 @@ class Trainer:
         """Second-pass features of page k, the first pass being of folds that are neither in `without` nor its own."""
         x, case = self.features(k, without), self.cases[k]
         p = probability(score(x, self.first(without | {case.fold})))
-        return np.hstack([x, second(case.scan.blocks, case.scan.nodes, case.scan.paths, p)])
+        return np.hstack([x, second(case.scan, p)])
 
     def second(self, without: frozenset[int]) -> Forest:
         """The second pass from the folds that are not in `without`."""
@@ -261,8 +287,9 @@ class Trainer:
         for fold in range(FOLDS):
             without = frozenset((fold,))
             trees = self.second(without)
-            for k in np.flatnonzero(self.folds == fold):
-                answers[k] = score(self.both(int(k), without), trees)
+            for k in map(int, np.flatnonzero(self.folds == fold)):
+                answers[k] = score(self.both(k, without), trees)
+            self.kept.clear()
         return answers
 
     def final(self) -> Model:

@@ -20,7 +20,7 @@ _BEFORE = ("source", "http", "decode", "prefilter", "language", "extract")
 _CUTTING = ("spans", "substrings")
 _DEDUP = ("url_dedup", "exact", "index", "near", *_CUTTING)  # in the order they drop documents
 _TROUBLE = re.compile(
-    r"timeout|crash|killed|memory|damage|corrupt|truncated|undecodable|unreadable|too_deep|error|lost"
+    r"timeout|crash|killed|memory|damage|corrupt|truncated|undecodable|unreadable|too_deep|too_many|error|lost"
 )
 
 
