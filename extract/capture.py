@@ -40,7 +40,7 @@ class Settings:
     """What decides about a record; see `extract.pages.pages`."""
 
     language: str = "any"
-    engine: str = "trafilatura"
+    engine: str = "blocks"
     favour: str = "default"
     format: str = "text"
     dump: str | None = None

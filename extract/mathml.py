@@ -133,6 +133,7 @@ def _matrix(kids: list[Any], depth: int) -> str:
         len(inner) != 1
         or len(kids) > 3
         or len(edges) + 1 != len(kids)
+        or _name(kids[0]) != "mo"
         or _text(kids[0]) not in ("(", "[", "|", "‖", "{")
     ):
         return ""

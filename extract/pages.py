@@ -35,7 +35,7 @@ def pages(
     source: Part | list[Part],
     *,
     language: str = "any",
-    engine: Literal["trafilatura", "resiliparse", "blocks"] = "trafilatura",
+    engine: Literal["blocks", "trafilatura", "resiliparse"] = "blocks",
     favour: Literal["default", "precision", "recall", "fast"] = "default",
     format: Literal["text", "markdown"] = "text",
     dump: str | None = None,

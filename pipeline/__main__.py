@@ -78,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     funnel.add_argument("folder")
     extract = command("extract", _extract, "text of an HTML file, or JSONL of url and text of a WARC")
     extract.add_argument("file")
-    extract.add_argument("--engine", default="trafilatura")
+    extract.add_argument("--engine", default="blocks")
     identify = command("identify", _identify, "a language and its score for each line of standard input")
     identify.add_argument("--model", default="embedded", help="embedded, langdetect, or a fastText model's path")
     signals = command("signals", _signals, "the heuristic signals of each text of a JSONL or Parquet file")

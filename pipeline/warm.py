@@ -105,7 +105,9 @@ def _source(half: str, folder: Path) -> Path:
     texts = [row["text"] for row in _rows(configs / "reference-de.jsonl")]
     leaks = [f"{row['question']} {row['answer']}" for row in _rows(configs / "benchmark-de.jsonl")]
     near = [f"{text}\n\nEin Satz mehr." for text in texts]
-    texts += [*texts[:9], *near, *(f"{text}\n\n{leak}" for text, leak in zip(texts, leaks, strict=False))]
+    backwards = [" ".join(reversed(text.split())) for text in texts]
+    parts = ["\n\n".join(three) for three in zip(texts[:9], backwards, backwards[1:], strict=False)]  # a third is known
+    texts += [*texts[:9], *near, *parts, *(f"{text}\n\n{leak}" for text, leak in zip(texts, leaks, strict=False))]
     rows = [{"url": f"https://www.example/{i}", "text": text} for i, text in enumerate(texts)]
     (folder / "texts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return folder / "texts.jsonl"

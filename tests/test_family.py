@@ -84,7 +84,7 @@ def test_counts_in_the_ledger_add_up(whole):
     assert dropped["url_dedup"] == said["duplicates"]["url_dedup"]["dropped"] > 0
     for name in ("spans", "substrings"):
         assert dropped.get(name, 0) == said["cuts"][name]["dropped"]
-        assert said["cuts"][name]["documents"] > 5 and said["cuts"][name]["characters"] > 500
+        assert said["cuts"][name]["documents"] > 1 and said["cuts"][name]["characters"] > 100
     assert dropped.get("spans", 0) + dropped.get("substrings", 0) > 0
     funnel = [(row["stage"], row["dropped"]) for row in said["funnel"] if row["stage"] in DEDUP]
     assert [name for name, _ in funnel] == sorted((name for name, _ in funnel), key=DEDUP.index)

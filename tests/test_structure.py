@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from extract import engines
@@ -139,6 +139,7 @@ _TREES = st.recursive(
 
 @settings(max_examples=200)
 @given(_TREES)
+@example("<mfrac>(</mfrac>")
 def test_any_mathml_gives_a_line_with_balanced_braces(mathml: str) -> None:
     from lxml import html
 
