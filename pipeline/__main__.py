@@ -238,16 +238,21 @@ def _index(arguments: argparse.Namespace) -> None:
     from pipeline.store import Store
 
     store, make = Store(arguments.root), _pool(arguments)
+    nothing = arguments.add is arguments.withdraw is None and not arguments.compact
+    if arguments.name is None and nothing:
+        return print("\n".join(names(store))) if names(store) else say(f"no index is in {store.root}")
     if arguments.name is None:
-        return print("\n".join(names(store)))
-    if not (arguments.add or arguments.withdraw or arguments.compact):
+        raise UserError("which index? type its name first, for example: index german --compact")
+    if arguments.preset is not None and arguments.add is None:
+        raise UserError("--preset is for a new index that --add begins; a recipe has it in [near]")
+    if nothing:
         return print(index.table(load(store, arguments.name)))
     with opened(store, arguments.name, say) as pointer:
-        if arguments.add:
+        if arguments.add is not None:
             pointer = index.join(
                 pointer, arguments.add, make, say, arguments.preset, arguments.text_column, arguments.id_column
             )
-        elif arguments.withdraw:
+        elif arguments.withdraw is not None:
             pointer = index.withdraw(pointer, arguments.withdraw, make, say)
         else:
             pointer = index.compact(pointer, make, say, everything=True)

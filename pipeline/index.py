@@ -87,7 +87,7 @@ class Pointer:
             later = ", ".join(entry["label"] for entry in self.entries[at + 1 :])
             raise UserError(
                 f"index {self.name}: {self.entries[at]['label']} was added with other rules, settings or releases, and "
-                f"later dumps rest on it ({later}); take those back, or name a new index"
+                f"later dumps rest on it ({later}); run it as it was added, or name a new index"
             )
         return at == len(self.entries) or self.entries[at]["fingerprint"] != fingerprint
 

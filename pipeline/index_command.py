@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,8 @@ from pipeline.errors import UserError
 from pipeline.index import Make, Pointer, add, compact
 from pipeline.inputs import said
 from pipeline.recipe import parameters, partitions, source_files
-from pipeline.run import execute, folder_of
+from pipeline.run import execute, folder_of, parts
+from pipeline.store import Store
 from pipeline.wording import counted
 
 Say = Callable[[str], None]
@@ -48,12 +50,27 @@ def join(
     like = pointer.parameters or {"bands": 14, "rows": 8, "ngram": 5}
     if preset:
         like = {**like, **dict(zip(("bands", "rows"), minhash.parse_preset(preset), strict=True))}
-    made = _steps(source_files(list(said(files) or ())), like, text_column, id_column)
+    made = _steps(source_files(list(said(files, "--add") or ())), like, text_column, id_column)
     source = made["pages"].inputs[0].source.key
     if not pointer.admit(source, made["index_bands"].key, parameters(made)):
         return pointer
     execute(made["index_entry"], pointer.store, make, say)
+    _account(made, pointer.store, text_column, say)
     return compact(add(pointer, made, source, made["index_bands"].key, parameters(made), say), make, say)
+
+
+def _account(made: dict[str, Step], store: Store, text_column: str, say: Say) -> None:
+    """Tell how many rows are no document, and why. Raises UserError when none is: nothing was added then."""
+    found = parts(store, made["pages"])
+    documents = sum(part.rows() for part in found)
+    rules = Counter(rule for part in found for rule in part.table(["rule"], name="rejects")["rule"].to_pylist())
+    why = ", ".join(f"{rule} {n:,}" for rule, n in sorted(rules.items())) or "no row is there"
+    label = made["index_entry"].params["label"]
+    if not documents:
+        raise UserError(f"{label}: no document is in it ({why}); --text-column says where texts are, "
+                        f"{text_column!r} was read")  # fmt: skip
+    if rules:
+        say(f"{label}: {counted(documents, 'document')}, {counted(rules.total(), 'row')} left out ({why})")
 
 
 def _steps(files: Leaf, like: dict, text_column: str, id_column: str) -> dict[str, Step]:
@@ -69,11 +86,13 @@ def _steps(files: Leaf, like: dict, text_column: str, id_column: str) -> dict[st
 
 def withdraw(pointer: Pointer, path: str, make: Make, say: Say) -> Pointer:
     """No later run keeps these documents or what resembles them. Raises UserError for ids that are not there."""
+    table(pointer)  # there is something
     stored, wanted = pointer.stored(), _ids(path)
     missing = [i for i, doc in zip(wanted, segment.find(stored, _bytes(wanted)), strict=True) if doc < 0]
     if missing:
         raise UserError(
-            f"{path}: {len(missing)} of {len(wanted)} ids are not in index {pointer.name} ({', '.join(missing[:3])}): "
+            f"{path}: {len(missing)} of {counted(len(wanted), 'id')} {'is' if len(missing) == 1 else 'are'} not in "
+            f"index {pointer.name} ({', '.join(missing[:3])}{', ...' if missing[3:] else ''}): "
             "it has kept documents only; the ledger's duplicate_of names the one that stands for a dropped one"
         )
     wanted = sorted({*wanted, *_withdrawn(stored)})
@@ -96,10 +115,11 @@ def _withdrawn(stored: Stored) -> list[str]:
 
 def _ids(path: str) -> list[str]:
     try:
-        lines: Iterable[str] = sys.stdin if path == "-" else Path(path).read_text().splitlines()
+        lines: Iterable[str] = sys.stdin or () if path == "-" else Path(path).read_text("utf-8-sig").splitlines()
         found = list(dict.fromkeys(word.lower() for line in lines if (word := line.strip())))
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read ({error}); give a file of one id a line, or -") from error
+        why = getattr(error, "strerror", None) or "it is no text"
+        raise UserError(f"{path}: cannot be read ({why}); give a file of one id a line, or -") from error
     for number, value in enumerate(found, 1):
         if not re.fullmatch("[0-9a-f]{32}", value):
             raise UserError(f"{path}: id {number} ({value[:40]!r}) is none: give 32 hex digits, as the ledger has them")

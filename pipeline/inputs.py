@@ -6,13 +6,13 @@ import os
 from pipeline.errors import UserError
 
 
-def said(source: str | None) -> tuple[str, ...] | None:
-    """Files that `--source` names: one path or glob, or several separated by blanks; None when it is not given."""
+def said(source: str | None, option: str = "--source") -> tuple[str, ...] | None:
+    """Files that an option names: one path or glob, or several separated by blanks; None when it is not given."""
     if source is None:
         return None
     one = os.path.exists(source) or "://" in source or glob.glob(source, recursive=True)  # blanks may be in its name
     patterns = [source] if one else source.split()
-    return tuple(dict.fromkeys(path for pattern in patterns for path in matching(pattern, "--source")))
+    return tuple(dict.fromkeys(path for pattern in patterns for path in matching(pattern, option)))
 
 
 def matching(pattern: str, place: str) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ import pyarrow as pa
 from pipeline.dag import Edge, Leaf, Step, ancestors
 from pipeline.errors import UserError
 from pipeline.store import Part, ShardWriter, Store, file_name
+from pipeline.wording import counted
 
 ATTEMPTS = 3  # of a shard, each in a fresh worker, before its step fails
 
@@ -272,11 +273,15 @@ class Run:
         self._running: dict[str, _Running] = {}
         self._failed: dict[str, Step] = {}
         self._failures: list[str] = []
+        self._mistakes = 0  # of these, what the user can mend
         self._queue: deque[Task] = deque()
         self._flying = 0
 
     def finish(self) -> None:
-        """Do all of it. Raises RunFailed, after everything that does not rest on a failed shard is done."""
+        """Do all of it. Raises RunFailed, after everything that does not rest on a failed shard is done.
+
+        UserError (the first) where all failures are what the user can mend.
+        """
         try:
             while self._waiting or self._running:
                 self._start_ready()
@@ -290,6 +295,9 @@ class Run:
         finally:
             for running in self._running.values():
                 running.lock.__exit__(None, None, None)
+        if self._failures and self._mistakes == len(self._failures):
+            more = f" (and {counted(self._mistakes - 1, 'shard')} more)" if self._mistakes > 1 else ""
+            raise UserError(f"{self._failures[0]}{more}")
         if self._failures:
             raise RunFailed("\n".join(self._failures))
 
@@ -357,6 +365,9 @@ class Run:
             self._complete(key)
 
     def _failure(self, task: Task, error: BaseException) -> str:
+        if isinstance(error, UserError):
+            self._mistakes += 1
+            return f"{task.label}: {error}"
         name = f"{task.folder}/shards/{task.index:05d}.error.txt"
         with contextlib.suppress(OSError):  # a full disk: the line below is what can still be said
             self._store.write(name, _traceback(error).encode())

@@ -457,7 +457,7 @@ def test_joining_a_published_corpus_and_withdrawing(shell):
     assert {rows[i]["rule"] for i in gone} == {"withdrawn"}
     assert sum(row["verdict"] == "kept" for row in rows.values()) == 18
     (shell.folder / "ids.txt").write_text(f"{gone[0]}\n{'e' * 32}\n")
-    assert "1 of 2 ids are not in index german" in shell(
+    assert "1 of 2 ids is not in index german" in shell(
         "index", "german", "--withdraw", str(shell.folder / "ids.txt"), code=2
     )
     (shell.folder / "ids.txt").write_text("https://host.example/1\n")
@@ -485,10 +485,48 @@ def test_what_is_withdrawn_stays_withdrawn_when_the_last_dump_is_made_anew(tmp_p
         (("index", "nothing"), "nothing is in it"),
         (("index", "a/b"), "a name has letters"),
         (("index", "x", "--add", "none/*.parquet"), "no file is there"),
-        (("index", "x", "--withdraw", "none.txt"), "none.txt: cannot be read"),
         (("index", "x", "--compact"), "nothing is in it"),
+        (("index", "x", "--withdraw", __file__), "nothing is in it"),
+        (("index", "--compact"), "which index? type its name first"),
+        (("index", "x", "--add", ""), "no input files"),
+        (("index", "x", "--add", "none.jsonl"), "--add none.jsonl: no file is there"),
+        (("index", "x", "--preset", "26x11"), "a recipe has it in [near]"),
     ],
 )
 def test_bad_commands_are_one_line(shell, arguments, message):
     said = shell(*arguments, code=2)
     assert message in said and said.count("\n") == 1
+
+
+def test_what_is_joined_is_accounted_for(shell, capsys):
+    import pyarrow.parquet as pq
+
+    file, table = shell.folder / "other.jsonl", shell.folder / "other.parquet"
+    file.write_text('{"body": "one two three four five"}\n{"body": null}\n{"body": "six seven\n')
+    said = shell("index", "german", "--add", str(file), code=2)
+    assert "error: other.jsonl: no document is in it (damaged 1, no_text 2); --text-column says where" in said
+    assert "nothing is in it" in shell("index", "german", code=2)
+    assert (
+        main(["index", "german", "--add", str(file), "--text-column", "body", "--root", str(shell.root), "--local"])
+        == 0
+    )
+    said = capsys.readouterr()
+    assert "other.jsonl: 1 document, 2 rows left out (damaged 1, no_text 1)" in said.err
+    assert "other.jsonl  1 " in said.out
+    pq.write_table(pa.table({"body": ["one two three"]}), table)
+    said = shell("index", "german", "--add", str(table), code=2)
+    (line,) = [line for line in said.splitlines() if line.startswith("error: ")]
+    assert line.startswith("error: pages shard 0: ") and "no column 'text'; set text_column to one of body" in line
+    assert said.splitlines()[-1] == line
+
+
+def test_ids_are_read_from_files_of_other_systems_too(shell):
+    published = lines(shell.folder, "published", monthly(0))
+    shell("index", "german", "--add", str(published))
+    (shell.folder / "ids.txt").write_bytes(b"\xef\xbb\xbf" + monthly(0)[0]["id"].upper().encode() + b"\r\n")
+    assert "1 withdrawn" in shell("index", "german", "--withdraw", str(shell.folder / "ids.txt"))
+    (shell.folder / "ids.txt").write_bytes(b"\xff\xfe")
+    said = shell("index", "german", "--withdraw", str(shell.folder / "ids.txt"), code=2)
+    assert "ids.txt: cannot be read (it is no text); give a file of one id a line, or -" in said
+    said = shell("index", "german", "--withdraw", "none.txt", code=2)
+    assert "none.txt: cannot be read (No such file or directory)" in said and said.count("\n") == 1
