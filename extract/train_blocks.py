@@ -309,6 +309,8 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="folder with extraction/ and warc/ (see block_gold)")
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     arguments = parser.parse_args()
+    if not all((arguments.data / name).is_dir() for name in ("extraction", "warc")):
+        parser.error(f"{arguments.data}: no such data; give a folder with extraction/ and warc/ in it")
     begun = time.perf_counter()
     cases = examples(arguments.data)
     print(f"{len(cases)} pages, {sum(len(c.label) for c in cases)} blocks, {time.perf_counter() - begun:.0f} s")

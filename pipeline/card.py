@@ -6,6 +6,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.stats import funnel_table
+from pipeline.wording import counted
 
 # What a column is, for the card; its type comes from the schema.
 COLUMNS = {
@@ -137,8 +138,8 @@ def _duplicates(stats: dict[str, Any]) -> str:
         said += f" So were {stats['duplicates']['url_dedup']['dropped']:,} other captures of the same addresses."
     for name, cut in stats["cuts"].items():
         said += (
-            f" Pieces that stand elsewhere before ({name}) were cut out of {cut['documents']:,} documents, "
-            f"{cut['characters']:,} characters, and {cut['dropped']:,} documents were dropped for them."
+            f" Pieces that stand elsewhere before ({name}) were cut out of {counted(cut['documents'], 'document')} "
+            f"({cut['characters']:,} characters); dropped for them: {counted(cut['dropped'], 'document')}."
         )
     return said
 
@@ -148,7 +149,8 @@ def _personal(stats: dict[str, Any]) -> str:
     if not kinds:
         return "Nothing was masked."
     counts = ", ".join(f"{n:,} {kind}" for kind, n in kinds.items())
-    return f"Masked in {stats['pii'].get('documents', 0):,} documents, each by a tag such as `<email-pii>`: {counts}."
+    documents = counted(stats["pii"].get("documents", 0), "document")
+    return f"Masked in {documents}, each by a tag such as `<email-pii>`: {counts}."
 
 
 def _benchmarks(stats: dict[str, Any]) -> str:

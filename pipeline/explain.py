@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from pipeline.errors import UserError
 from pipeline.store import Part
-from pipeline.wording import against, bound, number, plain
+from pipeline.wording import against, bound, counted, number, plain
 
 SIDECARS = ("pages", "languages", "urls", "signals", "quality", "contamination")  # in the order rules look at them
 COMPARED = {
@@ -212,7 +212,7 @@ def _url(parts: Parts, id_: str) -> str:
 def _benchmarks(page: dict[str, Any]) -> Iterator[str]:
     if page.get("benchmark"):
         hit = f"{plain(page['benchmark'])} {plain(page['item'])}: {number(page['contamination'])} ({page['kind']})"
-        yield _line("benchmark", f"{hit}, {page['contaminated_items']:,} item(s) in all")
+        yield _line("benchmark", f"{hit}, {counted(page['contaminated_items'], 'item')} in all")
     elif "contamination" in page:
         yield _line("benchmark", "no hit")
 
@@ -223,8 +223,10 @@ def _verdict(parts: Parts, entry: dict[str, Any]) -> Iterator[str]:
             row = _row(part, entry["id"], ["id", "pii_masked", "duplicates", "char_count"])
             if row is not None:
                 said = row.to_pylist()[0]
-                size = f"{said['char_count']:,} characters, personal data masked {said['pii_masked']:,} time(s)"
-                yield _line("published", f"file {part.index}, {size}, stands for {said['duplicates']:,} document(s)")
+                size = f"{said['char_count']:,} characters, personal data masked {counted(said['pii_masked'], 'time')}"
+                yield _line(
+                    "published", f"file {part.index}, {size}, stands for {counted(said['duplicates'], 'document')}"
+                )
         yield _line("verdict", "KEPT")
         return
     yield _line("verdict", f"DROPPED by {entry['stage']}/{entry['rule']}: {plain(against(entry))}")

@@ -5,29 +5,30 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.store import Part
+from pipeline.wording import counted
 
 # Steps that elect which duplicate stays; their `alarms` have a row (rule, id, value, threshold) for each giant.
 ELECTIONS = ("url_elect", "exact_elect", "near_elect", "index_met")
 # rule -> (level, what `value` and `threshold` say)
 _SAID = {
-    "large_exact_cluster": ("alarm", "{count:,} clusters of {threshold:,} copies or more, the largest {largest}"),
+    "large_exact_cluster": ("alarm", "{clusters} of {threshold:,} copies or more, the largest {largest}"),
     "large_near_cluster": (
         "alarm",
-        "{count:,} clusters of {threshold:,} near duplicates or more, the largest {largest}",
+        "{clusters} of {threshold:,} near duplicates or more, the largest {largest}",
     ),
     "large_component": (
         "note",
-        "{count:,} groups of {threshold:,} documents or more whose bands tie them together (pages of one template?), "
+        "{groups} of {threshold:,} documents or more whose bands tie them together (pages of one template?), "
         "the largest {largest}",
     ),
     "full_bands": (
         "alarm",
-        "{total:,} times a band led to more kept documents than are compared, so some duplicates of pages of one "
+        "{times} a band led to more kept documents than are compared, so some duplicates of pages of one "
         "template may stay; the most, {largest}",
     ),
     "full_index_bands": (
         "alarm",
-        "{total:,} documents of earlier runs were not compared, as bands led to more than {threshold:,} of them: some "
+        "{documents} of earlier runs not compared, as bands led to more than {threshold:,} of them: some "
         "of their duplicates may stay",
     ),
 }
@@ -54,5 +55,7 @@ def said(found: list[dict[str, Any]]) -> list[tuple[str, str]]:
         level, text = _SAID[row["rule"]]
         kind = row["step"].removesuffix("_elect").removesuffix("_met")
         largest = f"{row['value']:,} with {row.get('url') or row['id']}"
-        sentences.append((level, f"{kind}: {text.format(largest=largest, **row)}."))
+        counts = {f"{noun}s": counted(row["count"], noun) for noun in ("cluster", "group")}
+        counts |= {f"{noun}s": counted(row["total"], noun) for noun in ("time", "document")}
+        sentences.append((level, f"{kind}: {text.format(largest=largest, **row, **counts)}."))
     return sentences

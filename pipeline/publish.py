@@ -230,7 +230,7 @@ def _table(rows: pa.Table, texts: dict[str, pa.Array], masked: list[int], totals
     return pa.table({name: made[name] if name in made else rows[name] for name in DATA.names}, DATA)
 
 
-@stage(version=1, outputs={})
+@stage(version=2, outputs={})
 def corpus(
     data: list[Part],
     ledgers: list[Part],

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from pipeline.report_style import STYLE
-from pipeline.wording import against, bound, number
+from pipeline.wording import against, bound, counted, number
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _REASONS = {"no document": "lost", "rule": "drop", "duplicate": "copy"}
@@ -189,7 +189,7 @@ def _clusters(stats: dict[str, Any]) -> str:
             gone = f"{_n(said['dropped'])} dropped for documents of earlier corpora"
             shown.append(f"<h3>{_e(name)}: {gone}, {_n(said['withdrawn'])} of these withdrawn</h3>")
             continue
-        clusters = f"{_n(said['clusters'])} cluster{'s' if said['clusters'] != 1 else ''}"
+        clusters = counted(said["clusters"], "cluster")
         shown.append(f"<h3>{_e(name)}: {_n(said['dropped'])} dropped, {clusters}</h3>")
         rows = [
             [_n(c["size"]), _e(c["url"]), "".join(f"<small>{_e(m)}</small>" for m in c["members"])]
@@ -197,7 +197,7 @@ def _clusters(stats: dict[str, Any]) -> str:
         ]
         shown.append(_table(["size", "kept", "some that it stands for"], rows, "nww") if rows else _none())
     for name, said in stats["cuts"].items():
-        lost = f"{_n(said['characters'])} characters cut out of {_n(said['documents'])} documents"
+        lost = f"{_n(said['characters'])} characters cut out of {counted(said['documents'], 'document')}"
         shown.append(f"<h3>{_e(name)}: {lost}, {_n(said['dropped'])} dropped</h3>")
     return "".join(shown)
 

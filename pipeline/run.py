@@ -382,7 +382,9 @@ class Run:
             if running.failures:
                 self._failures += running.failures
                 self._failed[key] = running.step
-                self._say(f"{running.step.name}: FAILED, {running.count - len(running.failures)} shards kept")
+                self._say(
+                    f"{running.step.name}: FAILED, {counted(running.count - len(running.failures), 'shard')} kept"
+                )
             else:
                 self._manifest(running)
         finally:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from pipeline import giants
 from pipeline.store import Part, together
+from pipeline.wording import counted
 
 HOSTS = 1_000_000  # distinct hosts held; beyond, the rarest are let go, and counts of the top stay right but for those
 _BINS = 1000  # of quality, so deciles are right to 0.001
@@ -269,7 +270,7 @@ def _members(ids: list[str], ledgers: list[Part], most: int = 3) -> dict[str, li
 def alarms(stats: dict[str, Any]) -> list[dict[str, str]]:
     """What a tired engineer must not overlook. Bounds are ours, set so that a healthy crawl has none of them."""
     documents, kept = stats["documents"], stats["kept"]["documents"]
-    found = [] if kept else [("alarm", f"Nothing was kept of {stats['records']:,} records.")]
+    found = [] if kept else [("alarm", f"Nothing was kept of {counted(stats['records'], 'record')}.")]
     for name, clusters in stats["duplicates"].items():
         size = clusters["largest"][0]["size"] if clusters["largest"] else 0
         if size > max(100, documents / 100):
@@ -280,11 +281,13 @@ def alarms(stats: dict[str, Any]) -> list[dict[str, str]]:
         share = row["dropped"] / max(1, stats["records"])
         if row["what"] == "no document" and share > 0.01 and _TROUBLE.search(row["rule"] or ""):
             reason = f"{row['stage']}/{row['rule']}"
-            found.append(("alarm", f"{row['dropped']:,} records ({share:.1%}) were lost to {reason}."))
+            found.append(("alarm", f"{counted(row['dropped'], 'record')} ({share:.1%}) lost to {reason}."))
     for rule in stats["rules"]:
         if documents and rule["alone"] > documents / 4:
             share = rule["alone"] / documents
-            found.append(("alarm", f"Rule {rule['rule']} alone removes {rule['alone']:,} documents ({share:.0%})."))
+            found.append(
+                ("alarm", f"Rule {rule['rule']} alone removes {counted(rule['alone'], 'document')} ({share:.0%}).")
+            )
     for name, cut in stats["cuts"].items():
         share = cut["characters"] / max(1, cut["characters"] + stats["kept"]["characters"])
         if share > 0.25:
@@ -294,7 +297,7 @@ def alarms(stats: dict[str, Any]) -> list[dict[str, str]]:
             found.append(("note", f"{host['documents'] / kept:.0%} of the kept documents are from {host['host']}."))
     leaked = sum(row["kept"] for row in stats["contamination"])
     if leaked:
-        found.append(("note", f"{leaked:,} kept documents share text with benchmarks, below the recipe's bound."))
+        found.append(("note", f"Text of benchmarks, below the recipe's bound, in {counted(leaked, 'kept document')}."))
     return [{"level": level, "text": text} for level, text in found]
 
 

@@ -208,7 +208,7 @@ def test_the_card_and_the_report_say_what_was_cut(whole):
     _, folder = whole
     said = stats(folder)["cuts"]["substrings"]
     card, report = (folder / "README.md").read_text(), (folder / "report.html").read_text()
-    assert f"(substrings) were cut out of {said['documents']:,} documents, {said['characters']:,} characters" in card
+    assert f"(substrings) were cut out of {said['documents']:,} documents ({said['characters']:,} characters)" in card
     assert f"substrings: {said['characters']:,} characters cut out of {said['documents']:,} documents" in report
 
 

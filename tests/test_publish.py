@@ -339,7 +339,7 @@ def test_alarms():
         ("hosts", {"top": [{"host": "a.de", "documents": 101}]}, "a.de"),
         ("cuts", {"spans": {"characters": 301}}, "spans cut 25%"),
         ("kept", {"documents": 0, "characters": 900}, "Nothing was kept"),
-        ("contamination", [{"kept": 1}], "benchmarks"),
+        ("contamination", [{"kept": 1}], "in 1 kept document."),
     ]
     for key, value, text in cases:
         assert text in stats.alarms({**calm, key: value})[0]["text"]
