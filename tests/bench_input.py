@@ -27,7 +27,7 @@ def captures(data: Path) -> list[Capture]:
     """Every real page under `data`, a URL once, in an order that is always the same."""
     found: dict[str, Capture] = {}
     for capture in (*_crawls(data), *_wcxb(data), *_scrapinghub(data)):
-        if capture.body and capture.url.isascii():
+        if capture.body and capture.url and capture.url.isascii():
             found.setdefault(capture.url, capture)
     return list(found.values())
 
