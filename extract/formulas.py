@@ -16,14 +16,13 @@ _START = re.compile(
     r"(?=[\s/>])(?P<rest>(?:[^<>\"']|\"[^\"]*+\"|'[^']*+')*+)>)",
     re.I,
 )
+# No possessive repeat of a group with a lookahead in it: Python 3.11 before 3.11.5 gets these wrong.
 _ANNOTATION = re.compile(r"<(?:[a-z]+:)?annotation\s[^<>]*?tex[^<>]*>([^<]*)</(?:[a-z]+:)?annotation", re.I)
 _ALTTEXT = re.compile(r"^<[^>]*?\salttext\s*=\s*(?:\"([^\"]*)\"|'([^']*)')", re.I)
-_SCRIPT = re.compile(r"<script[^<>]*?\stype\s*=\s*[\"']?math/tex[^<>]*>([^<]*+(?:<(?!/?script)[^<]*+)*+)</script", re.I)
+_SCRIPT = re.compile(r"<script[^<>]*?\stype\s*=\s*[\"']?math/tex[^<>]*>([^<]*(?:<(?!/?script)[^<]*)*)</script", re.I)
 _FOLLOWS = re.compile(r"\s*(?:</(?:span|div)>\s*){0,3}<script[^<>]*?\stype\s*=\s*[\"']?math/tex", re.I)
 _ALT = re.compile(r"<img\s[^>]*?\balt\s*=\s*(?:\"([^\"]*)\"|'([^']*)')", re.I)
-_MATH = re.compile(
-    r"<(?:[a-z]+:)?math(?=[\s>])[^<]*+(?:<(?!/?(?:[a-z]+:)?math[\s>])[^<]*+)*+</(?:[a-z]+:)?math\s*>", re.I
-)
+_MATH = re.compile(r"<(?:[a-z]+:)?math(?=[\s>])[^<]*(?:<(?!/?(?:[a-z]+:)?math[\s>])[^<]*)*</(?:[a-z]+:)?math\s*>", re.I)
 _PICTURE = re.compile(
     r"class\s*=\s*[\"']?(?:[^\"'>]{0,99}\s)?(?:tex|latex|mwe-math-fallback-image-\w+)[\s\"'>]|\seeimg\s*="
     r"|src\s*=\s*[\"']?[^\"'\s>]{0,200}(?:latex\.php|codecogs\.com|/cgi-bin/mimetex|equation\?tex=)",

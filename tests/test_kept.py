@@ -70,6 +70,7 @@ def checkout(tmp_path):
 def ask(checkout: Path) -> list[int]:
     """[answer(10), other(10), compilations of `answer`, of `other`] in a fresh interpreter."""
     environment = {k: v for k, v in os.environ.items() if k not in ("CORPUS_CACHE", "NUMBA_CACHE_DIR")}
+    environment["PYTHONDONTWRITEBYTECODE"] = "1"  # bytecode of a file is not told from that of an edit a moment later
     command = [sys.executable, "-c", ASK]
     said = subprocess.run(
         command, cwd=checkout, env=environment | {"PYTHONPATH": str(checkout)}, capture_output=True, text=True
