@@ -7,7 +7,6 @@ Texts are the English crawl texts that people labelled (about 420 words each), t
 import json
 import re
 import statistics
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +14,7 @@ import pyarrow as pa
 
 from filters import benchmarks, contamination
 from pipeline.store import Part
-from tests.bench_table import Options, Row, in_turns
+from tests.bench_table import Options, Row, in_turns, turn
 
 _WORD = re.compile(r"\w+")
 
@@ -40,7 +39,7 @@ def figures(options: Options) -> dict[str, Any]:
         "Python sets": lambda: sum(not known.isdisjoint(grams(text)) for text in texts),
     }
     sides["ours"]()
-    seconds = in_turns({name: _timed(run) for name, run in sides.items()}, 2 if options.quick else 4)
+    seconds = in_turns({name: turn(run) for name, run in sides.items()}, 2 if options.quick else 4)
     return {
         "documents": len(texts),
         "words": sum(len(_WORD.findall(text)) for text in texts),
@@ -48,15 +47,6 @@ def figures(options: Options) -> dict[str, Any]:
         "grams": len(known),
         "seconds": seconds,
     }
-
-
-def _timed(run: Callable[[], Any]) -> Callable[[], float]:
-    def turn() -> float:
-        begin = time.process_time()
-        run()
-        return time.process_time() - begin
-
-    return turn
 
 
 def rows(figures: dict[str, Any]) -> list[Row]:

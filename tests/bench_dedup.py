@@ -32,7 +32,7 @@ from pipeline.run import InProcess, execute, folder_of, quiet
 from pipeline.schema import PAGES
 from pipeline.store import Part, Store
 from tests.bench_process import NotInstalled, Peer, measured, pinned
-from tests.bench_table import Options, Row, in_turns
+from tests.bench_table import Options, Row, in_turns, turn
 from tests.real_texts import real_texts
 
 LENGTH = 2800  # bytes of a text
@@ -155,13 +155,7 @@ def sign_in_turns(options: Options, sample: list[str], folder: Path) -> tuple[di
 
 def _own(sign: Callable[[list[str]], None], sample: list[str]) -> Callable[[], float]:
     sign(sample[:20])
-
-    def turn() -> float:
-        start = time.process_time()
-        sign(sample)
-        return (time.process_time() - start) / len(sample)
-
-    return turn
+    return turn(lambda: sign(sample), len(sample))
 
 
 def ours(sample: list[str]) -> None:
@@ -415,6 +409,4 @@ def _compare(sets, ends):
 
 def timed(work: Callable, *arguments: object) -> float:
     work(*arguments)
-    start = time.process_time()
-    work(*arguments)
-    return time.process_time() - start
+    return turn(lambda: work(*arguments))()

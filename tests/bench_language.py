@@ -19,7 +19,7 @@ from typing import Any
 from extract.language import identifier, prefilter
 from extract.lid_codes import two_letters
 from tests import language_data as data
-from tests.bench_table import Options, Row, in_turns
+from tests.bench_table import Options, Row, in_turns, turn
 from tests.conftest import SHARED
 
 Detector = Callable[[list[str]], list[str]]
@@ -158,13 +158,7 @@ def speed(texts: list[str], detectors: dict[str, Detector], rounds: int = 3) -> 
 
 def _turn(detect: Detector, texts: list[str]) -> Callable[[], float]:
     detect(texts[:1])  # loading and compiling are no part of it
-
-    def turn() -> float:
-        started = time.process_time()
-        detect(texts)
-        return (time.process_time() - started) / len(texts)
-
-    return turn
+    return turn(lambda: detect(texts), len(texts))
 
 
 def thresholds(sets: dict[str, data.Labelled]) -> None:
@@ -225,13 +219,11 @@ def prefilters(pages: list[Page], rounds: int = 3) -> dict[str, Any]:
 
 
 def _turn_of_pages(pages: list[tuple[str, bytes]]) -> Callable[[], float]:
-    def turn() -> float:
-        started = time.process_time()
+    def run() -> None:
         for name, html in pages:
             prefilter(html, name)
-        return (time.process_time() - started) / len(pages)
 
-    return turn
+    return turn(run, len(pages))
 
 
 def figures(options: Options) -> dict[str, Any]:

@@ -8,7 +8,6 @@ another library's work (a parse that builds no tree). Besides: reading against F
 
 import statistics
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ import pyarrow.parquet as pq
 from numba import njit
 
 from tests import bench_input
-from tests.bench_table import FLOOR, Options, Row, in_turns
+from tests.bench_table import FLOOR, Options, Row, in_turns, turn
 from tests.peer_signals import settings as settings_of
 
 
@@ -177,13 +176,7 @@ def figures(options: Options) -> dict[str, Any]:
 
 def _turn(run: Callable[[], Any]) -> Callable[[], float]:
     run()  # compiles
-
-    def turn() -> float:
-        begin = time.process_time()
-        run()
-        return time.process_time() - begin
-
-    return turn
+    return turn(run)
 
 
 def rows(figures: dict[str, Any]) -> list[Row]:

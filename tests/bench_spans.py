@@ -9,8 +9,6 @@ corpus in one process, and it must cut the very same words. Seconds of CPU, in t
 import contextlib
 import io
 import tempfile
-import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -25,7 +23,7 @@ from pipeline.schema import PAGES
 from pipeline.store import Part
 from pipeline.tokens import words
 from tests.bench_dedup import texts
-from tests.bench_table import Options, Row, in_turns, ratio, table
+from tests.bench_table import Options, Row, in_turns, ratio, table, turn
 
 TOKENS, TURNS, PARTITIONS = 50, 3, 4
 
@@ -58,7 +56,7 @@ def figures(options: Options) -> dict[str, Any]:
             del sides[name]
     if "suffix array" in sides and found["cut"]["substrings"] != found["cut"]["suffix array"]:
         raise AssertionError(f"not the same words are cut: {found['cut']}")
-    found["turns"] = in_turns({name: timed(side) for name, side in sides.items()}, TURNS)
+    found["turns"] = in_turns({name: turn(side) for name, side in sides.items()}, TURNS)
     return {**found, "missing": missing}
 
 
@@ -75,15 +73,6 @@ def rows(figures: dict[str, Any]) -> list[Row]:
         note = f"{count:,} texts, {cost * 1e6:,.0f} us each; words left {cut[ours]:,} / {cut[peer]:,}"
         found.append(Row(what, peer, ratio(turns[ours], turns[peer]), note=note))
     return found
-
-
-def timed(side: Callable[[], int]) -> Callable[[], float]:
-    def turn() -> float:
-        start = time.process_time()
-        side()
-        return time.process_time() - start
-
-    return turn
 
 
 def pages(sample: list[str], shards: int = 2) -> list[Part]:

@@ -1,6 +1,7 @@
 """What the benchmarks share: rows of the one table, medians of turns, the table as Markdown and as a picture."""
 
 import statistics
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from html import escape
@@ -76,6 +77,17 @@ def in_turns(sides: Mapping[str, Callable[[], float]], rounds: int) -> dict[str,
         for name, turn in sides.items():
             found[name].append(turn())
     return found
+
+
+def turn(run: Callable[[], object], of: int = 1) -> Callable[[], float]:
+    """A side for `in_turns`: the seconds of CPU of one call of `run`, over the `of` things that it does."""
+
+    def timed() -> float:
+        begin = time.process_time()
+        run()
+        return (time.process_time() - begin) / of
+
+    return timed
 
 
 def ratio(ours: list[float], theirs: list[float]) -> float:
