@@ -268,9 +268,7 @@ def _is_html(message: Message, said: str, record: Record) -> bool:
     if kind in _UNKNOWN:
         kind = record.headers.get("warc-identified-payload-type", kind).lower()
         return kind in _HTML or bool(_LOOKS_HTML.match(message.body[:4096]))
-    return kind in _HTML and not message.body.startswith(
-        (b"%PDF-", b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"PK\x03\x04", b"\x1f\x8b")
-    )
+    return kind in _HTML and not message.body.startswith(_BINARY)
 
 
 def _prefilter(page: Page, settings: Settings) -> None:

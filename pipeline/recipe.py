@@ -189,8 +189,10 @@ def build(c: Config, files: tuple[str, ...] | None, index: Pointer | None = None
     # decide
     judged = add("verdicts", rules.verdicts, *sidecars, rules=c.rules)
     add("fingerprints", exact.fingerprints, docs)
-    left = [judged, *([_url(c, docs, judged, s, size, add)] if c.has("url_dedup") else [])]
-    same = _exact(c, docs, left, s, size, add)
+    left = [judged]
+    if c.has("url_dedup"):
+        left += [_same(c, "url_dedup", exact.url_route, docs, left, s, size, add)]
+    same = _same(c, "exact", exact.exact_route, docs, left, s, size, add)
     alike = _near(c, docs, [*left, same], _ranked(c, "near", s), size, add, earlier)
     left += [same, *([s["index"]] if index else []), alike]
     for name, cut_by in (("spans", _spans), ("substrings", _substrings)):
@@ -312,21 +314,16 @@ def _columns(made: Step) -> list[str]:
     return [name for name in made.stage.outputs["part"].names if name != "id"]
 
 
-def _url(c: Config, docs: Step, judged: Step, s: Mapping[str, Step], size: int, add: Callable) -> Step:
-    """Of each address one capture, whatever its text."""
-    n, ranked = c["url_dedup"].get("partitions") or partitions(size, DOCUMENTS), _ranked(c, "url_dedup", s)
-    inputs = docs, s["fingerprints"], judged, *ranked
-    routed = add("url_route", exact.url_route, *inputs, section="url_dedup", partitions=n)
-    elected = add("url_elect", exact.exact_elect, bucket(routed), section="url_dedup", tasks=n)
-    return add("url_dedup", exact.exact_join, docs, bucket(elected), judged)
-
-
-def _exact(c: Config, docs: Step, left: list[Step], s: Mapping[str, Step], size: int, add: Callable) -> Step:
-    n, ranked = c["exact"].get("partitions") or partitions(size, DOCUMENTS), _ranked(c, "exact", s)
-    inputs = docs, s["fingerprints"], *left, *ranked
-    routed = add("exact_route", exact.exact_route, *inputs, section="exact", partitions=n)
-    elected = add("exact_elect", exact.exact_elect, bucket(routed), section="exact", tasks=n)
-    return add("exact", exact.exact_join, docs, bucket(elected), *left)
+def _same(
+    c: Config, section: str, route: Callable, docs: Step, left: list[Step], s: Mapping[str, Step], size: int,
+    add: Callable,
+) -> Step:  # fmt: skip
+    """One document of each hash that `route` sends out: of an address (whatever its text), or of a text."""
+    n, ranked = c[section].get("partitions") or partitions(size, DOCUMENTS), _ranked(c, section, s)
+    inputs, name = (docs, s["fingerprints"], *left, *ranked), section.removesuffix("_dedup")
+    routed = add(f"{name}_route", route, *inputs, section=section, partitions=n)
+    elected = add(f"{name}_elect", exact.exact_elect, bucket(routed), section=section, tasks=n)
+    return add(section, exact.exact_join, docs, bucket(elected), *left)
 
 
 def _near(
