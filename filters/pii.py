@@ -16,8 +16,12 @@ import functools
 import ipaddress
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.errors import UserError
 
@@ -49,7 +53,7 @@ _VERSION = re.compile(
 
 _IBAN = re.compile(r"[A-Z][A-Z][ \u00a0]?[0-9]{2}(?:[ \u00a0.-]?[A-Z0-9]){11,32}")
 
-_SEPARATOR = r"(?:[ \u00a0]?[-./()\u2010-\u2013]{1,2}[ \u00a0]?[(]?|[ \u00a0])?"
+_SEPARATOR = "(?:[ \u00a0]?[-./()\u2010-\u2013]{1,2}[ \u00a0]?[(]?|[ \u00a0])?"
 _CHAIN = re.compile(rf"[0-9](?:{_SEPARATOR}[0-9]){{6,40}}")
 _OPENING = re.compile(r"(?:\+[ \u00a0]?\(?|\(\+?|)\Z")
 _NO_START = re.compile(r"(?:[\w+#=&@/-]|\d[.,:])\Z")  # what a number does not follow
@@ -74,17 +78,46 @@ _OTHER_NUMBER = re.compile(
 )
 
 
-def mask(text: str, kinds: Iterable[str] = KINDS, region: str = "DE", tag: str = TAG) -> tuple[str, Counter]:
+# What every find of a kind holds, in one piece, as Arrow's RE2 spells it.
+_SIGNS = {
+    "email": r"@|[\[({](?s:.)?(?i:at|ät)(?s:.)?[\])}]",
+    "iban": "[A-Z][A-Z][ \u00a0]?[0-9]{2}(?:[ \u00a0.-]?[A-Z0-9]){11}",
+    "ip": r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}|:[0-9A-Fa-f]{0,4}:",
+    "phone": f"[0-9](?:{_SEPARATOR}[0-9]){{6}}",
+}
+
+
+def mask_all(texts: pa.Array, kinds: Sequence[str], regions: Sequence[str], tag: str) -> tuple[pa.Array, list[Counter]]:
+    """`texts` as `mask` leaves each of them, nulls as they are, and their counts. `regions`: one a text."""
+    counts: list[Counter] = [Counter() for _ in regions]
+    if not kinds:
+        return texts, counts
+    signs = [pc.fill_null(pc.match_substring_regex(texts, _SIGNS[kind]), False) for kind in kinds]
+    found = np.array([sign.to_numpy(zero_copy_only=False) for sign in signs])
+    rows = np.flatnonzero(found.any(axis=0)).tolist()
+    masked = []
+    for row in rows:
+        likely = [kind for kind, sign in zip(kinds, found[:, row], strict=True) if sign]
+        text, counts[row] = mask(texts[row].as_py(), kinds, regions[row], tag, likely)
+        masked.append(text)
+    return pc.replace_with_mask(texts, pa.array(found.any(axis=0)), pa.array(masked, texts.type)), counts
+
+
+def mask(
+    text: str, kinds: Iterable[str] = KINDS, region: str = "DE", tag: str = TAG, likely: Iterable[str] = KINDS
+) -> tuple[str, Counter]:
     """`text` with personal data replaced, and how many of each kind were.
 
     `region` (ISO 3166-1 alpha-2) is whose numbering plan national phone numbers belong to. `tag` holds `{kind}`.
     Masking is repeated until it changes nothing, so it is idempotent: a tag may part what stood together and so make
-    a number that was none before.
+    a number that was none before. `likely`: kinds that the text as it is given may hold.
     """
     wanted, counts = set(kinds), Counter()  # type: ignore[var-annotated]
-    while found := [(s, kind) for kind in KINDS if kind in wanted for s in _FINDERS[kind](text, region)]:
+    first = wanted.intersection(likely)
+    while found := [(s, kind) for kind in KINDS if kind in first for s in _FINDERS[kind](text, region)]:
         text, masked = _replace(text, found, tag)
         counts.update(masked)
+        first = wanted
     return text, counts
 
 

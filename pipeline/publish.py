@@ -197,21 +197,21 @@ def _rows(pages: Part, sidecars: pa.Table, chosen: pa.Table) -> Iterator[pa.Tabl
 
 def _published(rows: pa.Table, totals: Counter, settings: tuple) -> pa.Table:
     kinds, region, tag, mended = settings
-    masked: list[int] = []
-    made: dict[str, list[str | None]] = {"text": [], "title": [], "author": []}
-    for *values, host in zip(*(rows[n].to_pylist() for n in (*made, "host")), strict=True):
-        where = personal.region_of(host, region)
-        counts: Counter = Counter()
-        for name, value in zip(made, [values[0] or "", *values[1:]], strict=True):
-            whole = mend(value) if mended and value else value
-            clean, found = personal.mask(whole or "", kinds, where, tag)
-            made[name].append(clean if value is not None else None)
-            counts.update(found)
-            totals["mended"] += whole != value and name == "text"
-        totals.update({f"pii_{kind}": n for kind, n in counts.items()})
-        totals["pii_documents"] += bool(counts)
-        masked.append(counts.total())
-    return _table(rows, {name: pa.array(values, pa.string()) for name, values in made.items()}, masked, totals)
+    regions = [personal.region_of(host, region) for host in rows["host"].to_pylist()]
+    counts: list[Counter] = [Counter() for _ in regions]
+    made = {}
+    for name in ("text", "title", "author"):
+        given = pc.fill_null(rows[name], "") if name == "text" else rows[name]
+        whole = mend(given.combine_chunks()) if mended else given.combine_chunks()
+        made[name], found = personal.mask_all(whole, kinds, regions, tag)
+        if name == "text":
+            totals["mended"] += pc.sum(pc.not_equal(whole, given), min_count=0).as_py()
+        for held, more in zip(counts, found, strict=True):
+            held.update(more)
+    for held in counts:
+        totals.update({f"pii_{kind}": n for kind, n in held.items()})
+        totals["pii_documents"] += bool(held)
+    return _table(rows, made, [held.total() for held in counts], totals)
 
 
 def _table(rows: pa.Table, texts: dict[str, pa.Array], masked: list[int], totals: Counter) -> pa.Table:

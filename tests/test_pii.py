@@ -1,5 +1,6 @@
 import ipaddress
 
+import pyarrow as pa
 import pytest
 from ftfy import badness
 from hypothesis import example, given, settings
@@ -151,6 +152,21 @@ def test_masking_is_idempotent(text):
     assert (masked == text) == (not counts)
 
 
+@settings(max_examples=500, deadline=None)
+@given(st.lists(st.none() | st.lists(_PIECES, max_size=12).map("".join), max_size=4), st.sampled_from(["", pii.TAG]))
+@example([text for text, _ in MASKED], pii.TAG)
+@example([text for _, text, _ in FOREIGN], pii.TAG)
+@example(
+    ["name\u00a0(\nÄT\u00a0)\u00a0x.de", "0\u00a030\u00a0\u2010 22751170", "DE89\u00a03704.0044-0532 0130 00"], pii.TAG
+)
+def test_masking_a_column_is_masking_each_text(texts, tag):
+    regions = ["DE", "FR", "US", "ES"] * len(texts)
+    column, counts = pii.mask_all(pa.array(texts, pa.string()), pii.KINDS, regions[: len(texts)], tag)
+    alone = [pii.mask(text or "", region=region, tag=tag) for text, region in zip(texts, regions, strict=False)]
+    assert column.to_pylist() == [None if text is None else one for text, (one, _) in zip(texts, alone, strict=True)]
+    assert counts == [count for _, count in alone]
+
+
 @given(st.text(st.characters(exclude_categories=["Nd", "Cs"], exclude_characters="@[({")))
 def test_without_digits_and_at_signs_nothing_is_masked(text):
     assert pii.mask(text) == (text, {})
@@ -207,6 +223,10 @@ def test_region_of_a_host(host, region):
     assert pii.region_of(host, "DE") == region
 
 
+def mended(text):
+    return mend.mend(pa.array([text, None, "as it was"])).to_pylist()[0]
+
+
 BROKEN = [
     ("SchÃ¶ne GrÃ¼ÃŸe", "Schöne Grüße"),
     ("Students’ Unionâ€™s", "Students’ Union’s"),
@@ -216,16 +236,16 @@ BROKEN = [
 ]
 
 
-@pytest.mark.parametrize(("text", "mended"), BROKEN)
-def test_mojibake_and_controls_are_mended(text, mended):
-    assert mend.mend(text) == mended
+@pytest.mark.parametrize(("text", "whole"), BROKEN)
+def test_mojibake_and_controls_are_mended(text, whole):
+    assert mended(text) == whole
 
 
 @pytest.mark.parametrize(
     "text", ["&lt;b&gt; in HTML", "“curly” ‘quotes’", "ﬁne ﬂow", "ＡＢＣ，１２３", "Tab\there", "ß Ã"]
 )
 def test_what_an_author_may_have_meant_stays(text):
-    assert mend.mend(text) == text
+    assert mended(text) == text
 
 
 _BAD = sorted({c for c in badness.BADNESS_RE.pattern if not c.isascii()})
@@ -236,7 +256,7 @@ _BAD = sorted({c for c in badness.BADNESS_RE.pattern if not c.isascii()})
 def test_the_short_cut_sees_every_sign_of_mojibake(text):
     import ftfy
 
-    assert mend.mend(text) == ftfy.fix_text(text, mend.settings())
+    assert mended(text) == ftfy.fix_text(text, mend.settings())
 
 
 @settings(max_examples=500, deadline=None)
@@ -244,7 +264,7 @@ def test_the_short_cut_sees_every_sign_of_mojibake(text):
 def test_the_short_cut_changes_no_answer(text):
     import ftfy
 
-    assert mend.mend(text) == ftfy.fix_text(text, mend.settings())
+    assert mended(text) == ftfy.fix_text(text, mend.settings())
 
 
 def test_real_pages_short_cut_and_idempotence(shared):
@@ -256,8 +276,10 @@ def test_real_pages_short_cut_and_idempotence(shared):
     with open(shared / "warc/hplt-cc100.warc.gz", "rb") as file:
         for record in ArchiveIterator(file, record_types=WarcRecordType.response):
             text = extract_plain_text(record.reader.read().decode("utf-8", "replace"))
-            assert mend.mend(text) == ftfy.fix_text(text, mend.settings())
+            assert mended(text) == ftfy.fix_text(text, mend.settings())
             once, counts = pii.mask(text)
+            column, each = pii.mask_all(pa.array([text]), pii.KINDS, ["DE"], pii.TAG)
+            assert (column.to_pylist(), each) == ([once], [counts])
             assert pii.mask(once) == (once, {})
             seen, masked = seen + 1, masked + bool(counts)
     assert seen >= 90
