@@ -18,8 +18,10 @@ from extract.block_text import NODE, WORDS
 from extract.engines import TooMuch
 
 
-def extract_blocks(html: str, favour: str = "default", markdown: bool = False) -> str:
+def extract_blocks(html: str | bytes, favour: str = "default", markdown: bool = False) -> str:
     """Main text of a page, paragraphs one a line. `favour`: precision, default, fast (as default) or recall.
+
+    `html`: text, or bytes in UTF-8.
 
     Raises KeyError for an unknown `favour`, TooMuch for more than MAX_BLOCKS blocks of text; else nothing, on any
     string. Time is linear in the page's length.
@@ -34,8 +36,8 @@ def render_all(html: str, markdown: bool = False) -> str:
     return render(page, data, np.ones(len(page.blocks), np.bool_), markdown)
 
 
-def _scanned(html: str) -> tuple[Page, bytes]:
-    data = html.encode("utf-8", "replace")
+def _scanned(html: str | bytes) -> tuple[Page, bytes]:
+    data = html.encode("utf-8", "replace") if isinstance(html, str) else html
     page = scan(data)
     if page.lost:
         raise TooMuch("too_many_blocks", len(page.blocks) + page.lost, len(page.blocks))

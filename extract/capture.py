@@ -176,7 +176,7 @@ def _from_record(record: Record, settings: Settings) -> dict[str, Any]:
     _prefilter(page, settings)
     seen = head(page.html)
     said = metadata(page.html, seen, url_of(record))
-    extracted, linked = _better(_extracted(page.html, settings), said.body, settings)
+    extracted, linked = _better(_extracted(page.decoded, settings), said.body, settings)
     about = _about(page, rights(page.html, page.headers, seen), settings)
     about["extractor"] += ":json-ld" if linked else ""
     published = said.published if not (said.published and date and said.published > date.date() + _DAY) else None
@@ -282,9 +282,9 @@ def _prefilter(page: Page, settings: Settings) -> None:
         raise Rejected("prefilter", "other_language", score, settings.prefilter_threshold, guess)
 
 
-def _extracted(html: str, settings: Settings) -> engines.Extracted:
+def _extracted(page: Decoded, settings: Settings) -> engines.Extracted:
     try:
-        extracted = engines.extract(html, settings.engine, settings.favour, settings.format == "markdown")
+        extracted = engines.extract(page, settings.engine, settings.favour, settings.format == "markdown")
     except engines.TooMuch as much:
         raise Rejected("extract", much.rule, float(much.value), float(much.limit)) from much
     except MemoryError as error:

@@ -24,7 +24,7 @@ def extract_file(path: str, engine: str, out: TextIO, *, timeout: float = 30.0, 
     check_engine(engine)
     if path.lower().endswith((".html", ".htm", ".xhtml")):
         with open_source(path) as file:
-            out.write(engines.extract(decode(file.read()).text, engine).text + "\n")
+            out.write(engines.extract(decode(file.read()), engine).text + "\n")
         return
     with open_source(path):  # says in one line what is wrong with it
         pass

@@ -42,19 +42,28 @@ _NAMES = {"gb18030": "gb18030", "big5hkscs": "big5", "cp932": "shift_jis", "cp94
 class Decoded:
     """`charset`: the name in the Encoding Standard. `lost`: the share of characters that became U+FFFD, 0..1.
 
-    What is valid UTF-8 becomes `text` when that is asked for: most pages of a crawl are refused before.
+    Made of text without surrogates or of its UTF-8; the other of `text` and `utf8` is made when it is asked for: most
+    pages of a crawl are refused before.
     """
 
-    __slots__ = ("_text", "charset", "lost")
+    __slots__ = ("_text", "_utf8", "charset", "lost")
 
-    def __init__(self, text: str | bytes, charset: str, lost: float):
-        self._text, self.charset, self.lost = text, charset, lost
+    def __init__(self, text: str | bytes, charset: str = "utf-8", lost: float = 0.0):
+        self._text = None if isinstance(text, bytes) else text
+        self._utf8 = text if isinstance(text, bytes) else None
+        self.charset, self.lost = charset, lost
 
     @property
     def text(self) -> str:
-        if isinstance(self._text, bytes):
-            self._text = self._text.decode("utf-8")
+        if self._text is None:
+            self._text = self.utf8.decode("utf-8")
         return self._text
+
+    @property
+    def utf8(self) -> bytes:
+        if self._utf8 is None:
+            self._utf8 = self.text.encode("utf-8", "replace")
+        return self._utf8
 
 
 def decode(data: bytes, content_type: str | None = None) -> Decoded:

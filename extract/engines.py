@@ -1,6 +1,6 @@
 """Extraction engines: HTML to the text that a reader came for. None keeps anything between two pages.
 
-An engine is a function (html, favour, markdown) -> text; another one is an entry in ENGINES. Formulas are TeX before
+An engine is a function (page, favour, markdown) -> text; another one is an entry in ENGINES. Formulas are TeX before
 any engine sees the page (`extract/formulas.py`).
 """
 
@@ -12,6 +12,7 @@ from html import unescape
 import numba
 import numpy as np
 
+from extract.decode import Decoded
 from extract.formulas import spelled
 
 MAX_DEPTH = 1000  # nested elements; resiliparse's main content takes 15 ms at 1,000, 1 s at 8,000, minutes at 100,000
@@ -44,12 +45,12 @@ class TooDeep(TooMuch):
         super().__init__("too_deep", depth, MAX_DEPTH)
 
 
-def _trafilatura(html: str, favour: str, markdown: bool) -> str:
+def _trafilatura(page: Decoded, favour: str, markdown: bool) -> str:
     """trafilatura without comments and with tables. `deduplicate` is off: it carries state from page to page."""
     from trafilatura import extract
 
     text = extract(
-        html,
+        page.text,
         output_format="markdown" if markdown else "txt",
         fast=favour == "fast",
         favor_precision=favour == "precision",
@@ -62,17 +63,17 @@ def _trafilatura(html: str, favour: str, markdown: bool) -> str:
     return (text or "") if markdown else _squeezed(text or "")
 
 
-def _resiliparse(html: str, favour: str, markdown: bool) -> str:
+def _resiliparse(page: Decoded, favour: str, markdown: bool) -> str:
     """resiliparse's main content without users' comments; `favour` recall takes all of the page's text.
 
     It writes no Markdown: its minimal HTML (headings, lists, code; no tables) is rendered as ours is.
     """
     from resiliparse.extract.html2text import extract_plain_text
 
-    if (found := depth(html)) > MAX_DEPTH:
+    if (found := depth(page.text)) > MAX_DEPTH:
         raise TooDeep(found)
     text = extract_plain_text(
-        html,
+        page.text,
         preserve_formatting="minimal_html" if markdown else True,
         main_content=favour != "recall",
         list_bullets=True,
@@ -94,14 +95,14 @@ def _squeezed(text: str) -> str:
     return "\n".join(line for line in clean(text).split("\n") if line)
 
 
-def _blocks(html: str, favour: str, markdown: bool) -> str:
+def _blocks(page: Decoded, favour: str, markdown: bool) -> str:
     """Our learned block classifier (`extract/blocks.py`)."""
     from extract.blocks import extract_blocks
 
-    return extract_blocks(html, favour, markdown)
+    return extract_blocks(page.utf8, favour, markdown)
 
 
-ENGINES: dict[str, Callable[[str, str, bool], str]] = {
+ENGINES: dict[str, Callable[[Decoded, str, bool], str]] = {
     "trafilatura": _trafilatura,
     "resiliparse": _resiliparse,
     "blocks": _blocks,
@@ -109,14 +110,16 @@ ENGINES: dict[str, Callable[[str, str, bool], str]] = {
 LIBRARIES = ("trafilatura", "lxml", "resiliparse")  # the distributions whose release shapes texts
 
 
-def extract(html: str, engine: str, favour: str = "default", markdown: bool = False) -> Extracted:
+def extract(page: Decoded | str, engine: str, favour: str = "default", markdown: bool = False) -> Extracted:
     """Text and title of a page by the engine of that name. `favour`: precision, default, recall or fast.
 
     The answer depends on these arguments alone. Raises KeyError for an unknown engine, TooMuch, and what the engine
     raises on hostile input.
     """
-    html = _without_surrogates(html)
-    return Extracted(clean(ENGINES[engine](spelled(html), favour, markdown)), title_of(html))
+    page = Decoded(_SURROGATES.sub("\ufffd", page)) if isinstance(page, str) else page
+    html = spelled(page.text)
+    text = ENGINES[engine](page if html is page.text else Decoded(html), favour, markdown)
+    return Extracted(clean(text), title_of(page.text))
 
 
 def article(body: str, markdown: bool) -> str:
@@ -126,14 +129,6 @@ def article(body: str, markdown: bool) -> str:
 
         return clean(render_all(unescape(body), markdown))
     return _squeezed(unescape(body)).replace("\n", "\n\n" if markdown else "\n")
-
-
-def _without_surrogates(html: str) -> str:
-    try:
-        html.encode("utf-8")  # a fifth of the time that looking for them takes; no page from a crawl has any
-    except UnicodeEncodeError:
-        return _SURROGATES.sub("\ufffd", html)
-    return html
 
 
 def clean(text: str) -> str:

@@ -36,10 +36,11 @@ def _trafilatura(**settings: bool) -> Engine:
 
 
 def _resiliparse(html: str) -> str:
+    from extract.decode import Decoded
     from extract.engines import ENGINES, TooDeep
 
     try:
-        return ENGINES["resiliparse"](html, "default", False)
+        return ENGINES["resiliparse"](Decoded(html), "default", False)
     except TooDeep:
         return ""
 

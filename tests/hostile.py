@@ -5,6 +5,8 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 
+from extract.decode import Decoded
+
 
 def work(settings: list[str], first: int, guilty: dict, begin: Callable[[int], None]) -> Iterator[tuple[int, str]]:
     for number, word in enumerate(settings):
@@ -62,7 +64,8 @@ def pages_work(task, first, guilty, begin):
     return pages.work(task, first, guilty, begin)
 
 
-def mad(html: str, favour: str, markdown: bool) -> str:
+def mad(page: Decoded, favour: str, markdown: bool) -> str:
+    html = page.text
     for word in ("spin", "die=SIGSEGV", "exit=5", "eat=900", "raise=no good"):
         if f"[{word}]" in html:
             act(word)
