@@ -48,7 +48,7 @@ def figures(options: Options) -> dict[str, Any]:
         return {
             "linear": linear(folder, pages, 100 if options.quick else 400),
             "memory": memory(folder, pages, SIZE // 10 if options.quick else SIZE, options.warc),
-            "ray": ray(folder, pages, 300 if options.quick else 1500),
+            "ray": ray(folder, pages, 300 if options.quick else 10_000),
         }
 
 
@@ -67,7 +67,7 @@ def linear(folder: Path, pages: list[bench_input.Capture], unit: int) -> list[di
 def memory(folder: Path, pages: list[bench_input.Capture], size: int, given: Path | None) -> dict[str, Any]:
     """One worker on one large WARC: its peak, and what its shards cost."""
     warc = given or bench_input.write(folder / "large.warc.gz", bench_input.reworded(pages), size)
-    root, peak = folder / "large", Peak()
+    root, peak = folder / "large", Watch()
     with peak:
         cost, _ = _corpus(warc, root, folder, "--local", "--set", "extract.engine=blocks")
     shards = next(iter(root.glob("pages/*/cost.json")))
@@ -84,16 +84,19 @@ def memory(folder: Path, pages: list[bench_input.Capture], size: int, given: Pat
     return found
 
 
-class Peak:
-    """The most memory that processes below this one have had at once, bytes of RSS, and when."""
+class Watch:
+    """Processes below this one: the most memory that they have had at once, bytes of RSS, and when; seconds of CPU of
+    all of them, also of those that Ray reaps without a trace, but for the last tenth of each."""
 
     def __init__(self) -> None:
         self.bytes, self.when = 0, 0.0
+        self._cpu: dict[tuple[int, float], float] = {}
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._look)
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> "Watch":
         self._thread.start()
+        return self
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
@@ -101,9 +104,22 @@ class Peak:
 
     def _look(self) -> None:
         while not self._over.wait(0.1):
-            now = sum(_rss(child) for child in psutil.Process().children(recursive=True))
+            now = sum(self._rss(child) for child in psutil.Process().children(recursive=True))
             if now > self.bytes:
                 self.bytes, self.when = now, time.time()
+
+    def _rss(self, process: psutil.Process) -> int:
+        try:
+            with process.oneshot():
+                times = process.cpu_times()
+                self._cpu[process.pid, process.create_time()] = times.user + times.system
+                return int(process.memory_info().rss)
+        except psutil.Error:  # ended meanwhile: it holds nothing
+            return 0
+
+    @property
+    def cpu(self) -> float:
+        return sum(self._cpu.values())
 
     def step(self, root: Path) -> str:
         """The step that was under way: the first one that was finished after the peak."""
@@ -111,24 +127,20 @@ class Peak:
         return next((name for when, name in ended if when >= self.when), "")
 
 
-def _rss(process: psutil.Process) -> int:
-    try:
-        return int(process.memory_info().rss)
-    except psutil.Error:  # ended meanwhile: it holds nothing
-        return 0
-
-
 def ray(folder: Path, pages: list[bench_input.Capture], count: int) -> dict[str, list[dict[str, float]]]:
-    """The same crawl in this process, on Ray with one worker and with two: CPU and wall clock, in turns."""
+    """The same crawl in this process, on Ray with one worker and with two: CPU and wall clock, in turns. It is cut into
+    sixteen pieces and as many files, so that there is work for all to the end as in a large crawl."""
     warc = bench_input.write(folder / "ray.warc.gz", islice(bench_input.reworded(pages), count))
-    chunk = ("--set", f"source.chunk_bytes={max(1 << 20, warc.stat().st_size // 8)}")
+    piece = max(1 << 20, warc.stat().st_size // 16)
+    cut = ("--set", f"source.chunk_bytes={piece}", "--set", f"publish.shard_bytes={piece // 4}")  # text is a quarter
     sides = {"local": ("--local",), "one worker": ("--workers", "1"), "two workers": ("--workers", "2")}
     found: dict[str, list[dict[str, float]]] = {name: [] for name in sides}
-    for turn in range(3):
+    for turn in range(2):
         for name, how in sides.items():
             root = folder / f"ray{turn}{name}".replace(" ", "")
-            cost, _ = _corpus(warc, root, folder, *how, *chunk, recipe=_plain(folder))
-            found[name].append({"cpu": cost.cpu, "wall": cost.wall, "load": os.getloadavg()[0]})
+            with Watch() as watch:
+                cost, _ = _corpus(warc, root, folder, *how, *cut, recipe=_plain(folder))
+            found[name].append({"cpu": watch.cpu, "wall": cost.wall, "load": os.getloadavg()[0]})
     return found
 
 
