@@ -141,9 +141,11 @@ def bridged(taken: np.ndarray, odds: np.ndarray, whole: np.ndarray) -> np.ndarra
     return taken
 
 
-def unrepeated(taken: np.ndarray, hashes: np.ndarray, words: np.ndarray) -> np.ndarray:
-    """`taken` without the blocks of LONG words or more that say the same as one taken before."""
+def unrepeated(taken: np.ndarray, hashes: np.ndarray, words: np.ndarray, heading: np.ndarray) -> np.ndarray:
+    """`taken` without the blocks of LONG words or more that say the same as one taken before, or as a heading: a table
+    of contents gives way to the headings that it lists."""
     of = np.flatnonzero(taken & (words >= LONG))
+    of = of[np.argsort(~heading[of], kind="stable")]
     _, first = np.unique(hashes[of], return_index=True)
     again = np.ones(len(of), np.bool_)
     again[first] = False

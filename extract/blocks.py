@@ -57,5 +57,5 @@ def chosen(page: Page, odds: np.ndarray, bias: float) -> np.ndarray:
     flags = page.nodes[page.blocks[:, NODE], N_FLAGS]
     odds = SHARPER * odds - bias
     taken = bridged(choose(odds, words), odds, flags & (CELL | LIST | PREFORMATTED) != 0)
-    taken = headed(taken, odds, flags & HEADING != 0)
-    return unrepeated(taken, hashes(page.text, page.blocks), words)
+    heading = flags & HEADING != 0
+    return unrepeated(headed(taken, odds, heading), hashes(page.text, page.blocks), words, heading)

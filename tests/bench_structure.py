@@ -3,8 +3,8 @@
 Code and formulas: edit similarity (1 - Levenshtein distance / longer length) of each expected one to the most similar
 of those found. Tables: share of cells in their row and column. Lists and headings: share of items and headings with
 their text, kind and level. Constructed pages have known answers, in the markup of many systems. On real pages, expected
-is what lxml finds in the page and the annotators' text holds; the weights of `blocks` were trained on these pages too,
-so real pages measure writing, not choosing. `mathml-to-latex` is measured where it is installed.
+is what lxml finds in the page and the annotators' text holds (`structure_gold.py`): choosing and writing together, and
+the weights of `blocks` were trained on these pages. `mathml-to-latex` is measured where it is installed.
 """
 
 import argparse
@@ -16,10 +16,11 @@ from pathlib import Path
 import numba
 import numpy as np
 
-from extract.block_gold import GoldPage, load, words
 from tests.conftest import SHARED
+from tests.structure_gold import plain, real
 from tests.structure_pages import FORMULAS, Page, Rows, constructed
 
+_QUOTED = re.compile(r"^(?:> ?)+")
 KINDS = ("code", "formulas", "tables", "lists", "headings")
 
 
@@ -58,11 +59,11 @@ def parsed(markdown: str) -> Page:
         a or b or c or d
         for a, b, c, d in re.findall(r"(?s)\$\$(.+?)\$\$|\$([^$\n]+)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", rest)
     ]
-    found.headings = [f"{m[1]} {_plain(m[2])}" for m in re.finditer(r"(?m)^(#{1,6}) (.*)$", rest)]
+    found.headings = [f"{m[1]} {plain(m[2])}" for m in re.finditer(r"(?m)^(#{1,6}) (.*)$", rest)]
     found.lists = list(_items(rest))
     for block in re.findall(r"(?m)(?:^\s*\|.*\|\s*$\n?)+", rest):
         rows = [
-            [_plain(c.replace(r"\|", "|")) for c in re.split(r"(?<!\\)\|", line.strip()[1:-1])]
+            [plain(c.replace(r"\|", "|")) for c in re.split(r"(?<!\\)\|", line.strip()[1:-1])]
             for line in block.strip().split("\n")
         ]
         found.tables.append([row for row in rows if not all(re.fullmatch(r":?-+:?", c) for c in row)])
@@ -73,16 +74,13 @@ def _items(text: str) -> Iterator[str]:
     """ "depth marker text" of list items; depths by indentation."""
     indents: list[int] = []
     for line in text.split("\n"):
+        line = _QUOTED.sub("", line)
         item = re.match(r"(\s*)(?:([-*+])|\d+\.) (.*)", line)
         if item:
             indents = [i for i in indents if i < len(item[1])] + [len(item[1])]
-            yield f"{len(indents)} {'-' if item[2] else '1.'} {_plain(item[3])}"
+            yield f"{len(indents)} {'-' if item[2] else '1.'} {plain(item[3])}"
         elif line.strip() and not line.startswith(" "):
             indents = []
-
-
-def _plain(text: str) -> str:
-    return " ".join(re.sub(r"[*`_]|\[([^\]]*)\]\([^)]*\)", r"\1", text).split())
 
 
 def scores(expected: Page, found: Page) -> dict[str, list[float]]:
@@ -108,65 +106,6 @@ def cells(expected: Rows, found: Rows) -> float:
         for a, b in zip(mine, theirs, strict=False)
     )
     return right / max(1, *(sum(bool(c) for row in rows for c in row) for rows in (expected, found)))
-
-
-def real(data: Path) -> Iterator[Page]:
-    """Pages of WCXB with what lxml finds in them and the annotators' text holds, and Wikipedia's formulas."""
-    from lxml import html as parser
-
-    for page in load(data):
-        if page.name == "en.wikipedia.org.tsne.html":
-            found = re.findall(r'(?s)<math[^>]*alttext="([^"]*)"', page.html)
-            yield Page(page.html, formulas=[re.sub(r"^\{\\displaystyle (.*)\}$", r"\1", f) for f in found])
-        if page.source == "wcxb" and page.gold:
-            yield expected(page, parser.fromstring(page.html.encode(), parser=parser.HTMLParser(encoding="utf-8")))
-
-
-def expected(page: GoldPage, tree) -> Page:  # type: ignore[no-untyped-def]
-    """What a page's elements say, where the gold text has nine tenths of its words."""
-    gold = set(words(page.gold or ""))
-
-    def held(text: str) -> bool:
-        mine = words(text)
-        return len(mine) > 0 and sum(w in gold for w in mine) >= 0.9 * len(mine)
-
-    found = Page(page.html)
-    lines = {" ".join(line.split()) for line in (page.gold or "").split("\n")}
-    for pre in tree.iter("pre"):
-        text = "".join(pre.itertext()).strip("\n")
-        if (
-            held(text)
-            and len(text) > 30
-            and next(pre.iterancestors("table"), None) is None
-            and next(pre.iter("br", "div"), None) is None
-        ):
-            found.code.append(text)
-    for table in tree.iter("table"):
-        rows = [
-            [" ".join(cell.text_content().split()) for cell in row if cell.tag in ("td", "th")]
-            for row in table.iter("tr")
-        ]
-        plain = next(table.iterdescendants("table", "pre"), None) is None and not table.xpath(".//@colspan|.//@rowspan")
-        if (
-            plain
-            and len(rows) > 2
-            and max(map(len, rows)) > 1
-            and held(table.text_content())
-            and len(words(table.text_content())) < 2000
-        ):
-            found.tables.append([row for row in rows if any(row)])
-    for k in range(1, 7):
-        for heading in tree.iter(f"h{k}"):
-            text = " ".join(heading.text_content().split())
-            if text in lines:
-                found.headings.append(f"{'#' * k} {_plain(text)}")
-    for item in tree.iter("li"):
-        text = " ".join(item.text_content().split())
-        simple = next(item.iterdescendants("ul", "ol", "p", "div", "h2", "h3", "h4"), None) is None
-        if simple and (text in lines or f"- {text}" in lines) and item.getparent() is not None:
-            depth = sum(1 for _ in item.iterancestors("ul", "ol"))
-            found.lists.append(f"{depth} {'1.' if item.getparent().tag == 'ol' else '-'} {_plain(text)}")
-    return found
 
 
 def engines() -> dict[str, Callable[[str], str]]:

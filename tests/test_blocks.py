@@ -220,17 +220,22 @@ def test_choice_is_the_best_expected_f1_of_the_likeliest(blocks: list[tuple[floa
 
 
 @pytest.mark.parametrize(
-    ("taken", "hashes", "words", "left"),
+    ("taken", "hashes", "words", "heading", "left"),
     [
-        ([1, 1, 1], [5, 6, 5], [9, 9, 9], [1, 1, 0]),
-        ([0, 1, 1], [5, 6, 5], [9, 9, 9], [0, 1, 1]),  # the other one is not taken
-        ([1, 1], [5, 5], [LONG - 1, LONG - 1], [1, 1]),
-        ([1, 1], [5, 5], [LONG, LONG], [1, 0]),
-        ([], [], [], []),
+        ([1, 1, 1], [5, 6, 5], [9, 9, 9], [0, 0, 0], [1, 1, 0]),
+        ([0, 1, 1], [5, 6, 5], [9, 9, 9], [0, 0, 0], [0, 1, 1]),  # the other one is not taken
+        ([1, 1], [5, 5], [LONG - 1, LONG - 1], [0, 0], [1, 1]),
+        ([1, 1], [5, 5], [LONG, LONG], [0, 0], [1, 0]),
+        ([1, 1, 1, 1], [5, 6, 5, 5], [9, 9, 9, 9], [0, 0, 1, 1], [0, 1, 1, 0]),  # a table of contents
+        ([1, 0], [5, 5], [9, 9], [0, 1], [1, 0]),
+        ([], [], [], [], []),
     ],
 )
-def test_a_long_block_is_taken_once(taken: list[int], hashes: list[int], words: list[int], left: list[int]) -> None:
-    kept = unrepeated(np.array(taken, bool), np.array(hashes, np.uint64), np.array(words, float))
+def test_a_long_block_is_taken_once(
+    taken: list[int], hashes: list[int], words: list[int], heading: list[int], left: list[int]
+) -> None:
+    codes, flags = np.array(hashes, np.uint64), np.array(heading, bool)
+    kept = unrepeated(np.array(taken, bool), codes, np.array(words, float), flags)
     assert kept.tolist() == [bool(x) for x in left]
 
 
@@ -282,7 +287,7 @@ def test_new_weights_raise_the_stages_version() -> None:
     from extract.pages import pages
 
     digest = hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()[:16]
-    assert (pages.stage.version, digest) == (5, "6703db9df6caa1e1")  # type: ignore[attr-defined]
+    assert (pages.stage.version, digest) == (6, "6703db9df6caa1e1")  # type: ignore[attr-defined]
 
 
 def test_words_of_short_blocks_are_tokens() -> None:

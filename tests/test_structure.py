@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from extract import engines
-from extract.block_gold import load
+from extract.block_gold import GoldPage, load
 from extract.block_render import render
 from extract.block_scan import scan
 from extract.blocks import extract_blocks, render_all
@@ -16,6 +16,7 @@ from extract.formulas import LONGEST, source, spelled
 from extract.mathml import latex
 from tests.bench_downstream import overlap
 from tests.bench_structure import canonical, parsed, scores, similarity
+from tests.structure_gold import expected
 from tests.structure_pages import constructed
 
 _TEX = r'<annotation encoding="application/x-tex">\frac{1}{2}</annotation>'
@@ -325,6 +326,20 @@ def test_what_a_markdown_text_holds() -> None:
     found = parsed("# A *b*\n\n1. c $x$\n    - d\n\n```py\n# e\n```\n\n| f | g\\| |\n| --- | --- |\n| 1 |  |")
     assert (found.headings, found.lists) == (["# A b"], ["1 1. c $x$", "2 - d"])
     assert (found.formulas, found.code, found.tables) == (["x"], ["# e"], [[["f", "g|"], ["1", ""]]])
+
+
+def test_lists_and_headings_that_a_gold_text_holds() -> None:
+    """Menus, tables of contents and repeats are none, whatever words they have."""
+    from lxml import html
+
+    tree = html.fromstring(
+        "<div><ul><li>Home<li>One</ul><ol><li>One<li><p>two<ul><li>three</ul><li>four</ol><ul><li>a<b>b</b><!-- x -->c"
+        "<br>d<li><svg><title>t</title></svg> <li><h3>One</h3>e</ul><h2>One</h2><h2>One</h2><h3></h3></div>"
+    )
+    page = GoldPage("", "", "", "", "", "", "One\n\n1. One\n2. two\n- three\nabc\nd\ne")
+    found = expected(page, tree)
+    assert found.lists == ["1 1. One", "1 1. two", "2 - three", "1 - abc"]
+    assert found.headings == ["## One"]
 
 
 def test_overlap_of_two_runs() -> None:
