@@ -74,19 +74,22 @@ N_FEATURES = 17 + N_BITS + 8 + 10 * ANCESTORS + 10 + 12 + 24 + 9 + 10 + 6 + 9 + 
 Vocabulary = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def features(page: Page, data: bytes, vocabulary: Vocabulary) -> np.ndarray:
-    """(blocks, N_FEATURES) float32. `vocabulary`: hash table (codes, places) of tokens, weights by place."""
+def features(page: Page, data: bytes, vocabulary: Vocabulary, room: int = 0) -> np.ndarray:
+    """(blocks, N_FEATURES + room) float32, each column contiguous, the last `room` 0.
+
+    `vocabulary`: hash table (codes, places) of tokens, weights by place.
+    """
     title = np.frombuffer(data[page.title[0] : page.title[1]], np.uint8)
     tokens, starts = block_tokens(page.text, page.blocks)
-    return _features(tuple(page[:6]), title, tokens, starts, vocabulary, vocabulary[2][:, 0].copy(), len(data))
+    return _features(tuple(page[:6]), title, tokens, starts, vocabulary, vocabulary[2][:, 0].copy(), len(data), room)
 
 
 @numba.njit(cache=True, nogil=True)
-def _features(held, title, tokens, starts, vocabulary, weights, n_bytes):  # type: ignore[no-untyped-def]
+def _features(held, title, tokens, starts, vocabulary, weights, n_bytes, room):  # type: ignore[no-untyped-def]
     text, blocks, nodes, paths, classes, about = held
     codes, places, all_weights = vocabulary
     n = len(blocks)
-    x = np.zeros((n, N_FEATURES), np.float32)
+    x = np.zeros((N_FEATURES + room, n), np.float32).T
     if n == 0:
         return x
     total, level = sums(blocks), levels(blocks, nodes)
@@ -104,7 +107,7 @@ def _features(held, title, tokens, starts, vocabulary, weights, n_bytes):  # typ
     c = _page(x, c, nodes, total)
     c = _words(x, c, blocks, nodes, level, words, below)
     c = _records(x, c, blocks, nodes, paths, total)
-    x[:, c:] = kinds((classes, about, tokens), codes, places, all_weights)
+    x[:, c:N_FEATURES] = kinds((classes, about, tokens), codes, places, all_weights)
     return x
 
 

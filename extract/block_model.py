@@ -1,4 +1,4 @@
-"""Applying the block classifier: gradient-boosted trees over flat arrays, and the choice of a page's blocks.
+"""The block classifier's weights, and the choice of a page's blocks.
 
 The threshold is the page's own: blocks are taken in order of probability as long as the expected F1 over words grows
 (Ye et al., ICML 2012, "Optimizing F-measure: A Tale of Two Approaches"). Errors of a page's blocks are not independent:
@@ -12,6 +12,8 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
+from extract.block_trees import Forest, Trees, laid_out
+
 WEIGHTS = Path(__file__).with_name("blocks.npz")
 SHARPER = 1.15  # what log-odds are multiplied by before blocks are chosen: the forest is too cautious
 UNLIKELY = -3.0  # log-odds of a table amid text that is left out all the same
@@ -22,22 +24,13 @@ _SHIFTS, _SHARES = 1.5 * _SHIFTS, _SHARES / _SHARES.sum()
 BIAS = {"precision": 0.7, "default": 0.0, "fast": 0.0, "recall": -0.9}  # taken from every block's log-odds
 
 
-class Forest(NamedTuple):
-    """Trees in pre-order: `feature` (nodes,) int16, -1 at a leaf; `value` float32, a node's bound (go left where the
-    feature is <= it: to the next node) or a leaf's log-odds; `right` int32; `roots` (trees,) int32."""
-
-    feature: np.ndarray
-    value: np.ndarray
-    right: np.ndarray
-    roots: np.ndarray
-
-
 class Model(NamedTuple):
-    """`vocabulary`: (hash table codes, places, weights by place); `first`, `second`: the two passes."""
+    """`vocabulary`: (hash table codes, places, weights by place); `first`, `second`: the two passes; a Forest is what
+    `save` stores."""
 
     vocabulary: tuple[np.ndarray, np.ndarray, np.ndarray]
-    first: Forest
-    second: Forest
+    first: Forest | Trees
+    second: Forest | Trees
 
 
 def save(model: Model, path: Path) -> None:
@@ -59,25 +52,9 @@ def load(path: Path = WEIGHTS) -> Model:
 
 @cache
 def shipped() -> Model:
-    """The weights that come with the repository, read once."""
-    return load()
-
-
-@numba.njit(cache=True, nogil=True)
-def _score(x, total, feature, value, right, roots):  # type: ignore[no-untyped-def]
-    for root in roots:
-        for row in range(len(x)):
-            node = root
-            while feature[node] >= 0:
-                node = node + 1 if x[row, feature[node]] <= value[node] else right[node]
-            total[row] += value[node]
-
-
-def score(x: np.ndarray, forest: Forest) -> np.ndarray:
-    """(rows,) float64 log-odds for float32 features (rows, columns)."""
-    total = np.zeros(len(x), np.float64)
-    _score(x, total, *forest)
-    return total
+    """The weights that come with the repository, read and laid out once."""
+    vocabulary, first, second = load()
+    return Model(vocabulary, laid_out(first), laid_out(second))
 
 
 def probability(log_odds: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ def second(page: Page, p: np.ndarray) -> np.ndarray:
 @numba.njit(cache=True, nogil=True)
 def _second(blocks: np.ndarray, nodes: np.ndarray, paths: np.ndarray, p: np.ndarray) -> np.ndarray:
     n = len(blocks)
-    x = np.zeros((n, N_SECOND), np.float32)
+    x = np.zeros((N_SECOND, n), np.float32).T
     if n == 0:
         return x
     weight = blocks[:, WORDS] + 1.0

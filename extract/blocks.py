@@ -7,14 +7,15 @@ between pages.
 
 import numpy as np
 
-from extract.block_features import features
-from extract.block_model import BIAS, SHARPER, Model, bridged, choose, headed, probability, score, shipped, unrepeated
+from extract.block_features import N_FEATURES, features
+from extract.block_model import BIAS, SHARPER, Model, bridged, choose, headed, probability, shipped, unrepeated
 from extract.block_nodes import CELL, HEADING, LIST, N_FLAGS, PREFORMATTED, Page
 from extract.block_render import render
 from extract.block_scan import scan
-from extract.block_second import second
+from extract.block_second import N_SECOND, second
 from extract.block_sums import hashes
 from extract.block_text import NODE, WORDS
+from extract.block_trees import score
 from extract.engines import TooMuch
 
 
@@ -46,9 +47,9 @@ def _scanned(html: str | bytes) -> tuple[Page, bytes]:
 
 def log_odds(page: Page, data: bytes, model: Model) -> np.ndarray:
     """(blocks,) float64: how much each block looks like main text."""
-    x = features(page, data, model.vocabulary)
-    more = second(page, probability(score(x, model.first)))
-    return score(np.hstack((x, more)), model.second)
+    x = features(page, data, model.vocabulary, N_SECOND)
+    x[:, N_FEATURES:] = second(page, probability(score(x, model.first)))
+    return score(x, model.second)
 
 
 def chosen(page: Page, odds: np.ndarray, bias: float) -> np.ndarray:

@@ -17,13 +17,14 @@ import numpy as np
 
 from extract.block_features import N_KINDS, Vocabulary, features
 from extract.block_gold import GoldPage, block_texts, load, overlap
-from extract.block_model import WEIGHTS, Forest, Model, probability, save, score
+from extract.block_model import WEIGHTS, Model, probability, save
 from extract.block_nodes import N_B0, N_B1, N_TAG, N_TOK0, N_TOK1, Page
 from extract.block_scan import scan
 from extract.block_second import second
 from extract.block_sums import levels, sections
 from extract.block_tags import table
 from extract.block_text import WORDS
+from extract.block_trees import Forest, score
 from extract.block_words import block_tokens, spread
 
 FOLDS = 4

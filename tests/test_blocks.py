@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from extract.block_features import N_FEATURES, features
 from extract.block_gold import block_texts, load, overlap, word_f1, words
-from extract.block_model import LONG, WEIGHTS, Forest, bridged, choose, headed, score, shipped, unrepeated
+from extract.block_model import LONG, WEIGHTS, bridged, choose, headed, shipped, unrepeated
 from extract.block_nodes import MAX_BLOCKS, MAX_OPEN, N_B0, N_B1, N_DEPTH, N_PARENT
 from extract.block_scan import scan
 from extract.block_sums import groups, levels, records, sections
 from extract.block_text import LINK_WORDS, NODE, T0, T1, WORDS
+from extract.block_trees import LEAVES, Forest, laid_out, score
 from extract.block_words import BELOW, MEDIUM, block_tokens, spread
 from extract.blocks import extract_blocks
 from extract.engines import TooMuch
@@ -334,6 +335,54 @@ def test_trees_are_walked_as_written() -> None:
     )
     rows = np.array([[1, 0], [1, 0.1], [1.0001, 0], [-9, -9]], np.float32)
     assert score(rows, tree).tolist() == [1.5, 2.5, 4.5, 1.5]
+
+
+def _forest(seed: int, most: int) -> Forest:
+    """Random trees over four features, of few values, so that rows meet bounds."""
+    random = np.random.default_rng(seed)
+    nodes: list[tuple[int, float, int]] = []
+    roots = []
+
+    def grow(leaves: int) -> None:
+        at, left = len(nodes), int(random.integers(1, leaves)) if leaves > 1 else 0
+        nodes.append((int(random.integers(4)) if left else -1, float(random.integers(-3, 4)) / (1 if left else 7), 0))
+        if left:
+            grow(left)
+            nodes[at] = (*nodes[at][:2], len(nodes))
+            grow(leaves - left)
+
+    for _ in range(random.integers(1, 6)):
+        roots.append(len(nodes))
+        grow(int(random.integers(1, most + 1)))
+    feature, value, right = zip(*nodes, strict=True)
+    ints = (np.array(v, np.int32) for v in (right, roots))
+    return Forest(np.array(feature, np.int16), np.array(value, np.float32), *ints)
+
+
+def _walked(row: list[float], forest: Forest) -> float:
+    total = 0.0
+    for node in forest.roots.tolist():
+        while forest.feature[node] >= 0:
+            node = node + 1 if row[forest.feature[node]] <= forest.value[node] else int(forest.right[node])
+        total += float(forest.value[node])
+    return total
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**32), st.sampled_from([0, 1, 63, 64, 65, 200]))
+def test_scores_are_those_of_a_walk(seed: int, rows: int) -> None:
+    forest = _forest(seed, LEAVES)
+    x = np.random.default_rng(seed).integers(-4, 5, (rows, 5)).astype(np.float32)
+    expected = [_walked(row, forest) for row in x.tolist()]
+    assert score(x, forest).tolist() == score(np.asfortranarray(x), laid_out(forest)).tolist() == expected
+
+
+def test_a_tree_of_too_many_leaves_is_refused() -> None:
+    n = LEAVES + 1  # a chain: inner node, leaf, inner node, leaf ...
+    feature = np.array([0, -1] * (n - 1) + [-1], np.int16)
+    right = np.array([k + 2 if feature[k] == 0 else 0 for k in range(2 * n - 1)], np.int32)
+    with pytest.raises(ValueError, match="33 leaves"):
+        laid_out(Forest(feature, np.zeros(2 * n - 1, np.float32), right, np.zeros(1, np.int32)))
 
 
 def test_overlap_follows_order_and_finds_what_moved() -> None:
