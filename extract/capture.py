@@ -174,10 +174,11 @@ def _from_record(record: Record, settings: Settings) -> dict[str, Any]:
         return _text_row(decoded.text, date, decoded.charset)
     page = _page(record, settings)
     _prefilter(page, settings)
-    seen = head(page.html)
-    said = metadata(page.html, seen, url_of(record))
+    html = page.decoded.utf8
+    seen = head(html)
+    said = metadata(html, seen, url_of(record))
     extracted, linked = _better(_extracted(page.decoded, settings), said.body, settings)
-    about = _about(page, rights(page.html, page.headers, seen), settings)
+    about = _about(page, rights(html, page.headers, seen), settings)
     about["extractor"] += ":json-ld" if linked else ""
     published = said.published if not (said.published and date and said.published > date.date() + _DAY) else None
     names = {"author": said.author, "published": published, "sitename": said.sitename, "canonical": said.canonical}

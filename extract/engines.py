@@ -13,12 +13,13 @@ import numba
 import numpy as np
 
 from extract.decode import Decoded
-from extract.formulas import spelled
+from extract.formulas import hinted, spelled
+from extract.search import places
 
 MAX_DEPTH = 1000  # nested elements; resiliparse's main content takes 15 ms at 1,000, 1 s at 8,000, minutes at 100,000
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
-_TITLE = re.compile(r"<title(?:\s[^>]{0,500})?>([^<]{0,2000})", re.I)
+_TITLE = re.compile(rb"<title(?:\s[^>]{0,500})?>([^<]{0,8000})", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +118,8 @@ def extract(page: Decoded | str, engine: str, favour: str = "default", markdown:
     raises on hostile input.
     """
     page = Decoded(_SURROGATES.sub("\ufffd", page)) if isinstance(page, str) else page
-    html = spelled(page.text)
-    text = ENGINES[engine](page if html is page.text else Decoded(html), favour, markdown)
-    return Extracted(clean(text), title_of(page.text))
+    spelt = Decoded(spelled(page.text)) if hinted(page.utf8) else page
+    return Extracted(clean(ENGINES[engine](spelt, favour, markdown)), title_of(page.utf8))
 
 
 def article(body: str, markdown: bool) -> str:
@@ -137,10 +137,11 @@ def clean(text: str) -> str:
     return "\n".join(line.rstrip() for line in text.split("\n")).strip("\n")
 
 
-def title_of(html: str) -> str:
-    """The text of the first `<title>`, white space collapsed."""
-    found = _TITLE.search(html)
-    return " ".join(_CONTROLS.sub("", _SURROGATES.sub("", unescape(found[1]))).split()) if found else ""
+def title_of(html: bytes) -> str:
+    """The text of the first `<title>` of a page (UTF-8), white space collapsed."""
+    found = next((m for at in places(html, b"<title", fold=True) if (m := _TITLE.match(html, at))), None)
+    text = unescape(found[1].decode("utf-8", "replace")[:2000]) if found else ""
+    return " ".join(_CONTROLS.sub("", _SURROGATES.sub("", text)).split())
 
 
 def warm(engine: str, favour: str = "default", markdown: bool = False) -> None:

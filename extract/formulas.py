@@ -2,13 +2,15 @@ r"""Formulas of a page as TeX between dollar signs, written into its HTML before
 
 MathML (its TeX annotation or alttext, else converted), MathJax's scripts and rendered output, KaTeX's output, pictures
 with their TeX as alternative text (MediaWiki, WordPress, CodeCogs, Zhihu). Source that stands in the text, `\(x\)` or
-`$x$`, stays as it is. A page without a formula costs a few searches.
+`$x$`, stays as it is.
 """
 
 import re
 from html import escape, unescape
 
-_HINTS = ("math", "latex", "?tex=")  # what each kind of formula has somewhere; KaTeX and MathJax have "math"
+from extract.search import has
+
+_HINTS = (b"math", b"latex", b"?tex=")  # what each kind of formula has somewhere; KaTeX and MathJax have "math"
 _CONTAINERS = r"katex(?:-display)?|MathJax(?:_Display|_Preview|_SVG|_SVG_Display|_CHTML|_MathML)?|mwe-math-element"
 _START = re.compile(
     r"<(?:(?P<skip>!--)|(?P<name>(?:[a-z]+:)?math|mjx-container|script|img|(?:span|div)"
@@ -37,13 +39,16 @@ _STYLE = re.compile(r"\{\\(?:display|text)style\s*(.*)\}", re.S)
 LONGEST = 20_000  # characters of markup that one formula may have
 
 
+def hinted(html: bytes) -> bool:
+    """Whether a page (UTF-8) may have formulas: most have none, and need not be looked at any closer."""
+    return any(has(html, hint) for hint in _HINTS)
+
+
 def spelled(html: str) -> str:
     """The page with every formula that has a source replaced by `$TeX$`, `$$TeX$$` where it stands alone.
 
     Never raises; linear in the page's length. A formula without any source stays the markup that it is.
     """
-    if not any(hint in html for hint in _HINTS):
-        return html
     parts, at, start = [], 0, 0
     budget = 2 * len(html) + 50 * LONGEST  # characters that may be looked at in vain
     while budget > 0 and (found := _START.search(html, start)):

@@ -15,9 +15,10 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from extract.dates import address_day, day
+from extract.search import places
+from extract.tags import Tag
 
 T = TypeVar("T")
-Head = list[tuple[str, dict[str, str]]]
 Metas = dict[str, list[str]]
 Linked = list[dict[str, Any]]
 _LONGEST = 200  # characters of a name
@@ -34,16 +35,17 @@ _AUTHORS = (
     "byl",
 )  # fmt: skip
 _SITES = ("og:site_name", "application-name", "apple-mobile-web-app-title", "publisher", "dc.publisher")
-# patterns start with plain letters: a search that ignores case, or begins with a choice, takes ten times as long
-_TIME = re.compile(r"<time\b([^<>]{0,500})>")
-_DATETIME = re.compile(r"\bdatetime\s*=\s*[\"']?([^\"'>]{8,40})")
-_PUBLISHED = re.compile(r"publish|pubdate|entry-date|post-date|posted|date-created|dtstart", re.I)
+# patterns of what begins with a word, which is searched for
+_TIME = re.compile(rb"<time\b([^<>]{0,500})>")
+_DATETIME = re.compile(rb"\bdatetime\s*=\s*[\"']?([^\"'>]{8,40})")
+_PUBLISHED = re.compile(rb"publish|pubdate|entry-date|post-date|posted|date-created|dtstart", re.I)
 _ITEMPROP = re.compile(
-    r"itemprop\s*=\s*[\"']?date(?:Published|Created)\b[^<>]{0,300}?\b(?:content|datetime)\s*=\s*[\"']?([^\"'>]{8,40})"
+    rb"itemprop\s*=\s*[\"']?date(?:Published|Created)\b[^<>]{0,300}?\b(?:content|datetime)\s*=\s*[\"']?([^\"'>]{8,40})"
 )
-_BYLINES = tuple(re.compile(word + r"(?:[_-]?name)?[\"'\s][^<>]{0,300}>") for word in ("author", "byline"))
-_DATED = re.compile(r"date[\w-]{0,20}[\"'\s][^<>]{0,300}>")
-_TEXT = re.compile(r"([^<]{0,1000})(?:<[^<>]{0,500}>)?")
+_BYLINES = tuple((word, re.compile(word + rb"(?:[_-]?name)?[\"'\s][^<>]{0,300}>")) for word in (b"author", b"byline"))
+_DATED = re.compile(rb"date[\w-]{0,20}[\"'\s][^<>]{0,300}>")
+_TEXT = re.compile(rb"([^<]{0,4000})(?:<[^<>]{0,500}>)?")
+_INSIDE = re.compile(rb"[A-Za-z\x80-\xff]")  # of a word
 _BY = re.compile(
     r"\A(?:\s*(?:by|von|de|par|por|di|door|av|af|at|autor(?:in)?|author|text|erstellt|(?:geschrieben|verfasst) von"
     r"|(?:written|posted|published) by)\b\s*:?)+\s*",
@@ -64,8 +66,8 @@ class About:
     body: str | None = None
 
 
-def metadata(html: str, head: Head, url: str | None = None) -> About:
-    """Read a page. `head`: its `meta` and `link` tags up to the body, with attributes. Never raises; linear time."""
+def metadata(html: bytes, head: list[Tag], url: str | None = None) -> About:
+    """Read a page (UTF-8). `head`: its `meta` and canonical `link` tags up to the body. Never raises; linear time."""
     metas = _metas(head)
     linked = sorted(_linked(html), key=_rank)
     return About(
@@ -82,7 +84,7 @@ def _first(values: Iterable[T | None]) -> T | None:
     return next((value for value in values if value), None)
 
 
-def _metas(head: Head) -> Metas:
+def _metas(head: list[Tag]) -> Metas:
     found: Metas = {}
     for name, attributes in head:
         if name == "meta" and (content := " ".join(attributes.get("content", "").split())):
@@ -92,19 +94,20 @@ def _metas(head: Head) -> Metas:
     return found
 
 
-def _linked(html: str) -> Iterator[dict[str, Any]]:
+def _linked(html: bytes) -> Iterator[dict[str, Any]]:
     """Objects of the page's JSON-LD, those in lists and `@graph` too."""
-    at, read = html.find("ld+json"), 0
-    while at >= 0 and read < _MOST_LINKED:
-        start = html.find(">", at) + 1
-        end = html.find("</script", start)
-        if not start or end < 0:
+    end = read = 0
+    for at in places(html, b"ld+json"):
+        if at < end:
+            continue
+        start = html.find(b">", at) + 1
+        end = html.find(b"</script", start)
+        if not start or end < 0 or read >= _MOST_LINKED:
             return
         read += end - start
         with suppress(ValueError, RecursionError):  # what cannot be read says nothing
-            text = html[start:end].strip().removeprefix("<!--").removesuffix("-->")
+            text = html[start:end].decode("utf-8", "replace").strip().removeprefix("<!--").removesuffix("-->")
             yield from _objects(json.loads(text, strict=False))
-        at = html.find("ld+json", end)
 
 
 def _objects(value: Any) -> Iterator[dict[str, Any]]:
@@ -121,7 +124,7 @@ def _rank(item: dict[str, Any]) -> int:
     return min(places, default=len(_ARTICLES))
 
 
-def _author(html: str, metas: Metas, linked: Linked) -> str | None:
+def _author(html: bytes, metas: Metas, linked: Linked) -> str | None:
     for item in linked:
         said = item.get("author", [])
         if names := _people(said if isinstance(said, list) else [said], linked):
@@ -129,7 +132,7 @@ def _author(html: str, metas: Metas, linked: Linked) -> str | None:
     for name in _AUTHORS:
         if names := _people(metas.get(name, []), linked):
             return names
-    return _first(_person(text, linked) for pattern in _BYLINES for text in _texts(html, pattern, 4))
+    return _first(_person(text, linked) for word, pattern in _BYLINES for text in _texts(html, word, pattern, 4))
 
 
 def _people(values: list[Any], linked: Linked) -> str | None:
@@ -154,9 +157,20 @@ def _name(value: Any) -> str | None:
     return " ".join(unescape(value).split())[:_LONGEST] if isinstance(value, str) else None
 
 
-def _texts(html: str, pattern: re.Pattern[str], each: int) -> Iterator[str]:
+def _matches(html: bytes, word: bytes, pattern: re.Pattern[bytes]) -> Iterator[re.Match[bytes]]:
+    """At most a hundred matches, one behind the other, of a pattern that begins with `word`."""
+    end = count = 0
+    for at in places(html, word):
+        if at >= end and (found := pattern.match(html, at)):
+            yield found
+            end, count = found.end(), count + 1
+            if count == 100:
+                return
+
+
+def _texts(html: bytes, word: bytes, pattern: re.Pattern[bytes], each: int) -> Iterator[str]:
     """Texts that follow the start tags which end as `pattern` does: `each` behind a tag, of ten tags."""
-    inside = (m for m in islice(pattern.finditer(html), 100) if _in_tag(html, m.start()))
+    inside = (m for m in _matches(html, word, pattern) if _in_tag(html, m.start()))
     for tag in islice(inside, 10):
         at = tag.end()
         for _ in range(2 * each):
@@ -164,38 +178,41 @@ def _texts(html: str, pattern: re.Pattern[str], each: int) -> Iterator[str]:
             if not piece or not piece[0]:
                 break
             at = piece.end()
-            if text := unescape(piece[1]).strip():
+            if text := unescape(_text(piece[1])).strip():
                 yield text
 
 
-def _in_tag(html: str, at: int) -> bool:
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "replace")
+
+
+def _in_tag(html: bytes, at: int) -> bool:
     """Whether a word begins at `at`, in a tag."""
-    return not html[at - 1 : at].isalpha() and html.rfind("<", max(0, at - 1000), at) > html.rfind(
-        ">", max(0, at - 1000), at
-    )
+    first = max(0, at - 1000)
+    return not _INSIDE.match(html, at - 1, at) and html.rfind(b"<", first, at) > html.rfind(b">", first, at)
 
 
-def _published(html: str, metas: Metas, linked: Linked, url: str | None) -> date | None:
+def _published(html: bytes, metas: Metas, linked: Linked, url: str | None) -> date | None:
     values = [item.get(key) for item in linked for key in ("datePublished", "dateCreated", "uploadDate")]
     values += [value for name in _DATES for value in metas.get(name, ())]
     if found := _first(map(day, values)):
         return found
-    if said := _ITEMPROP.search(html):
-        return day(said[1])
-    return _time(html) or address_day(url or "") or _first(map(day, _texts(html, _DATED, 1)))
+    if said := _first(_matches(html, b"itemprop", _ITEMPROP)):
+        return day(_text(said[1]))
+    return _time(html) or address_day(url or "") or _first(map(day, _texts(html, b"date", _DATED, 1)))
 
 
-def _time(html: str) -> date | None:
+def _time(html: bytes) -> date | None:
     """The first `time` element whose attributes speak of publication, else the first at all."""
     first = None
-    for tag in islice(_TIME.finditer(html), 100):
-        if (said := _DATETIME.search(tag[1])) and (found := day(said[1])):
+    for tag in _matches(html, b"<time", _TIME):
+        if (said := _DATETIME.search(tag[1])) and (found := day(_text(said[1]))):
             if _PUBLISHED.search(tag[1]):
                 return found
             first = first or found
     return first
 
 
-def _canonical(head: Head, metas: Metas) -> str | None:
+def _canonical(head: list[Tag], metas: Metas) -> str | None:
     links = (a.get("href", "") for name, a in head if name == "link" and "canonical" in a.get("rel", "").lower())
     return _first(url for said in (*links, *metas.get("og:url", ())) if _URL.match(url := said.strip()))

@@ -32,7 +32,7 @@ class Material:
     members: list[tuple[int, int]]  # where each gzip member starts and ends
     records: list[Any]
     bodies: list[tuple[bytes, str]]  # body and Content-Type
-    htmls: list[str]
+    htmls: list[bytes]  # in UTF-8
     texts: list[str]
 
     @property
@@ -52,7 +52,7 @@ def material(options: Options, folder: Path) -> Material:
     found = [event for event in records(str(warc)) if isinstance(event, Record)]
     messages = [parse(record.view, 1 << 26) for record in found]
     bodies = [(message.body, message.headers.get("content-type", "")) for message in messages]
-    htmls = [decode(*body).text for body in bodies]
+    htmls = [decode(*body).utf8 for body in bodies]
     places = [record.offset for record in found]
     members = list(zip(places, [*places[1:], len(stored)], strict=True))
     return Material(warc, stored, members, found, bodies, htmls, [extract_blocks(html) for html in htmls])
@@ -100,9 +100,9 @@ def stages(m: Material, folder: Path) -> Iterator[tuple[str, str, Callable[[], A
     )
     yield (
         "rights",
-        "every character searched once",
+        "every byte searched once",
         lambda: [rights(html, {}) for html in m.htmls],
-        lambda: [html.count("<meta") for html in m.htmls],
+        lambda: [html.count(b"<meta") for html in m.htmls],
     )
     yield "extraction (blocks)", "lexbor's parse", lambda: [extract_blocks(html) for html in m.htmls], _lexbor(m)
     yield "signals", "the same words hashed once", lambda: signal_table(ids, texts, settings), lambda: words(column)
@@ -125,7 +125,7 @@ def _inflate(m: Material) -> Callable[[], Any]:
 def _lexbor(m: Material) -> Callable[[], Any]:
     from resiliparse.parse.html import HTMLTree
 
-    return lambda: [HTMLTree.parse(html).body is None for html in m.htmls]
+    return lambda: [HTMLTree.parse_from_bytes(html).body is None for html in m.htmls]
 
 
 def _fastwarc(m: Material) -> Callable[[], Any]:

@@ -49,7 +49,8 @@ def _said(names: str | list[str] | None) -> str:
 
 
 def _ours(html: str, url: str) -> Answer:
-    said = metadata(html, head(html), url)
+    data = html.encode("utf-8", "replace")
+    said = metadata(data, head(data), url)
     return str(said.published or ""), said.author or ""
 
 
@@ -92,7 +93,7 @@ def linked(data: Path, engine: str) -> list[str]:
     """Lines of the table of rules: pages where the rule takes the article, and scores before and after on them."""
     gains: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for page in load(data):
-        if body := metadata(page.html, []).body:
+        if body := metadata(page.html.encode("utf-8", "replace"), []).body:
             text, other = _text(page.html, engine).text, article(body, False)
             scores = _score(page, text), _score(page, other)
             for rule, takes in RULES.items():

@@ -161,7 +161,7 @@ def test_deeper_than_resiliparse_can_take():
     ],
 )
 def test_titles(html, title):
-    assert title_of(html) == title
+    assert title_of(html.encode()) == title
 
 
 def test_clean():

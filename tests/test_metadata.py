@@ -18,7 +18,8 @@ from extract.rights import head
 
 
 def about(html: str, url: str | None = None) -> About:
-    return metadata(html, head(html), url)
+    data = html.encode("utf-8", "replace")
+    return metadata(data, head(data), url)
 
 
 def linked(value: object) -> str:

@@ -1,0 +1,169 @@
+"""The few tags of a page that tell something about it, by a scan of its bytes that makes no tree.
+
+Comments, scripts, styles and other elements without markup of the page in them are stepped over.
+"""
+
+# mypy: disable-error-code="no-untyped-def,call-arg,var-annotated"
+
+import re
+from collections.abc import Iterator
+from html import unescape
+
+import numpy as np
+from numba import njit
+
+from pipeline.simd import equal, lowest
+
+Tag = tuple[str, dict[str, str]]  # name and attributes
+_RAW = ("script", "style", "noscript", "template", "textarea", "title")  # what is in them is no markup of the page
+_LONGEST = 4096  # bytes of a tag; a longer one (a picture in a data URI) says nothing of interest here
+_BATCH = 64  # tags that one call of the kernel finds
+_ATTRIBUTE = re.compile(rb"([a-z][a-z0-9:_-]*)\s*+=\s*+(?:\"([^\"]*)\"|'([^']*)'|([^\s>]+))", re.I)
+
+
+def _name(name: str) -> int:
+    """A name of up to eight letters in lower case as a number: its bytes, the first one highest."""
+    return int.from_bytes(name.encode(), "big")
+
+
+_RAW_NAMES = np.array([_name(name) for name in _RAW], np.int64)
+
+
+def tags(html: bytes, wanted: tuple[str, ...], last: str = "") -> Iterator[tuple[str, int, int]]:
+    """(name, where its attributes begin, where they end) of the start tags named `wanted`, up to one named `last`.
+
+    Names have eight letters at most. Time is linear in the page.
+    """
+    data, found = np.frombuffer(html, np.uint8), np.empty((_BATCH, 3), np.int64)
+    names, endless = np.array([_name(name) for name in wanted], np.int64), np.zeros(len(_RAW) + 1, np.bool_)
+    n, at = _BATCH, 0
+    while n == _BATCH:
+        n, at = _tags(data, at, names, _name(last), endless, found)
+        for which, start, end in found[:n].tolist():
+            yield wanted[which], start, end
+
+
+def attributes(html: bytes) -> dict[str, str]:
+    """Names in lower case and values of what is inside of a tag; of two of a name the first."""
+    found: dict[str, str] = {}
+    for name, double, single, bare in _ATTRIBUTE.findall(html):
+        found.setdefault(name.lower().decode(), unescape((double or single or bare).decode("utf-8", "replace")))
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _find(data, at, byte):
+    """Offset of the next `byte`, the length where there is none."""
+    while at + 64 <= len(data):
+        mask = equal(data, at, byte, np.uint8(0))
+        if mask:
+            return at + lowest(mask)
+        at += 64
+    while at < len(data) and data[at] != byte:
+        at += 1
+    return at
+
+
+@njit(cache=True, nogil=True)
+def _blank(byte):
+    return byte == 32 or 9 <= byte <= 13
+
+
+@njit(cache=True, nogil=True)
+def _named(data, at):
+    """The name at `at` as `_name` has it, and its end; 0 for none, for a long one, and where neither `/`, `>` nor a
+    blank is behind it."""
+    key, n = np.int64(0), 0
+    while at < len(data) and n < 9:
+        byte = np.int64(data[at])
+        if 65 <= byte <= 90:
+            byte += 32
+        if not (97 <= byte <= 122 or 48 <= byte <= 57):
+            break
+        key, n, at = (key << 8) | byte, n + 1, at + 1
+    whole = 0 < n < 9 and at < len(data) and (data[at] == 47 or data[at] == 62 or _blank(data[at]))
+    return (key if whole else np.int64(0)), at
+
+
+@njit(cache=True, nogil=True)
+def _behind_comment(data, at):
+    """Offset behind the next `-->`; -1 where there is none."""
+    end = _find(data, at + 2, np.uint8(62))
+    while end < len(data):
+        if data[end - 1] == 45 and data[end - 2] == 45:
+            return end + 1
+        end = _find(data, end + 1, np.uint8(62))
+    return -1
+
+
+@njit(cache=True, nogil=True)
+def _behind_element(data, at, name):
+    """Offset behind the next `</name` and the byte that ends it; -1 where there is none."""
+    at = _find(data, at, np.uint8(60))
+    while at + 1 < len(data):
+        if data[at + 1] == 47:
+            found, end = _named(data, at + 2)
+            if found == name:
+                return end + 1
+        at = _find(data, at + 1, np.uint8(60))
+    return -1
+
+
+@njit(cache=True, nogil=True)
+def _tag_end(data, at):
+    """Offset of the `>` that ends the tag with attributes from `at` on; -1 where none is near.
+
+    As an HTML tokenizer reads them: quotes count after `=` only, and when they are closed.
+    """
+    stop = min(len(data), at + _LONGEST)
+    while at < stop:
+        byte = data[at]
+        if byte == 62:
+            return at
+        at += 1
+        if byte == 61:
+            while at < stop and _blank(data[at]):
+                at += 1
+            if at < stop and (data[at] == 34 or data[at] == 39):
+                end = at + 1
+                while end < stop and data[end] != data[at]:
+                    end += 1
+                at = end + 1 if end < stop else at
+    return -1
+
+
+@njit(cache=True, nogil=True)
+def _position(keys, key):
+    for i in range(len(keys)):
+        if keys[i] == key:
+            return i
+    return -1
+
+
+@njit(cache=True, nogil=True)
+def _tags(data, at, wanted, last, endless, found):
+    """Fill `found` with the next tags: which of `wanted`, where its attributes begin and end. Returns how many, and
+    where to go on. `endless`: elements, and comments last, that nothing closes from here on; they are text."""
+    n = 0
+    at = _find(data, at, np.uint8(60))
+    while at < len(data) and n < len(found):
+        at += 1
+        raw, after = -1, at
+        if at + 2 < len(data) and data[at] == 33 and data[at + 1] == 45 and data[at + 2] == 45:
+            raw, after = len(_RAW_NAMES), at + 3
+        else:
+            name, after = _named(data, at)
+            if name == last and name != 0:
+                return n, len(data)
+            raw = _position(_RAW_NAMES, name)
+            which = _position(wanted, name)
+            end = _tag_end(data, after) if raw < 0 and which >= 0 and name != 0 else -1
+            if end >= 0:
+                found[n, 0], found[n, 1], found[n, 2] = which, after, end
+                n, after = n + 1, end + 1
+        if raw >= 0 and not endless[raw]:
+            end = _behind_comment(data, after) if raw == len(_RAW_NAMES) else _behind_element(data, after, name)
+            endless[raw] = end < 0
+            after = max(after, end)
+        at = _find(data, after, np.uint8(60))
+    return n, at
