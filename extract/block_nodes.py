@@ -51,7 +51,7 @@ def _numbers(of: dict[str, int], names: str) -> tuple[int, ...]:
 (A, BR, HR, IMG, INPUT, LINK_TAG, META, STRONG_TAG, B, SCRIPT, STYLE, TITLE, TEXTAREA, SVG) = _numbers(
     TAG, "a br hr img input link meta strong b script style title textarea svg"
 )
-(CODE_TAG, KBD, SAMP, TT) = _numbers(TAG, "code kbd samp tt")
+(CODE_TAG, KBD, SAMP, TT, SUP, SUB) = _numbers(TAG, "code kbd samp tt sup sub")
 (BODY, HTML, H1, H6, ADDRESS_TAG, DIV, IFRAME, NOFRAMES, NOEMBED) = _numbers(
     TAG, "body html h1 h6 address div iframe noframes noembed"
 )

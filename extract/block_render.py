@@ -8,15 +8,15 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from extract.block_marks import MARKS, shown
 from extract.block_nodes import CELL, HEADING, N_B0, N_B1, N_FLAGS, N_PARENT, N_POS, N_TAG, PREFORMATTED, Page
 from extract.block_table import IN_CELL, IN_CODE, IN_HEADING, IN_ITEM, IN_QUOTE, IN_TABLE, PLACE, Outline, grid, outline
 from extract.block_tags import TAG
-from extract.block_text import CODE_MARK, NODE, T0, T1, WORDS
+from extract.block_text import NODE, T0, T1, WORDS
 
 _LEVELS = {TAG[f"h{k}"]: "#" * k for k in range(1, 7)}
 _LISTINGS = [TAG[name] for name in ("pre", "listing", "xmp")]
 _BETWEEN = {("item", "item"): "\n", ("quote", "quote"): "\n>\n"}  # two pieces of Markdown; others: an empty line
-_MARK = chr(CODE_MARK)
 _GUTTER = re.compile(r"\s*\d+(?:\s+\d+)*\s*")  # line numbers beside code
 _LANGUAGE = re.compile(rb"(?:\b|_)(?:lang(?:uage)?|brush|highlight-source)(?:-|: ?)([A-Za-z][\w+#]*)")
 _CODE_TAG = re.compile(rb"\s*<code[^>]*>")
@@ -61,6 +61,7 @@ class _Writer:
     def __init__(self, page: Page, data: bytes, taken: np.ndarray, seen: Outline, markdown: bool):
         self.page, self.data, self.taken, self.seen, self.markdown = page, data, taken, seen, markdown
         self.text_of = page.text.tobytes()
+        self.marked = any(mark in self.text_of for mark in MARKS)
         self.depths: dict[int, int] = {0: 0}  # list item -> how deep; 0 where it has no marker
 
     def pieces(self) -> Iterator[tuple[str, str]]:
@@ -82,13 +83,14 @@ class _Writer:
                 yield self._line(b, up, bool(flag & HEADING))
 
     def _text(self, b: int) -> str:
-        """A block's text; inline code between backticks in Markdown."""
         text = self.text_of[self.page.blocks[b, T0] : self.page.blocks[b, T1]].decode("utf-8", "replace")
-        return text.replace(_MARK * 2, "").replace(_MARK, "`" if self.markdown else "") if _MARK in text else text
+        return shown(text, self.markdown) if self.marked else text
 
     def _line(self, b: int, up: list[int], heading: bool) -> tuple[str, str]:
         """A paragraph, heading or list item."""
         text = self._text(b)
+        if not text:
+            return "", ""  # a note's number
         if "\n" in text and text[0] == text[-1] == "`" and text.count("`") == 2:
             return "listing", self._fenced(text[1:-1], "")
         if heading:

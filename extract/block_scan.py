@@ -53,6 +53,8 @@ from extract.block_nodes import (
     STRONG_DEPTH,
     STRONG_TAG,
     STYLE,
+    SUB,
+    SUP,
     SVG,
     TAG_FLAGS,
     TEXTAREA,
@@ -87,11 +89,13 @@ from extract.block_text import (
     BLOCK_COLUMNS,
     BREAK,
     CODE_ON,
-    CODE_WAITS,
+    CODE_WAITING,
     IN_WORD,
     LINK,
+    LINK_OUT,
     LINKS,
     LOST,
+    MARKS_WAIT,
     N_BLOCKS,
     N_IMAGES,
     N_INPUTS,
@@ -99,11 +103,15 @@ from extract.block_text import (
     PRE,
     START,
     STRONG_ON,
+    SUBSCRIPT,
+    SUPERSCRIPT,
     TITLE0,
     TITLE1,
     character,
     code_ends,
     flush,
+    script_ends,
+    script_starts,
     text,
 )
 from extract.block_tree import close_down_to, close_element, open_element
@@ -160,7 +168,7 @@ def _scan(  # type: ignore[no-untyped-def]
             state[N_TOKENS] = state[TOKEN0]
         if closing:
             if kind == INLINE:
-                _close_inline(tag, state, out)
+                _close_inline(tag, state, out, block)
             elif kind == BLOCK:
                 flush(out, state, block, blocks, i)
                 close_element(tag, name, state, tree)
@@ -218,26 +226,30 @@ def _no_element(data, i, n, sink):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _close_inline(tag, state, out):  # type: ignore[no-untyped-def]
+def _close_inline(tag, state, out, block):  # type: ignore[no-untyped-def]
     if tag == A:
         state[LINK] = 0
     elif tag in (CODE_TAG, KBD, SAMP, TT):
         code_ends(out, state)
     elif tag in (STRONG_TAG, B):
         state[STRONG_ON] = 0
+    elif tag in (SUP, SUB):
+        script_ends(out, state, block)
 
 
 @numba.njit(cache=True, nogil=True)
 def _open_inline(tag, says, state, block):  # type: ignore[no-untyped-def]
     if tag == A and says[HAS_HREF]:
-        state[LINK], state[LINK_DEPTH] = 1, state[DEPTH]
+        state[LINK], state[LINK_DEPTH], state[LINK_OUT] = 1, state[DEPTH], state[OUT]
         block[LINKS] += 1
     elif tag == A:
         state[LINK] = 0
     elif tag in (STRONG_TAG, B):
         state[STRONG_ON], state[STRONG_DEPTH] = 1, state[DEPTH]
     elif tag in (CODE_TAG, KBD, SAMP, TT) and not state[PRE] and not state[CODE_ON]:
-        state[CODE_WAITS] = 1
+        state[MARKS_WAIT] |= CODE_WAITING
+    elif tag in (SUP, SUB):
+        script_starts(SUPERSCRIPT if tag == SUP else SUBSCRIPT, state, block)
 
 
 @numba.njit(cache=True, nogil=True)

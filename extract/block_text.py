@@ -16,10 +16,13 @@ from extract.block_tags import FNV_BASIS, FNV_PRIME, look
 BLOCK_COLUMNS = 23
 # the scanner's state between runs of text
 (OUT, SPACE, BREAK, START, IN_WORD, LINK, STRONG_ON, PRE, N_BLOCKS, NOW, N_IMAGES, N_INPUTS, TITLE0, TITLE1) = range(14)
-CODE_WAITS, CODE_ON = 14, 15
+MARKS_WAIT, CODE_ON = 14, 15
 LOST = 16  # blocks for which there was no room
-STATE_SIZE = 17
-CODE_MARK = 127  # in the text before and after inline code; no page's text has this byte
+SCRIPT_ON, SCRIPT_LINKS, LINK_OUT = 17, 18, 19
+STATE_SIZE = 20
+# in the text around inline code, and around super- and subscripts (`block_marks.py`); no page's text has these bytes
+CODE_MARK, SUPERSCRIPT, SUBSCRIPT, SCRIPT_END, LINKED_END = 127, 1, 2, 3, 4
+CODE_WAITING = 8  # in the state's MARKS_WAIT, beside one of SUPERSCRIPT and SUBSCRIPT
 SPACES, WORD, DIGIT, UPPERCASE, COMMA, ENDER, SYMBOL, PUNCT, IDEOGRAPH, DROP = range(10)
 
 
@@ -108,10 +111,8 @@ def _put(code: int, kind: int, out: np.ndarray, state: np.ndarray, block: np.nda
         block[LINK_CHARS] += state[LINK]
     state[SPACE] = 0
     state[BREAK] = 0
-    if state[CODE_WAITS] > 0:
-        out[p] = CODE_MARK
-        p += 1
-        state[CODE_WAITS], state[CODE_ON] = 0, 1
+    if state[MARKS_WAIT] > 0:
+        p = _marks(p, out, state)
     if code < 0x80:
         out[p] = code
         p += 1
@@ -132,6 +133,19 @@ def _put(code: int, kind: int, out: np.ndarray, state: np.ndarray, block: np.nda
         p += 4
     state[OUT] = p
     _count(kind, state, block)
+
+
+@numba.njit(cache=True, nogil=True)
+def _marks(p: int, out: np.ndarray, state: np.ndarray) -> int:
+    """The marks that wait for a character; returns the place after them."""
+    if state[MARKS_WAIT] & CODE_WAITING:
+        out[p] = CODE_MARK
+        p, state[CODE_ON] = p + 1, 1
+    if state[MARKS_WAIT] & ~CODE_WAITING:
+        out[p] = state[MARKS_WAIT] & ~CODE_WAITING
+        p, state[SCRIPT_ON] = p + 1, 1
+    state[MARKS_WAIT] = 0
+    return p
 
 
 @numba.njit(cache=True, nogil=True)
@@ -327,7 +341,7 @@ def text(
                     character(code, out, state, block, ascii_class)
                 i += taken
                 continue
-        if 97 <= c <= 122 and state[IN_WORD] == 1 and state[CODE_WAITS] == 0:  # the most of most text: a word goes on
+        if 97 <= c <= 122 and state[IN_WORD] == 1 and state[MARKS_WAIT] == 0:  # the most of most text: a word goes on
             i = _letters(data, i, end, out, state, block)
             if i < end and 97 <= data[i] <= 122:
                 return  # no room
@@ -347,7 +361,25 @@ def code_ends(out: np.ndarray, state: np.ndarray) -> None:
     if state[CODE_ON] > 0 and state[OUT] < len(out):
         out[state[OUT]] = CODE_MARK
         state[OUT] += 1
-    state[CODE_WAITS], state[CODE_ON] = 0, 0
+    state[MARKS_WAIT], state[CODE_ON] = state[MARKS_WAIT] & ~CODE_WAITING, 0
+
+
+@numba.njit(cache=True, nogil=True)
+def script_starts(mark: int, state: np.ndarray, block: np.ndarray) -> None:
+    """A super- or subscript starts; one in another, or in a listing, is none."""
+    if state[PRE] == 0 and state[SCRIPT_ON] == 0:
+        state[MARKS_WAIT] = (state[MARKS_WAIT] & CODE_WAITING) | mark
+        begins_link = state[LINK] > 0 and state[LINK_OUT] == state[OUT]
+        state[SCRIPT_LINKS] = block[LINKS] - (1 if begins_link else 0)
+
+
+@numba.njit(cache=True, nogil=True)
+def script_ends(out: np.ndarray, state: np.ndarray, block: np.ndarray) -> None:
+    """A super- or subscript ends here, or was empty; its mark says whether a link begins in or just before it."""
+    if state[SCRIPT_ON] > 0 and state[OUT] < len(out):
+        out[state[OUT]] = LINKED_END if block[LINKS] > state[SCRIPT_LINKS] else SCRIPT_END
+        state[OUT] += 1
+    state[MARKS_WAIT], state[SCRIPT_ON] = state[MARKS_WAIT] & CODE_WAITING, 0
 
 
 @numba.njit(cache=True, nogil=True)
@@ -357,9 +389,10 @@ def flush(out: np.ndarray, state: np.ndarray, block: np.ndarray, blocks: np.ndar
     state[SPACE] = 0
     state[BREAK] = 0
     code_ends(out, state)
+    script_ends(out, state, block)
     if state[START] >= 0:
         end = state[OUT]
-        while end > state[START] and out[end - 1] <= 32:
+        while end > state[START] and 9 <= out[end - 1] <= 32:
             end -= 1
         n = state[N_BLOCKS]
         if end > state[START] and n < len(blocks):
