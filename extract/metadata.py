@@ -14,7 +14,7 @@ from html import unescape
 from itertools import islice
 from typing import Any, TypeVar
 
-from extract.dates import address_day, day
+from extract.dates import address_day, day, told_day
 from extract.search import places
 from extract.tags import Tag
 
@@ -28,7 +28,8 @@ _DATES = (
     "article:published_time", "og:article:published_time", "datepublished", "og:published_time", "parsely-pub-date",
     "sailthru.date", "citation_publication_date", "citation_date", "dc.date.issued", "dcterms.issued", "dc.date",
     "dcterms.created", "dc.date.created", "dcterms.date", "pubdate", "publishdate", "publish-date", "published",
-    "cxenseparse:recs:publishtime", "date.created", "created", "date",
+    "cxenseparse:recs:publishtime", "date.created", "created", "date", "published-date", "publication_date",
+    "publication-date", "sw-pubdate",
 )  # fmt: skip
 _AUTHORS = (
     "author", "parsely-author", "sailthru.author", "dc.creator", "dcterms.creator", "citation_author", "article:author",
@@ -36,8 +37,8 @@ _AUTHORS = (
 )  # fmt: skip
 _SITES = ("og:site_name", "application-name", "apple-mobile-web-app-title", "publisher", "dc.publisher")
 # patterns of what begins with a word, which is searched for
-_TIME = re.compile(rb"<time\b([^<>]{0,500})>")
-_DATETIME = re.compile(rb"\bdatetime\s*=\s*[\"']?([^\"'>]{8,40})")
+_TIME = re.compile(rb"<time\b([^<>]{0,500})>([^<]{0,100})")
+_DATETIME = re.compile(rb"\bdate[tT]ime\s*=\s*[\"']?([^\"'>]{8,40})")
 _PUBLISHED = re.compile(rb"publish|pubdate|entry-date|post-date|posted|date-created|dtstart", re.I)
 _ITEMPROP = re.compile(
     rb"itemprop\s*=\s*[\"']?date(?:Published|Created)\b[^<>]{0,300}?\b(?:content|datetime)\s*=\s*[\"']?([^\"'>]{8,40})"
@@ -45,6 +46,8 @@ _ITEMPROP = re.compile(
 _BYLINES = tuple((word, re.compile(word + rb"(?:[_-]?name)?[\"'\s][^<>]{0,300}>")) for word in (b"author", b"byline"))
 _DATED = re.compile(rb"date[\w-]{0,20}[\"'\s][^<>]{0,300}>")
 _TEXT = re.compile(rb"([^<]{0,4000})(?:<[^<>]{0,500}>)?")
+_SHORT_TEXT = re.compile(rb">([^<>]{6,200})<")
+_BEFORE, _BEHIND = 500, 4000  # bytes around a heading where its date is looked for
 _INSIDE = re.compile(rb"[A-Za-z\x80-\xff]")  # of a word
 _BY = re.compile(
     r"\A(?:\s*(?:by|von|de|par|por|di|door|av|af|at|autor(?:in)?|author|text|erstellt|(?:geschrieben|verfasst) von"
@@ -199,18 +202,35 @@ def _published(html: bytes, metas: Metas, linked: Linked, url: str | None) -> da
         return found
     if said := _first(_matches(html, b"itemprop", _ITEMPROP)):
         return day(_text(said[1]))
-    return _time(html) or address_day(url or "") or _first(map(day, _texts(html, b"date", _DATED, 1)))
+    return (
+        _time(html)
+        or address_day(url or "")
+        or _first(map(day, _texts(html, b"date", _DATED, 1)))
+        or _beside_heading(html)
+    )
 
 
 def _time(html: bytes) -> date | None:
     """The first `time` element whose attributes speak of publication, else the first at all."""
     first = None
     for tag in _matches(html, b"<time", _TIME):
-        if (said := _DATETIME.search(tag[1])) and (found := day(_text(said[1]))):
+        said = _DATETIME.search(tag[1])
+        if found := day(_text(said[1])) if said else told_day(unescape(_text(tag[2]))):
             if _PUBLISHED.search(tag[1]):
                 return found
             first = first or found
     return first
+
+
+def _beside_heading(html: bytes) -> date | None:
+    """The first text that is a date and little else, behind one of the first two `h1`, or just before it."""
+    for start in islice(places(html, b"<h1"), 2):
+        end = max(start, html.find(b"</h1", start))
+        for window in ((end, end + _BEHIND), (max(0, start - _BEFORE), start)):
+            texts = (unescape(_text(piece[1])).strip() for piece in _SHORT_TEXT.finditer(html, *window))
+            if found := _first(map(told_day, texts)):
+                return found
+    return None
 
 
 def _canonical(head: list[Tag], metas: Metas) -> str | None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from extract.capture import Settings, _better
-from extract.dates import address_day, day
+from extract.dates import address_day, day, told_day
 from extract.engines import Extracted, article
 from extract.metadata import About, metadata
 from extract.rights import head
@@ -45,6 +45,21 @@ def linked(value: object) -> str:
         ("3 juillet 2020", (2020, 7, 3)),
         ("3. März 2020", (2020, 3, 3)),
         ("2/3/2020", None),  # which is the month?
+        ("2-3-2020", None),
+        ("17/2/2020", (2020, 2, 17)),
+        ("4/24/2000 12:00:00 AM", (2000, 4, 24)),
+        ("01-01-2020 10:29", (2020, 1, 1)),
+        ("17/13/2020", None),
+        ("1/17/2/2020", None),
+        ("3.2.20", (2020, 2, 3)),
+        ("3.2.20.1", None),
+        ("1er juin 2020", (2020, 6, 1)),
+        ("5 de mayo del 2020", (2020, 5, 5)),
+        ("12. června 2020", (2020, 6, 12)),
+        ("12. července 2020", (2020, 7, 12)),
+        ("12 paź 2020", (2020, 10, 12)),
+        ("12 сентября 2020 г.", (2020, 9, 12)),
+        ("12 Ağustos 2020", (2020, 8, 12)),
         ("1989-12-31", None),
         ("1990-01-01", (1990, 1, 1)),
         ("2100-01-01", None),
@@ -60,10 +75,28 @@ def test_days(said: object, expected: tuple[int, int, int] | None) -> None:
     assert day(said) == (expected and date(*expected))
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("3. Februar 2020", True),
+        ("By Ada B. | Feb 3, 2020, 10:15", True),
+        ("Pressemitteilung vom 03.02.2020", True),
+        ("Published on 3 February 2020 - 5 min read", False),
+        ("The 3 February 2020 was a day like other ones", False),
+        ("Updated: February 3, 2020", False),
+        ("Stand 03.02.2020", False),
+        ("Februar 2020", False),
+    ],
+)
+def test_texts_that_are_a_day(text: str, told: bool) -> None:
+    assert told_day(text) == (date(2020, 2, 3) if told else None)
+
+
 @given(st.one_of(st.text(max_size=120), st.dates().map(str), st.from_regex(r"\d{1,8}[-./ ]\w{0,9}[-./ ]\d{1,4}")))
 def test_any_text_is_a_day_or_none(said: str) -> None:
     found = day(said)
     assert found is None or 1990 <= found.year < 2100
+    assert told_day(said) in (found, None)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +139,14 @@ _DAY = date(2020, 2, 3)
         ('<body><span itemprop="datePublished" class=x content="2020-02-03">', About(published=_DAY)),
         ('<body><time datetime="2021-02-03">a<time class="entry-date" datetime="2020-02-03">', About(published=_DAY)),
         ('<body><time datetime="2020-02-03">', About(published=_DAY)),
+        ('<body><time dateTime="2020-02-03">', About(published=_DAY)),
+        ('<body><time>Today</time><time class="entry-date">February 3, 2020</time>', About(published=_DAY)),
+        ('<meta name="publication_date" content="2020-02-03">', About(published=_DAY)),
         ('<body><div class="post-date">3. Februar 2020</div>', About(published=_DAY)),
+        ("<body><p>4.2.2020</p><h1>x</h1><p>Updated 5.2.2020<p>Ada, 3.2.2020</p>", About(published=_DAY)),
+        ("<body><h1>x</h1><p>4.2.2020 was a day on which it rained.</p>", About()),
+        ("<body><p>3.2.2020</p><h1>x</h1><p>y</p>", About(published=_DAY)),
+        ("<body><p>3.2.2020</p>" + "<br>" * 200 + "<h1>x</h1>" + "<br>" * 2000 + "<p>3.2.2020</p>", About()),
         ('<body><div class="updates">3. Februar 2020</div>', About()),
         ('<meta property=og:site_name content=" The  Site ">', About(sitename="The Site")),
         (linked({"@type": "Article", "publisher": {"name": "The Site"}}), About(sitename="The Site")),
@@ -137,6 +177,8 @@ def test_the_address_tells_the_day_before_texts_do() -> None:
         '<a class="author" ' * 100_000,
         'author" >' * 200_000,
         '<b class="date">' * 100_000,
+        "<h1>" * 200_000,
+        "<h1>" + ">1/1/2020" * 100_000,
         'itemprop="datePublished" ' * 100_000,
         "ld+json" * 200_000,
         "ld+json>{}</script>" * 100_000,
