@@ -22,6 +22,7 @@ from extract.block_nodes import (
     AT_ROLE,
     AT_STYLE,
     AT_TYPE,
+    ATTRIBUTE_STATE,
     CLASS_CODE,
     CONT0,
     CONT1,
@@ -37,7 +38,7 @@ from extract.block_nodes import (
     TYPE0,
     TYPE1,
 )
-from extract.block_tags import BLOCK, FNV_BASIS, look
+from extract.block_tags import ATTRIBUTE_CODES, ATTRIBUTE_VALUES, BLOCK, FNV_BASIS, look
 
 
 @numba.njit(cache=True, nogil=True)
@@ -93,9 +94,10 @@ def linked_types(data: np.ndarray, i: int, end: int, about: np.ndarray, n: int) 
 
 
 @numba.njit(cache=True, nogil=True)
-def attributes(data, j, n, kind, closing, codes, values, tokens, state, says):  # type: ignore[no-untyped-def]
+def attributes(data, j, n, kind, closing, tokens, state, says):  # type: ignore[no-untyped-def]
     """Read attributes from data[j] to the tag's end into `says` and `tokens`; the place of its `>`, or n."""
-    says[:] = 0
+    for k in range(ATTRIBUTE_STATE):
+        says[k] = 0
     room = min(state[N_TOKENS] + MAX_TOKENS, len(tokens))
     while j < n and data[j] != 62:
         if data[j] <= 32 or data[j] == 47:
@@ -106,7 +108,7 @@ def attributes(data, j, n, kind, closing, codes, values, tokens, state, says):  
         code, j = _attribute_name(data, j, n)
         v0, v1, j = _value(data, j, n)
         if not closing:
-            at = look(codes, values, code)
+            at = look(ATTRIBUTE_CODES, ATTRIBUTE_VALUES, code)
             if at > 0:
                 _say(data, at, v0, v1, kind, tokens, room, state, says)
     return j

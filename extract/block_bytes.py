@@ -1,12 +1,13 @@
 """Searching a page's bytes: names, comments, end tags, words of attributes. Kernels of the block scanner."""
 
-# mypy: disable-error-code="arg-type,assignment,return-value"
+# mypy: disable-error-code="arg-type,assignment,return-value,call-arg,var-annotated"
 # (kernels: NumPy's scalars stand for int)
 
 import numba
 import numpy as np
 
 from extract.block_tags import FNV_BASIS, FNV_PRIME
+from pipeline.simd import WIDE, equal, lowest
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
@@ -21,9 +22,24 @@ def step(code: np.uint64, c: int) -> np.uint64:
 
 @numba.njit(cache=True, nogil=True)
 def find(data: np.ndarray, i: int, end: int, byte: int) -> int:
+    """Place of the first such byte from i on, `end` (or i, where that is more) when there is none before it."""
+    while i + WIDE <= end:
+        hits = equal(data, i, byte, np.uint8(0))
+        if hits:
+            return i + lowest(hits)
+        i += WIDE
     while i < end and data[i] != byte:
         i += 1
     return i
+
+
+@numba.njit(cache=True, nogil=True)
+def count(data: np.ndarray, byte: int) -> int:
+    """How often a byte occurs."""
+    n = 0
+    for i in range(len(data)):
+        n += data[i] == byte
+    return n
 
 
 @numba.njit(cache=True, nogil=True)
@@ -33,21 +49,21 @@ def comment_end(data: np.ndarray, i: int, n: int) -> int:
         return i + 1
     if i + 1 < n and data[i] == 45 and data[i + 1] == 62:
         return i + 2
-    while i + 2 < n:
-        if data[i] == 45 and data[i + 1] == 45:
-            if data[i + 2] == 62:
-                return i + 3
-            if i + 3 < n and data[i + 2] == 33 and data[i + 3] == 62:
-                return i + 4
-        i += 1
+    end = find(data, i + 2, n, 62)
+    while end < n:
+        dash = end - 2 if data[end - 1] == 33 else end - 1
+        if dash > i and data[dash] == 45 and data[dash - 1] == 45:
+            return end + 1
+        end = find(data, end + 1, n, 62)
     return n
 
 
 @numba.njit(cache=True, nogil=True)
 def end_tag(data: np.ndarray, i: int, n: int, name: np.uint64, length: int) -> int:
     """Where `</name` with that hash and length starts at or after i; n when it is absent."""
+    i = find(data, i, n, 60)
     while i + 2 + length <= n:
-        if data[i] == 60 and data[i + 1] == 47:
+        if data[i + 1] == 47:
             code = np.uint64(FNV_BASIS)
             for k in range(i + 2, i + 2 + length):
                 c = np.int64(data[k])
@@ -55,7 +71,7 @@ def end_tag(data: np.ndarray, i: int, n: int, name: np.uint64, length: int) -> i
             after = data[i + 2 + length] if i + 2 + length < n else np.uint8(62)
             if code == name and (after <= 32 or after == 47 or after == 62):
                 return i
-        i += 1
+        i = find(data, i + 1, n, 60)
     return n
 
 

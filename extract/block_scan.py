@@ -12,7 +12,7 @@ import numba
 import numpy as np
 
 from extract.block_attributes import attributes, class_tokens, linked_types
-from extract.block_bytes import comment_end, contains, end_tag, find, is_letter, step
+from extract.block_bytes import comment_end, contains, count, end_tag, find, is_letter, step
 from extract.block_nodes import (
     ATTRIBUTE_STATE,
     BODY,
@@ -56,7 +56,6 @@ from extract.block_nodes import (
     SUB,
     SUP,
     SVG,
-    TAG_FLAGS,
     TEXTAREA,
     TITLE,
     TOKEN0,
@@ -68,13 +67,7 @@ from extract.block_nodes import (
     Page,
 )
 from extract.block_tags import (
-    ATTRIBUTE_CODES,
-    ATTRIBUTE_VALUES,
     BLOCK,
-    ENTITY_BYTES,
-    ENTITY_CODES,
-    ENTITY_ENDS,
-    ENTITY_VALUES,
     FNV_BASIS,
     INLINE,
     SKIP,
@@ -85,7 +78,6 @@ from extract.block_tags import (
     look,
 )
 from extract.block_text import (
-    ASCII,
     BLOCK_COLUMNS,
     BREAK,
     CODE_ON,
@@ -116,53 +108,43 @@ from extract.block_text import (
 )
 from extract.block_tree import close_down_to, close_element, open_element
 
-_TABLES = (TAG_CODES, TAG_VALUES, TAG_KIND, TAG_FLAGS)
-_ENTITIES = (ENTITY_CODES, ENTITY_VALUES, ENTITY_ENDS, ENTITY_BYTES)
-
 
 def scan(data: bytes) -> Page:
     """Blocks of an HTML page in UTF-8. Never raises; memory and time are linear in the bytes."""
-    array = np.frombuffer(data, np.uint8)
-    tags = data.count(b"<") + 2
-    found, state = _scan(
-        array, min(tags, MAX_BLOCKS), min(tags, MAX_NODES), _TABLES, ATTRIBUTE_CODES, ATTRIBUTE_VALUES, _ENTITIES, ASCII
-    )
-    whole, blocks, nodes, paths, tokens, about = found
+    whole, blocks, nodes, paths, tokens, about, state = _scan(np.frombuffer(data, np.uint8))
     title = int(state[TITLE0]), int(state[TITLE1])
     return Page(whole, blocks, nodes, paths, tokens, about, title, int(state[LOST]))
 
 
 @numba.njit(cache=True, nogil=True)
-def _scan(  # type: ignore[no-untyped-def]
-    data, max_blocks, max_nodes, tables, at_codes, at_values, entities, ascii_class
-):
-    n = len(data)
+def _scan(data):  # type: ignore[no-untyped-def]
+    # arrays are passed one by one: what is taken out of a tuple is counted as one more user of it, and that is slow
+    n, tags = len(data), count(data, 60) + 2
     out = np.empty(n + n // 2 + 1024, np.uint8)
-    blocks = np.empty((max_blocks, BLOCK_COLUMNS), np.int32)
+    blocks = np.empty((min(tags, MAX_BLOCKS), BLOCK_COLUMNS), np.int32)
     block = np.zeros(BLOCK_COLUMNS, np.int32)
     state, says = np.zeros(SCAN_STATE, np.int64), np.zeros(ATTRIBUTE_STATE, np.int64)
     tokens, about = np.empty(max(1024, n // 3 + MAX_TOKENS), np.uint64), np.empty(MAX_ABOUT, np.uint64)
-    absent = np.zeros(len(tables[2]), np.bool_)  # no end tag of that name from here on
-    nodes = np.zeros((max_nodes, NODE_COLUMNS), np.int32)
-    names, paths = np.empty(max_nodes, np.uint64), np.empty(max_nodes, np.uint64)
-    stack, open_of = np.zeros(MAX_OPEN + 1, np.int32), np.zeros(len(tables[2]), np.int32)
-    tree, sink = (stack, nodes, names, paths, open_of), (out, state, block, ascii_class, entities)
+    absent = np.zeros(len(TAG_KIND), np.bool_)  # no end tag of that name from here on
+    nodes = np.zeros((min(tags, MAX_NODES), NODE_COLUMNS), np.int32)
+    names, paths = np.empty(len(nodes), np.uint64), np.empty(len(nodes), np.uint64)
+    stack, open_of = np.zeros(MAX_OPEN + 1, np.int32), np.zeros(len(TAG_KIND), np.int32)
     names[0], paths[0] = np.uint64(0), np.uint64(FNV_BASIS)
     open_of[0], state[START], state[N_NODES], state[DEPTH] = 1, -1, 1, 1
     i = 0
     while i < n:
         if data[i] != 60:
             j = find(data, i, n, 60)
-            text(data, i, j, *sink)
+            text(data, i, j, out, state, block)
             i = j
             continue
-        name, j, tag, kind, closing = _tag(data, i, n, tables)
+        name, j, tag, kind, closing = _tag(data, i, n)
         if kind < 0:
-            i = _no_element(data, i, n, sink)
+            i = _no_element(data, i, n, out, state, block)
             continue
         length = j - i - (2 if closing else 1)
         state[TOKEN0] = state[N_TOKENS]
-        j = attributes(data, j, n, kind, closing, at_codes, at_values, tokens, state, says)
+        j = attributes(data, j, n, kind, closing, tokens, state, says)
         i = min(j + 1, n)
         if kind != BLOCK or closing:
             state[N_TOKENS] = state[TOKEN0]
@@ -171,9 +153,9 @@ def _scan(  # type: ignore[no-untyped-def]
                 _close_inline(tag, state, out, block)
             elif kind == BLOCK:
                 flush(out, state, block, blocks, i)
-                close_element(tag, name, state, tree)
+                close_element(tag, name, state, stack, nodes, names, open_of)
         elif kind == VOID:
-            _void(tag, data, i, says, blocks, about, sink)
+            _void(tag, data, i, says, blocks, about, out, state, block)
         elif kind == SKIP:
             i = _skip(tag, name, length, data, i, says, about, absent, state)
         elif kind == INLINE:
@@ -183,18 +165,17 @@ def _scan(  # type: ignore[no-untyped-def]
             if tag in (BODY, HTML):
                 _about_page(tokens, about, state)
             else:
-                open_element(tag, name, tables[3][tag], i, says, state, tree)
+                open_element(tag, name, i, says, state, stack, nodes, names, paths, open_of)
     flush(out, state, block, blocks, n)
-    close_down_to(0, state, tree)
+    close_down_to(0, state, stack, nodes, open_of)
     n_nodes, n_tokens = state[N_NODES], state[N_TOKENS]
     held = nodes[:n_nodes], paths[:n_nodes], tokens[:n_tokens], about[: state[N_ABOUT]]
-    return (out[: state[OUT]], blocks[: state[N_BLOCKS]], *held), state
+    return out[: state[OUT]], blocks[: state[N_BLOCKS]], *held, state
 
 
 @numba.njit(cache=True, nogil=True)
-def _tag(data, i, n, tables):  # type: ignore[no-untyped-def]
+def _tag(data, i, n):  # type: ignore[no-untyped-def]
     """(hash of the name, end of the name, tag, its kind, whether it is an end tag); kind -1 where no tag begins."""
-    codes, values, kinds, _ = tables
     j, name, custom = i + 1, np.uint64(FNV_BASIS), False
     closing = j < n and data[j] == 47
     if closing:
@@ -206,13 +187,13 @@ def _tag(data, i, n, tables):  # type: ignore[no-untyped-def]
         name = step(name, c | 32 if 65 <= c <= 90 else c)
         custom = custom or c == 45 or c == 58
         j += 1
-    tag = look(codes, values, name)
-    kind = np.int64(kinds[tag])
+    tag = look(TAG_CODES, TAG_VALUES, name)
+    kind = np.int64(TAG_KIND[tag])
     return name, j, tag, INLINE if tag == 0 and not custom else kind, closing
 
 
 @numba.njit(cache=True, nogil=True)
-def _no_element(data, i, n, sink):  # type: ignore[no-untyped-def]
+def _no_element(data, i, n, out, state, block):  # type: ignore[no-untyped-def]
     """A `<` that begins no element: comment, declaration, bad end tag, or text; returns where it ends."""
     c = np.int64(data[i + 1]) if i + 1 < n else 32
     if c == 33 or c == 63:
@@ -221,7 +202,7 @@ def _no_element(data, i, n, sink):  # type: ignore[no-untyped-def]
         return find(data, i, n, 62) + 1
     if c == 47 and i + 2 < n:
         return find(data, i, n, 62) + 1
-    text(data, i, i + 1, *sink)
+    text(data, i, i + 1, out, state, block)
     return i + 1
 
 
@@ -263,14 +244,13 @@ def _about_page(tokens, about, state):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _void(tag, data, i, says, blocks, about, sink):  # type: ignore[no-untyped-def]
+def _void(tag, data, i, says, blocks, about, out, state, block):  # type: ignore[no-untyped-def]
     """An element without content."""
-    out, state, block, ascii_class, _ = sink
     if tag == BR:
         if state[BREAK] > 0:
             flush(out, state, block, blocks, i)
         elif state[PRE]:
-            character(10, out, state, block, ascii_class)
+            character(10, out, state, block)
         elif state[START] >= 0:
             state[BREAK] = 1
         state[IN_WORD] = 0

@@ -6,7 +6,15 @@
 import numba
 import numpy as np
 
-from extract.block_tags import FNV_BASIS, FNV_PRIME, look
+from extract.block_tags import (
+    ENTITY_BYTES,
+    ENTITY_CODES,
+    ENTITY_ENDS,
+    ENTITY_VALUES,
+    FNV_BASIS,
+    FNV_PRIME,
+    look,
+)
 
 # columns of a block
 (T0, T1, NODE, POS, CHARS, WORDS, LINK_CHARS, LINK_WORDS, LINKS, DIGITS, UPPER, COMMAS, ENDERS, STRONG, BREAKS) = range(
@@ -45,6 +53,28 @@ def _classes() -> np.ndarray:
 
 
 ASCII = _classes()
+# of a byte of plain text: whether it is shown (white space waits), of a word, a capital, or not plain at all; above
+# these four bits how much it adds to each of five counts
+_SHOWN, _IN_WORD, _CAPITAL, _STOP, _COUNTS, _WIDTH = 1, 2, 4, 8, 4, 12
+_COUNTED = (DIGIT, UPPERCASE, COMMA, ENDER, SYMBOL)
+_MOST = 2000  # bytes that are counted at once: less than a count's 12 bits can hold, and no sign bit
+
+
+def _plain_bytes() -> np.ndarray:
+    """(2, 256) int64: what the bytes of text are outside and inside of `pre`, where white space is not plain."""
+    of = np.full((2, 256), _STOP, np.int64)
+    for c in range(128):
+        kind = ASCII[c]
+        if kind == SPACES:
+            of[0, c] = 0
+        elif kind != DROP and c != ord("&"):
+            of[:, c] = _SHOWN | (_IN_WORD if kind in (WORD, DIGIT, UPPERCASE) else 0)
+            of[:, c] |= _CAPITAL if kind == UPPERCASE else 0
+            of[:, c] |= 1 << _COUNTS + _WIDTH * _COUNTED.index(kind) if kind in _COUNTED else 0
+    return of
+
+
+_PLAIN = _plain_bytes()
 
 
 @numba.njit(cache=True, nogil=True)
@@ -176,9 +206,9 @@ def _count(kind: int, state: np.ndarray, block: np.ndarray) -> None:
 
 
 @numba.njit(cache=True, nogil=True)
-def character(code: int, out: np.ndarray, state: np.ndarray, block: np.ndarray, ascii_class: np.ndarray) -> None:
+def character(code: int, out: np.ndarray, state: np.ndarray, block: np.ndarray) -> None:
     """One decoded character of text, white space collapsed unless in `pre`."""
-    kind = ascii_class[code] if code < 128 else _wide_class(code)
+    kind = ASCII[code] if code < 128 else _wide_class(code)
     if kind == DROP:
         return
     if kind != SPACES:
@@ -208,9 +238,8 @@ def keep(code: int, out: np.ndarray, state: np.ndarray) -> None:
 
 
 @numba.njit(cache=True, nogil=True)
-def reference(data: np.ndarray, i: int, end: int, entities: tuple) -> tuple[int, int, int]:
+def reference(data: np.ndarray, i: int, end: int) -> tuple[int, int, int]:
     """Character reference at data[i] == '&': (bytes it takes, code point or -1, entity number or 0); 0 bytes: none."""
-    codes, values, _, _ = entities
     j = i + 1
     if j < end and data[j] == 35:
         return _numeric(data, j + 1, end, i)
@@ -220,7 +249,7 @@ def reference(data: np.ndarray, i: int, end: int, entities: tuple) -> tuple[int,
         c = data[j]
         if c == 59:
             code = np.uint64((code ^ np.uint64(59)) * np.uint64(FNV_PRIME))
-            found = look(codes, values, code)
+            found = look(ENTITY_CODES, ENTITY_VALUES, code)
             if found:
                 return j + 1 - i, -1, found
             break
@@ -228,7 +257,7 @@ def reference(data: np.ndarray, i: int, end: int, entities: tuple) -> tuple[int,
             break
         code = np.uint64((code ^ np.uint64(c)) * np.uint64(FNV_PRIME))
         j += 1
-        found = look(codes, values, code)
+        found = look(ENTITY_CODES, ENTITY_VALUES, code)
         if found:
             best, best_length = found, j - i
     return best_length, -1, best
@@ -297,62 +326,87 @@ def decode(data: np.ndarray, i: int, end: int) -> tuple[int, int]:
 
 
 @numba.njit(cache=True, nogil=True)
-def _letters(data: np.ndarray, i: int, end: int, out: np.ndarray, state: np.ndarray, block: np.ndarray) -> int:
-    """Append small ASCII letters inside a word; returns where they end."""
-    p, start = state[OUT], i
-    end = min(end, i + max(0, len(out) - p - 8))
-    while i < end and 97 <= data[i] <= 122:
+def _plain(data, i, end, out, state, block):  # type: ignore[no-untyped-def]
+    """Append the plain bytes from i on to a block that has text, without a branch a byte; returns where they end."""
+    pre, p, space, inside = state[PRE], state[OUT], state[SPACE], state[IN_WORD]
+    end = min(end, i + _MOST, i + (len(out) - p) // 2)
+    shown, spaces, words, capitals, sums = 0, 0, 0, 0, 0
+    while i < end:
+        byte = _PLAIN[pre, data[i]]
+        if byte & _STOP:
+            break
+        now, word = byte & _SHOWN, (byte >> 1) & 1
+        out[p] = 32
+        p += space & now
+        spaces += space & now
         out[p] = data[i]
-        p, i = p + 1, i + 1
-    n = i - start
-    state[OUT] = p
-    block[CHARS] += n
-    block[LINK_CHARS] += n * state[LINK]
-    block[STRONG] += n * state[STRONG_ON]
-    block[LAST] = WORD
+        p += now
+        shown += now
+        begins = word & (inside ^ 1)
+        words += begins
+        capitals += begins & (byte >> 2)
+        sums += byte >> _COUNTS
+        inside, space = word, now ^ 1
+        i += 1
+    state[OUT], state[SPACE], state[IN_WORD] = p, space, inside
+    if shown > 0:
+        block[LAST] = ASCII[out[p - 1]]
+    _add(block, state, shown, spaces, words, capitals, sums)
     return i
 
 
 @numba.njit(cache=True, nogil=True)
-def text(
-    data: np.ndarray,
-    i: int,
-    end: int,
-    out: np.ndarray,
-    state: np.ndarray,
-    block: np.ndarray,
-    ascii_class: np.ndarray,
-    entities: tuple,
-) -> None:
+def _add(block, state, shown, spaces, words, capitals, sums):  # type: ignore[no-untyped-def]
+    """Add to a block's counts; `sums`: those of _COUNTED."""
+    most = (1 << _WIDTH) - 1
+    block[CHARS] += shown + spaces
+    block[LINK_CHARS] += (shown + spaces) * state[LINK]
+    block[STRONG] += shown * state[STRONG_ON]
+    block[WORDS] += words
+    block[LINK_WORDS] += words * state[LINK]
+    block[CAPS] += capitals
+    block[DIGITS] += sums & most
+    block[UPPER] += (sums >> _WIDTH) & most
+    block[COMMAS] += (sums >> 2 * _WIDTH) & most
+    block[ENDERS] += (sums >> 3 * _WIDTH) & most
+    block[SYMBOLS] += (sums >> 4 * _WIDTH) & most
+
+
+@numba.njit(cache=True, nogil=True)
+def text(data, i, end, out, state, block):  # type: ignore[no-untyped-def]
     """Append data[i:end] to the text, references decoded."""
     while i < end:
         c = data[i]
-        if c == 38:
-            taken, code, entity = reference(data, i, end, entities)
-            if taken > 0:
-                if entity:
-                    _, _, ends, texts = entities
-                    k, last = np.int64(ends[entity - 1]), np.int64(ends[entity])
-                    while k < last:
-                        code, size = decode(texts, k, last)
-                        character(code, out, state, block, ascii_class)
-                        k += size
-                else:
-                    character(code, out, state, block, ascii_class)
-                i += taken
-                continue
-        if 97 <= c <= 122 and state[IN_WORD] == 1 and state[MARKS_WAIT] == 0:  # the most of most text: a word goes on
-            i = _letters(data, i, end, out, state, block)
-            if i < end and 97 <= data[i] <= 122:
-                return  # no room
-            continue
-        if c < 128:
-            character(np.int64(c), out, state, block, ascii_class)
+        plain = _PLAIN[state[PRE], c]
+        if plain == 0:
+            state[IN_WORD], state[SPACE] = 0, 1
             i += 1
-        else:
+        elif c == 38:
+            i = _referred(data, i, end, out, state, block)
+        elif plain & _STOP or state[START] < 0 or state[BREAK] or state[MARKS_WAIT] or state[OUT] + 8 > len(out):
             code, size = decode(data, i, end)
-            character(code, out, state, block, ascii_class)
+            character(code, out, state, block)
             i += size
+        else:
+            i = _plain(data, i, end, out, state, block)
+
+
+@numba.njit(cache=True, nogil=True)
+def _referred(data, i, end, out, state, block):  # type: ignore[no-untyped-def]
+    """Append what the `&` at i refers to, or the `&` itself; returns where it ends."""
+    taken, code, entity = reference(data, i, end)
+    if taken == 0:
+        character(38, out, state, block)
+        return i + 1
+    if entity == 0:
+        character(code, out, state, block)
+        return i + taken
+    k, last = np.int64(ENTITY_ENDS[entity - 1]), np.int64(ENTITY_ENDS[entity])
+    while k < last:
+        code, size = decode(ENTITY_BYTES, k, last)
+        character(code, out, state, block)
+        k += size
+    return i + taken
 
 
 @numba.njit(cache=True, nogil=True)
@@ -398,9 +452,11 @@ def flush(out: np.ndarray, state: np.ndarray, block: np.ndarray, blocks: np.ndar
         if end > state[START] and n < len(blocks):
             block[T0], block[T1], block[NODE], block[POS] = state[START], end, state[NOW], position
             block[IMAGES], block[INPUTS] = state[N_IMAGES], state[N_INPUTS]
-            blocks[n] = block
+            for k in range(BLOCK_COLUMNS):
+                blocks[n, k] = block[k]
             state[N_BLOCKS] = n + 1
         elif end > state[START]:
             state[LOST] += 1
         state[START] = -1
-    block[:] = 0
+    for k in range(BLOCK_COLUMNS):
+        block[k] = 0

@@ -45,6 +45,7 @@ from extract.block_nodes import (
     PREFORMATTED,
     STRONG_DEPTH,
     TABLE,
+    TAG_FLAGS,
     TBODY,
     TD,
     TFOOT,
@@ -59,9 +60,8 @@ from extract.block_text import LINK, N_BLOCKS, N_IMAGES, N_INPUTS, NOW, PRE, STR
 
 
 @numba.njit(cache=True, nogil=True)
-def close_down_to(to, state, tree):  # type: ignore[no-untyped-def]
+def close_down_to(to, state, stack, nodes, open_of):  # type: ignore[no-untyped-def]
     """Close the elements above place `to` of the stack, and a link or bold text that was opened in them."""
-    stack, nodes, _, _, open_of = tree
     depth = state[DEPTH]
     while depth > to:
         depth -= 1
@@ -78,39 +78,35 @@ def close_down_to(to, state, tree):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def settle(state, tree):  # type: ignore[no-untyped-def]
+def settle(state, stack, nodes):  # type: ignore[no-untyped-def]
     """Text belongs to the innermost open element from here on."""
-    stack, nodes, _, _, _ = tree
     state[NOW] = stack[state[DEPTH] - 1]
     state[PRE] = 1 if nodes[state[NOW], N_FLAGS] & PREFORMATTED else 0
 
 
 @numba.njit(cache=True, nogil=True)
-def close_element(tag, name, state, tree):  # type: ignore[no-untyped-def]
+def close_element(tag, name, state, stack, nodes, names, open_of):  # type: ignore[no-untyped-def]
     """A block's end tag."""
-    stack, nodes, names, _, open_of = tree
     to = _place(tag, name, state[DEPTH], stack, nodes, names, open_of)
     if to > 0:
-        close_down_to(to, state, tree)
-        settle(state, tree)
+        close_down_to(to, state, stack, nodes, open_of)
+        settle(state, stack, nodes)
 
 
 @numba.njit(cache=True, nogil=True)
-def open_element(tag, name, flags, position, says, state, tree):  # type: ignore[no-untyped-def]
+def open_element(tag, name, position, says, state, stack, nodes, names, paths, open_of):  # type: ignore[no-untyped-def]
     """A block's start tag: close what it ends, then a new node where there is room for one."""
-    stack, nodes, names, paths, open_of = tree
     to = _implied(tag, state[DEPTH], stack, nodes, open_of)
     if to < state[DEPTH]:
-        close_down_to(to, state, tree)
+        close_down_to(to, state, stack, nodes, open_of)
     depth, new = state[DEPTH], state[N_NODES]
     if depth < MAX_OPEN and new < len(nodes):
         parent = stack[depth - 1]
-        row = nodes[new]
         nodes[parent, N_CHILDREN] += 1
-        flags |= nodes[parent, N_FLAGS] | (HIDDEN if says[IS_HIDDEN] else 0)
-        row[N_TAG], row[N_PARENT], row[N_DEPTH], row[N_FLAGS] = tag, parent, depth, flags
-        row[N_B0], row[N_IMG0], row[N_INP0], row[N_POS] = state[N_BLOCKS], state[N_IMAGES], state[N_INPUTS], position
-        row[N_TOK0], row[N_TOK1] = state[TOKEN0], state[N_TOKENS]
+        flags = TAG_FLAGS[tag] | nodes[parent, N_FLAGS] | (HIDDEN if says[IS_HIDDEN] else 0)
+        nodes[new, N_TAG], nodes[new, N_PARENT], nodes[new, N_DEPTH], nodes[new, N_FLAGS] = tag, parent, depth, flags
+        nodes[new, N_B0], nodes[new, N_IMG0], nodes[new, N_INP0] = state[N_BLOCKS], state[N_IMAGES], state[N_INPUTS]
+        nodes[new, N_POS], nodes[new, N_TOK0], nodes[new, N_TOK1] = position, state[TOKEN0], state[N_TOKENS]
         names[new] = name
         paths[new] = step(step(step(paths[parent], tag), says[CLASS_CODE]), 1)
         stack[depth] = new
@@ -118,7 +114,7 @@ def open_element(tag, name, flags, position, says, state, tree):  # type: ignore
         state[DEPTH], state[N_NODES] = depth + 1, new + 1
     else:
         state[N_TOKENS] = state[TOKEN0]
-    settle(state, tree)
+    settle(state, stack, nodes)
 
 
 @numba.njit(cache=True, nogil=True)

@@ -1,0 +1,75 @@
+"""Kernels of the block scanner against what they mean, spelled out."""
+
+import re
+
+import numpy as np
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from extract.block_bytes import comment_end, count, end_tag, find
+from extract.block_tags import fnv
+from extract.block_text import BLOCK_COLUMNS, PRE, START, STATE_SIZE, character, text
+from pipeline.simd import WIDE
+
+
+def _bytes(alphabet: bytes, most: int = 3 * WIDE) -> st.SearchStrategy[bytes]:
+    return st.lists(st.sampled_from(alphabet), max_size=most).map(bytes)
+
+
+def _array(data: bytes) -> np.ndarray:
+    return np.frombuffer(data, np.uint8)
+
+
+@given(_bytes(b"aaaaaaaaaaaaaaaaaaa<"), st.integers(0, 3 * WIDE), st.integers(0, 3 * WIDE))
+@example(b"a" * WIDE + b"<", 1, WIDE)
+def test_a_byte_is_found_where_it_first_is(data: bytes, start: int, end: int) -> None:
+    end = min(end, len(data))
+    place = data.find(b"<", start, end)
+    assert find(_array(data), start, end, 60) == (place if place >= 0 else max(start, end))
+    assert count(_array(data), 60) == data.count(b"<")
+
+
+@given(_bytes(b"--->!xx"), st.integers(0, 5))
+@example(b"<!-->", 4)
+@example(b"x-->" + b"-" * WIDE + b"!>", 4)
+def test_a_comment_ends_as_browsers_end_it(data: bytes, start: int) -> None:
+    ends = re.compile(rb">|->|.*?--!?>", re.S).match(data, start)
+    assert comment_end(_array(data), start, len(data)) == (ends.end() if ends else len(data))
+
+
+@given(
+    st.lists(st.sampled_from([b"</script", b"</SCRIPT>", b"</", b"<", b">", b" ", b"/", b"x" * WIDE])),
+    st.integers(0, 9),
+)
+def test_an_end_tag_is_found_whatever_is_before_it(parts: list[bytes], start: int) -> None:
+    data = b"".join(parts)
+    found = re.compile(rb"</script(?=[\x00-\x20/>]|\Z)", re.I).search(data, start)
+    place = end_tag(_array(data), start, len(data), np.uint64(fnv(b"script")), len("script"))
+    assert place == (found.start() if found else len(data))
+
+
+def _one_by_one(said: str, *held: np.ndarray) -> None:
+    for char in said:
+        character(ord(char), *held)
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.text(st.sampled_from("aaaabcZÜß  \n\t\r.,!9_-|{\x01\x7f\xad\xa0\u200b漢…"), max_size=120),
+    st.booleans(),
+    st.sampled_from([1, 7, 40, 400]),
+)
+@example("x" * 5000 + "." * 5000, False, 20_000)
+def test_runs_of_text_are_their_characters_one_by_one(said: str, pre: bool, room: int) -> None:
+    fast, slow = (
+        (np.zeros(room, np.uint8), np.zeros(STATE_SIZE, np.int64), np.zeros(BLOCK_COLUMNS, np.int32)) for _ in range(2)
+    )
+    for _, state, _ in (fast, slow):
+        state[START], state[PRE] = -1, pre
+    data = _array(said.encode())
+    text(data, 0, len(data), *fast)
+    _one_by_one(said, *slow)
+    used = int(slow[1][0])  # OUT
+    assert fast[0][:used].tobytes() == slow[0][:used].tobytes()
+    assert fast[1].tolist() == slow[1].tolist()
+    assert fast[2].tolist() == slow[2].tolist()
