@@ -71,15 +71,11 @@ def _short(detail: str | None) -> str | None:
 
 @dataclass(frozen=True)
 class Page:
-    """HTML of a capture, with what its headers say; `text` instead where the source has text already."""
+    """HTML of a capture, the bytes that it was read from, and what its headers say."""
 
     decoded: Decoded
     raw: bytes
     headers: dict[str, str]
-
-    @property
-    def html(self) -> str:
-        return self.decoded.text
 
 
 class Ids:
@@ -277,7 +273,7 @@ def _prefilter(page: Page, settings: Settings) -> None:
         return
     from extract.prefilter import prefilter
 
-    html = page.raw if page.decoded.charset == "utf-8" else page.html
+    html = page.raw if page.decoded.charset == "utf-8" else page.decoded.utf8
     possible, guess, score = prefilter(html, settings.language, settings.prefilter_threshold)
     if not possible:
         raise Rejected("prefilter", "other_language", score, settings.prefilter_threshold, guess)

@@ -26,6 +26,8 @@ from pipeline.errors import UserError
 from pipeline.tokens import lowered
 
 CHUNK = 2048  # texts at once: bounds the memory of scores
+CLASSES = 142  # of the model: languages, one of them once a script
+TOGETHER, STRETCH = 8, 256
 STEP = np.float32(0.05)  # of the weights; a quarter of the package's memory, and of the time to fetch them
 
 
@@ -43,15 +45,20 @@ class Model(NamedTuple):
     prior: np.ndarray  # (l,) float32: ours, in log units of the calibrated score
 
 
+_INSTALL = "type: pip install 'py3langid==0.4.0'"
+
+
 @functools.cache
 def load() -> Model:
     """The model inside the installed py3langid, mapped into memory. Raises UserError where the package is absent."""
     found = importlib.util.find_spec("py3langid")
     if found is None or found.origin is None:
-        raise UserError("the embedded language identifier needs py3langid; type: pip install 'py3langid==0.4.0'")
+        raise UserError(f"the embedded language identifier needs py3langid; {_INSTALL}")
     path = Path(found.origin).parent / "data" / "model.npz.xz"
     arrays = kept.arrays("language-model", (Path(__file__), path), lambda: _unpacked(path))
     classes = [two_letters(str(name)) for name in arrays.pop("classes")]
+    if len(classes) != CLASSES:
+        raise UserError(f"the installed py3langid tells {len(classes)} classes, not {CLASSES}; {_INSTALL}")
     labels = tuple(dict.fromkeys(classes))
     label = np.array([labels.index(name) for name in classes], np.int64)
     return Model(**arrays, label=label, labels=labels, prior=prior(labels))
@@ -147,58 +154,46 @@ def clean(data: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return out, bounds
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _next(state, byte, rows, row):
-    return np.int64(rows[(np.int64(row[state]) << 8) | np.int64(byte)])
-
-
 @njit(cache=True, nogil=True)
 def _walk(data, offsets, rows, row, states):
-    """states[at]: that of the automaton behind byte `at` of its text. Four texts are walked at a time: a step waits for
-    memory, and those of different texts do not wait for each other."""
-    d = 0
-    while d + 4 < len(offsets):
-        a, b, c, e = offsets[d], offsets[d + 1], offsets[d + 2], offsets[d + 3]
-        n = min(b - a, c - b, e - c, offsets[d + 4] - e)
-        i = j = k = m = np.int64(0)
-        for at in range(n):
-            i, j = _next(i, data[a + at], rows, row), _next(j, data[b + at], rows, row)
-            k, m = _next(k, data[c + at], rows, row), _next(m, data[e + at], rows, row)
-            states[a + at], states[b + at], states[c + at], states[e + at] = i, j, k, m
-        _rest(data, a + n, b, i, rows, row, states)
-        _rest(data, b + n, c, j, rows, row, states)
-        _rest(data, c + n, e, k, rows, row, states)
-        _rest(data, e + n, offsets[d + 4], m, rows, row, states)
-        d += 4
-    while d + 1 < len(offsets):
-        _rest(data, offsets[d], offsets[d + 1], np.int64(0), rows, row, states)
-        d += 1
-
-
-@njit(cache=True, nogil=True)
-def _rest(data, start, stop, state, rows, row, states):
-    for at in range(start, stop):
-        state = _next(state, data[at], rows, row)
-        states[at] = state
+    """states[at]: that of the automaton behind byte `at` of its text. TOGETHER texts are walked at a time: a step waits
+    for memory, and those of different texts do not wait for each other."""
+    here = np.zeros(TOGETHER, np.int64)
+    for first in range(0, len(offsets) - 1, TOGETHER):
+        stop = min(first + TOGETHER, len(offsets) - 1)
+        here[:] = 0
+        longest = (offsets[first + 1 : stop + 1] - offsets[first:stop]).max()
+        for i in range(longest):
+            for d in range(first, stop):
+                at = offsets[d] + i
+                if at < offsets[d + 1]:
+                    state = rows[(np.int64(row[here[d - first]]) << 8) | np.int64(data[at])]
+                    here[d - first] = states[at] = state
 
 
 @njit(cache=True, nogil=True)
 def _features(states, start, stop, feature, counts, seen):
-    """counts[f] occurrences of the features seen[:n] of states[start:stop], in order. Returns n."""
-    n = 0
-    for at in range(start, stop):
-        f = feature[states[at]]
-        if f >= 0:
-            if counts[f] == 0:
-                seen[n] = f
+    """counts[f] occurrences of the features seen[:n] of states[start:stop], in order. Returns n.
+
+    By STRETCH states: those with a feature are put side by side first, which takes no branch that must be guessed.
+    """
+    n, held = 0, np.empty(STRETCH, np.int32)
+    for begin in range(start, stop, STRETCH):
+        k = 0
+        for at in range(begin, min(begin + STRETCH, stop)):
+            held[k] = feature[states[at]]
+            k += held[k] >= 0
+        for i in range(k):
+            if counts[held[i]] == 0:
+                seen[n] = held[i]
                 n += 1
-            counts[f] += 1
+            counts[held[i]] += 1
     return n
 
 
 @njit(cache=True, nogil=True)
 def _add(total, weights, w):
-    for k in range(len(total)):  # a function of its own, so that it is vectorised
+    for k in range(CLASSES):  # a function of its own and a constant, so that it is vectorised
         total[k] += w * np.float32(weights[k])
 
 

@@ -1,5 +1,7 @@
 """Visible text of HTML as a stream of runs, by one scan over the bytes: no tree, for language identification only."""
 
+# mypy: disable-error-code="no-untyped-def,call-arg,var-annotated"
+
 import functools
 import html.entities
 from typing import NamedTuple
@@ -7,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from extract.search import find
+from pipeline.simd import WIDE, at_most, equal, lowest
 from pipeline.tokens import encode
 
 # Elements whose content is not read. `title` stays: it is text in the page's language.
@@ -14,7 +18,7 @@ _SKIPPED = ("script", "style", "noscript", "template", "svg", "textarea", "selec
 # Elements that do not end a run of text; the others do.
 _INLINE = ("a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "em", "font", "i", "ins", "kbd", "mark", "nobr",
            "q", "s", "small", "span", "strong", "sub", "sup", "tt", "u", "var", "wbr", "br", "img")  # fmt: skip
-_BLOCK = 64  # bytes
+_INLINE_KIND, _SPACED_KIND = 100, 101  # of an element: below are places in _SKIPPED, -1 is all others
 
 
 class Runs(NamedTuple):
@@ -33,58 +37,40 @@ def _name(name: str) -> int:
 
 @functools.cache
 def _tables() -> tuple[np.ndarray, ...]:
+    kinds = dict.fromkeys(_INLINE, _INLINE_KIND) | {"a": _SPACED_KIND, "br": _SPACED_KIND}
+    elements, kind = np.zeros(_SLOTS, np.int64), np.full(_SLOTS, -1, np.int8)
+    for name, one in (*kinds.items(), *((name, i) for i, name in enumerate(_SKIPPED))):
+        slot = _slot(_name(name))
+        while elements[slot]:
+            slot = (slot + 1) % _SLOTS
+        elements[slot], kind[slot] = _name(name), one
     entities = sorted((_name(k), v) for k, v in html.entities.name2codepoint.items() if len(k) <= 8)
-    return (
-        np.array([_name(name) for name in _SKIPPED], np.int64),
-        np.array([_name(name) for name in _INLINE], np.int64),
-        np.array([key for key, _ in entities], np.int64),
-        np.array([point for _, point in entities], np.int64),
-    )
+    points = np.array(entities, np.int64)
+    return elements, kind, points[:, 0].copy(), points[:, 1].copy()
+
+
+_SLOTS = 256  # of the table of elements: places go by the name's hash
+
+
+@njit(cache=True, nogil=True)
+def _slot(name):
+    return np.int64((np.uint64(name) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(56))
+
+
+@njit(cache=True, nogil=True)
+def _kind(name, elements, kind):
+    slot = _slot(name)
+    while elements[slot] != name and elements[slot] != 0:
+        slot = (slot + 1) & (_SLOTS - 1)
+    return np.int64(kind[slot])
 
 
 def runs(data: np.ndarray) -> Runs:
     """Runs of visible text of a page's bytes (uint8, ASCII-compatible). Linear in the length whatever the markup."""
     text = np.empty(len(data) + 8, np.uint8)
     start, letters = np.empty(len(data) // 2 + 2, np.int64), np.empty(len(data) // 2 + 2, np.int64)
-    skipped, inline, names, points = _tables()
-    n, size = _runs(data, skipped, inline, names, points, text, start, letters)
+    n, size = _runs(data, *_tables(), text, start, letters)
     return Runs(text[:size], start[: n + 1], letters[:n])
-
-
-@njit(cache=True, nogil=True)
-def _has(block, byte):
-    """Whether a block of _BLOCK bytes has it: a loop without a way out is done by vector instructions."""
-    found = np.uint8(0)
-    for i in range(_BLOCK):
-        found |= np.uint8(block[i] == byte)
-    return found != 0
-
-
-@njit(cache=True, nogil=True)
-def _find(data, at, byte):
-    """Offset of the next `byte`, the length where there is none."""
-    while at + _BLOCK <= len(data) and not _has(data[at : at + _BLOCK], np.uint8(byte)):
-        at += _BLOCK
-    while at < len(data) and data[at] != byte:
-        at += 1
-    return at
-
-
-def joined(found: Runs, keep: np.ndarray) -> np.ndarray:
-    """Text (uint8) of the runs i with keep[i]."""
-    out = np.empty(len(found.text), np.uint8)
-    return out[: _joined(found.text, found.start, keep, out)]
-
-
-@njit(cache=True, nogil=True)
-def _joined(text, start, keep, out):
-    n = 0
-    for i in range(len(keep)):
-        if keep[i]:
-            for at in range(start[i], start[i + 1]):
-                out[n] = text[at]
-                n += 1
-    return n
 
 
 @njit(cache=True, nogil=True)
@@ -102,52 +88,69 @@ def _word(data, at, stop):
 
 
 @njit(cache=True, nogil=True)
-def _place(keys, key):
-    for i in range(len(keys)):
-        if keys[i] == key:
-            return i
-    return -1
+def _sign(data, at, stop):
+    """Offset of the next `>` or quote; `stop` where there is none before."""
+    while at + WIDE <= stop:
+        mask = equal(data, at, 62, 0) | equal(data, at, 34, 0) | equal(data, at, 39, 0)
+        if mask != 0:
+            return at + lowest(mask)
+        at += WIDE
+    while at < stop and data[at] != 62 and data[at] != 34 and data[at] != 39:
+        at += 1
+    return at
 
 
 @njit(cache=True, nogil=True)
 def _tag_end(data, at):
     """Offset behind the `>` that ends a tag; one inside a quoted value does not, unless the quote is never closed."""
-    limit = min(len(data), at + 2048)
+    stop = min(len(data), at + 2048)
     first, quote = -1, 0
-    while at < limit:
+    at = _sign(data, at, stop)
+    while at < stop:
         b = data[at]
+        if b == 62 and quote == 0:
+            return at + 1
         if b == 62 and first < 0:
             first = at + 1
-        if quote == 0:
-            if b == 62:
-                return at + 1
-            if (b == 34 or b == 39) and data[at - 1] == 61:
-                quote = b
+        if quote == 0 and b != 62 and data[at - 1] == 61:
+            quote = b
         elif b == quote:
             quote = 0
-        at += 1
-    return first if first >= 0 else _find(data, at, 62) + 1
+        at = _sign(data, at + 1, stop)
+    return first if first >= 0 else find(data, at, 62) + 1
 
 
 @njit(cache=True, nogil=True)
 def _comment_end(data, at):
-    end = _find(data, at + 2, 62)
+    """Offset behind the next `-->`, the length where there is none."""
+    end = find(data, at + 2, 62)
     while end < len(data) and (data[end - 1] != 45 or data[end - 2] != 45):
-        end = _find(data, end + 1, 62)
+        end = find(data, end + 1, 62)
     return min(end + 1, len(data))
 
 
 @njit(cache=True, nogil=True)
 def _element_end(data, at, name):
     """Offset of the end tag `</name`; -1 when the page has none (an unclosed `<select>` must not hide the rest)."""
-    here = at
-    while True:
-        here = _find(data, here, 60)
-        if here + 2 >= len(data):
-            return -1
-        if data[here + 1] == 47 and _word(data, here + 2, min(len(data), here + 12))[0] == name:
-            return here
-        here += 1
+    at = find(data, at, 60)
+    while at + 2 < len(data):
+        if data[at + 1] == 47 and _word(data, at + 2, min(len(data), at + 12))[0] == name:
+            return at
+        at = find(data, at + 1, 60)
+    return -1
+
+
+@njit(cache=True, nogil=True)
+def _behind_blanks(data, at):
+    """Offset of the next byte that is no blank, the length where there is none."""
+    while at + WIDE <= len(data):
+        mask = ~at_most(data, at, 32)
+        if mask:
+            return at + lowest(mask)
+        at += WIDE
+    while at < len(data) and data[at] <= 32:
+        at += 1
+    return at
 
 
 @njit(cache=True, nogil=True)
@@ -181,10 +184,10 @@ def _point(data, at, names, points):
 
 
 @njit(cache=True, nogil=True)
-def _runs(data, skipped, inline, names, points, text, start, letters):
+def _runs(data, elements, kinds, names, points, text, start, letters):
     at, n, size, count, space = 0, 0, 0, 0, True
     start[0] = 0
-    open_ended = np.zeros(len(skipped), np.bool_)  # elements that nothing closes from here on: not looked for again
+    open_ended = np.zeros(_INLINE_KIND, np.bool_)  # elements that nothing closes from here on: not looked for again
     while at < len(data):
         b = data[at]
         if b == 60 and at + 1 < len(data):
@@ -196,13 +199,13 @@ def _runs(data, skipped, inline, names, points, text, start, letters):
                     continue
                 name, _ = _word(data, at + 1 + (c == 47), min(len(data), at + 12))
                 at = _tag_end(data, at + 1)
-                skip = _place(skipped, name) if letter else -1
-                if skip >= 0 and not open_ended[skip]:
+                kind = _kind(name, elements, kinds)
+                if letter and 0 <= kind < _INLINE_KIND and not open_ended[kind]:
                     end = _element_end(data, at, name)
-                    open_ended[skip] = end < 0
+                    open_ended[kind] = end < 0
                     at = max(at, end)
-                ends = _place(inline, name) < 0
-                if size > start[n] and not space and (ends or name == 97 or name == 25202):  # a, br
+                ends = kind < _INLINE_KIND
+                if size > start[n] and not space and kind != _INLINE_KIND:
                     text[size] = 32
                     size, space = size + 1, True
                 if ends and size > start[n]:
@@ -215,7 +218,7 @@ def _runs(data, skipped, inline, names, points, text, start, letters):
             if not space:
                 text[size] = 32
                 size, space = size + 1, True
-            at += 1
+            at = _behind_blanks(data, at + 1)
             continue
         if b == 38:
             point, after = _point(data, at, names, points)

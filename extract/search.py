@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 from numba import njit
 
-from pipeline.simd import equal, lowest
+from pipeline.simd import WIDE, equal, lowest
 
 _BATCH = 64  # places that one call of the kernel finds
 
@@ -33,6 +33,19 @@ def has(html: bytes, word: bytes) -> bool:
 @functools.cache
 def _array(word: bytes) -> np.ndarray:
     return np.frombuffer(word, np.uint8)
+
+
+@njit(cache=True, nogil=True)
+def find(data, at, byte):
+    """Offset of the next `byte`, the length where there is none. A kernel for kernels."""
+    while at + WIDE <= len(data):
+        mask = equal(data, at, byte, 0)
+        if mask:
+            return at + lowest(mask)
+        at += WIDE
+    while at < len(data) and data[at] != byte:
+        at += 1
+    return at
 
 
 @njit(cache=True, nogil=True)

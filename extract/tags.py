@@ -3,7 +3,7 @@
 Comments, scripts, styles and other elements without markup of the page in them are stepped over.
 """
 
-# mypy: disable-error-code="no-untyped-def,call-arg,var-annotated"
+# mypy: disable-error-code="no-untyped-def"
 
 import re
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from html import unescape
 import numpy as np
 from numba import njit
 
-from pipeline.simd import equal, lowest
+from extract.search import find
 
 Tag = tuple[str, dict[str, str]]  # name and attributes
 _RAW = ("script", "style", "noscript", "template", "textarea", "title")  # what is in them is no markup of the page
@@ -52,19 +52,6 @@ def attributes(html: bytes) -> dict[str, str]:
 
 
 @njit(cache=True, nogil=True)
-def _find(data, at, byte):
-    """Offset of the next `byte`, the length where there is none."""
-    while at + 64 <= len(data):
-        mask = equal(data, at, byte, np.uint8(0))
-        if mask:
-            return at + lowest(mask)
-        at += 64
-    while at < len(data) and data[at] != byte:
-        at += 1
-    return at
-
-
-@njit(cache=True, nogil=True)
 def _blank(byte):
     return byte == 32 or 9 <= byte <= 13
 
@@ -88,24 +75,24 @@ def _named(data, at):
 @njit(cache=True, nogil=True)
 def _behind_comment(data, at):
     """Offset behind the next `-->`; -1 where there is none."""
-    end = _find(data, at + 2, np.uint8(62))
+    end = find(data, at + 2, 62)
     while end < len(data):
         if data[end - 1] == 45 and data[end - 2] == 45:
             return end + 1
-        end = _find(data, end + 1, np.uint8(62))
+        end = find(data, end + 1, 62)
     return -1
 
 
 @njit(cache=True, nogil=True)
 def _behind_element(data, at, name):
     """Offset behind the next `</name` and the byte that ends it; -1 where there is none."""
-    at = _find(data, at, np.uint8(60))
+    at = find(data, at, 60)
     while at + 1 < len(data):
         if data[at + 1] == 47:
             found, end = _named(data, at + 2)
             if found == name:
                 return end + 1
-        at = _find(data, at + 1, np.uint8(60))
+        at = find(data, at + 1, 60)
     return -1
 
 
@@ -145,7 +132,7 @@ def _tags(data, at, wanted, last, endless, found):
     """Fill `found` with the next tags: which of `wanted`, where its attributes begin and end. Returns how many, and
     where to go on. `endless`: elements, and comments last, that nothing closes from here on; they are text."""
     n = 0
-    at = _find(data, at, np.uint8(60))
+    at = find(data, at, 60)
     while at < len(data) and n < len(found):
         at += 1
         raw, after = -1, at
@@ -165,5 +152,5 @@ def _tags(data, at, wanted, last, endless, found):
             end = _behind_comment(data, after) if raw == len(_RAW_NAMES) else _behind_element(data, after, name)
             endless[raw] = end < 0
             after = max(after, end)
-        at = _find(data, after, np.uint8(60))
+        at = find(data, after, 60)
     return n, at

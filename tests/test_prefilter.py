@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from extract.language import identifier, prefilter
-from extract.lid_html import _comment_end, _find, runs
+from extract.lid_html import Runs, _behind_blanks, _comment_end, _tag_end, runs
 from extract.prefilter import declared, windows
 from tests import language_data
 
@@ -84,12 +84,62 @@ def test_no_bytes_break_it(data: bytes) -> None:
     assert isinstance(may, bool) and isinstance(language, str) and 0 <= score <= 1
 
 
-@given(st.lists(st.sampled_from([b"-", b">", b"x" * 63, b"x" * 64, b"x"])).map(b"".join), st.integers(0, 70))
+PIECES = [b"-", b">", b"'", b'"', b"=", b" ", b"\n" * 63, b" " * 64, b"x" * 63, b"x" * 64, b"x"]
+
+
+@given(st.lists(st.sampled_from(PIECES)).map(b"".join), st.integers(1, 70))
 def test_searches_by_blocks(data: bytes, start: int) -> None:
     array, start = np.frombuffer(data, np.uint8), min(start, len(data))
-    assert _find(array, start, ord(">")) == (data + b">").index(b">", start)
     end = data.find(b"-->", start)
     assert _comment_end(array, start) == (end + 3 if end >= 0 else len(data))
+    assert _behind_blanks(array, start) == len(data) - len(data[start:].lstrip())
+    assert _tag_end(array, start) == tag_end(data, start)
+
+
+def tag_end(data: bytes, start: int) -> int:
+    """Byte by byte."""
+    quote = ""
+    for at in range(start, min(len(data), start + 2048)):
+        sign = chr(data[at])
+        if sign == quote:
+            quote = ""
+        elif quote == "" and sign == ">":
+            return at + 1
+        elif quote == "" and sign in "'\"" and data[at - 1] == ord("="):
+            quote = sign
+    return (data + b">").index(b">", start) + 1
+
+
+RUN = st.tuples(st.integers(1, 3000), st.integers(0, 300)).map(lambda sizes: (sizes[0], min(sizes)))
+
+
+@given(st.lists(RUN, max_size=12))
+def test_windows_against_slices(sizes: list[tuple[int, int]]) -> None:
+    start = np.cumsum([0, *(size for size, _ in sizes)])
+    letters = np.array([count for _, count in sizes], np.int64)
+    text = (np.arange(start[-1]) * 7919 % 251).astype(np.uint8)
+    data, offsets = windows(Runs(text, start, letters))
+    got = [bytes(data[a:b]) for a, b in itertools.pairwise(offsets)]
+    parts = [(bytes(text[a:b]), count) for (a, b), count in zip(itertools.pairwise(start), letters, strict=True)]
+    assert got == sliced(parts)
+
+
+def sliced(runs: list[tuple[bytes, int]]) -> list[bytes]:
+    long = [run for run in runs if run[1] >= 100]
+    short = [run for run in runs if 0 < run[1] < 100]
+    if sum(count for _, count in long) < 800:
+        return spaced(b"".join(text for text, count in runs if count), 4)
+    found = spaced(b"".join(text for text, _ in long), 4)
+    return found + (spaced(b"".join(text for text, _ in short), 2) if sum(count for _, count in short) >= 800 else [])
+
+
+def spaced(text: bytes, count: int) -> list[bytes]:
+    if len(text) <= 800 * count:
+        parts = np.array_split(np.frombuffer(text, np.uint8), max(1, len(text) // 800))
+        return [part.tobytes() for part in parts]
+    step = (len(text) - 800) / (count - 1)
+    begins = [int(i * step) for i in range(count - 1)] + [len(text) - 800]
+    return [text[at : at + 800] for at in begins]
 
 
 @given(st.text(st.characters(exclude_categories=()), max_size=200))

@@ -3,11 +3,12 @@
 import re
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extract.search import has, places
+from extract.search import find, has, places
 from extract.tags import attributes, tags
 
 WORDS = (b"ab", b"<ab", b"a-b", b"abab", b"ab/ab.ab/")
@@ -19,6 +20,12 @@ def test_places_of_words(text: bytes, word: bytes, fold: bool, start: int) -> No
     every = re.compile(b"(?=" + re.escape(word) + b")", re.I if fold else 0)
     assert list(places(text, word, fold=fold, start=start)) == [m.start() for m in every.finditer(text, start)]
     assert has(text, word) == (word in text)
+
+
+@given(st.lists(st.sampled_from([b">", b"x" * 63, b"x" * 64, b"x"])).map(b"".join), st.integers(0, 70))
+def test_a_byte(data: bytes, start: int) -> None:
+    start = min(start, len(data))
+    assert find(np.frombuffer(data, np.uint8), start, ord(">")) == (data + b">").index(b">", start)
 
 
 def test_more_places_than_one_call_finds() -> None:
