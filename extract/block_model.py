@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
+from extract.block_sums import groups
 from extract.block_trees import Forest, Trees, laid_out
 
 WEIGHTS = Path(__file__).with_name("blocks.npz")
@@ -118,14 +119,17 @@ def bridged(taken: np.ndarray, odds: np.ndarray, whole: np.ndarray) -> np.ndarra
     return taken
 
 
+@numba.njit(cache=True, nogil=True)
 def unrepeated(taken: np.ndarray, hashes: np.ndarray, words: np.ndarray, heading: np.ndarray) -> np.ndarray:
     """`taken` without the blocks of LONG words or more that say the same as one taken before, or as a heading: a table
     of contents gives way to the headings that it lists."""
     of = np.flatnonzero(taken & (words >= LONG))
-    of = of[np.argsort(~heading[of], kind="stable")]
-    _, first = np.unique(hashes[of], return_index=True)
-    again = np.ones(len(of), np.bool_)
-    again[first] = False
-    taken = taken.copy()
-    taken[of[again]] = False
+    group, n = groups(hashes[of])
+    kept, taken = np.full(n, -1, np.int64), taken.copy()
+    for k in range(len(of)):
+        g, b = group[k], of[k]
+        if kept[g] < 0 or (heading[b] and not heading[kept[g]]):
+            kept[g] = b
+    for k in range(len(of)):
+        taken[of[k]] = kept[group[k]] == of[k]
     return taken

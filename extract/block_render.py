@@ -11,11 +11,11 @@ import numpy as np
 from extract.block_marks import MARKS, shown
 from extract.block_nodes import CELL, HEADING, N_B0, N_B1, N_FLAGS, N_PARENT, N_POS, N_TAG, PREFORMATTED, Page
 from extract.block_table import IN_CELL, IN_CODE, IN_HEADING, IN_ITEM, IN_QUOTE, IN_TABLE, PLACE, Outline, grid, outline
-from extract.block_tags import TAG
+from extract.block_tags import TAG, TAG_NAMES
 from extract.block_text import NODE, T0, T1, WORDS
 
 _LEVELS = {TAG[f"h{k}"]: "#" * k for k in range(1, 7)}
-_LISTINGS = [TAG[name] for name in ("pre", "listing", "xmp")]
+_IS_LISTING = np.isin(TAG_NAMES, ("pre", "listing", "xmp"))
 _BETWEEN = {("item", "item"): "\n", ("quote", "quote"): "\n>\n"}  # two pieces of Markdown; others: an empty line
 _GUTTER = re.compile(r"\s*\d+(?:\s+\d+)*\s*")  # line numbers beside code
 _LANGUAGE = re.compile(rb"(?:\b|_)(?:lang(?:uage)?|brush|highlight-source)(?:-|: ?)([A-Za-z][\w+#]*)")
@@ -44,14 +44,17 @@ def render(page: Page, data: bytes, taken: np.ndarray, markdown: bool = False) -
 
 def _wholes(page: Page, seen: Outline, taken: np.ndarray) -> np.ndarray:
     """All blocks of the listings and data tables of which more than half the words are taken, none of the others'."""
-    whole, taken = np.isin(page.nodes[:, N_TAG], _LISTINGS), taken.copy()
+    whole = _IS_LISTING[page.nodes[:, N_TAG]]
     whole[list(seen.tables)] = True
+    nodes = np.flatnonzero(whole)
+    if len(nodes) == 0:
+        return taken
     words = page.blocks[:, WORDS].astype(np.int64) + 1
     all_, have = (np.concatenate(([0], np.cumsum(x))) for x in (words, words * taken))
-    first, last = page.nodes[:, N_B0], page.nodes[:, N_B1]
+    first, last, taken = page.nodes[nodes, N_B0], page.nodes[nodes, N_B1], taken.copy()
     all_, have = all_[last] - all_[first], have[last] - have[first]
-    for node in np.flatnonzero(whole & (have > 0) & (have < all_)).tolist():
-        taken[first[node] : last[node]] = 2 * have[node] > all_[node]
+    for k in np.flatnonzero((have > 0) & (have < all_)).tolist():
+        taken[first[k] : last[k]] = 2 * have[k] > all_[k]
     return taken
 
 
@@ -61,6 +64,7 @@ class _Writer:
     def __init__(self, page: Page, data: bytes, taken: np.ndarray, seen: Outline, markdown: bool):
         self.page, self.data, self.taken, self.seen, self.markdown = page, data, taken, seen, markdown
         self.text_of = page.text.tobytes()
+        self.starts, self.ends = page.blocks[:, T0].tolist(), page.blocks[:, T1].tolist()
         self.marked = any(mark in self.text_of for mark in MARKS)
         self.depths: dict[int, int] = {0: 0}  # list item -> how deep; 0 where it has no marker
 
@@ -83,7 +87,7 @@ class _Writer:
                 yield self._line(b, up, bool(flag & HEADING))
 
     def _text(self, b: int) -> str:
-        text = self.text_of[self.page.blocks[b, T0] : self.page.blocks[b, T1]].decode("utf-8", "replace")
+        text = self.text_of[self.starts[b] : self.ends[b]].decode("utf-8", "replace")
         return shown(text, self.markdown) if self.marked else text
 
     def _line(self, b: int, up: list[int], heading: bool) -> tuple[str, str]:

@@ -21,6 +21,7 @@ _WANTED = np.array([_ABOVE.get(name, -1) for name in TAG_NAMES], np.int8)
 # what a table is surveyed for
 _LAYOUT, _FILLED, _BLOCKS, _COLUMNS, _LAST = range(5)
 _LAYOUT_TAGS = np.isin(TAG_NAMES, ("table", "h1", "h2", "h3", "h4", "form", "article", "section", "pre"))
+_TABLE = TAG["table"]
 _SPAN = re.compile(rb"\s(colspan|rowspan)\s*=\s*[\"']?(\d{1,4})", re.I)
 _MOST_SPAN = 50
 
@@ -34,27 +35,40 @@ class Outline(NamedTuple):
 
 def outline(page: Page) -> Outline:
     """One look at the elements. Linear in their number."""
-    nodes = page.nodes
-    above, seen = _survey(nodes, _WANTED, _LAYOUT_TAGS)
-    words = np.concatenate(([0], np.cumsum(page.blocks[:, WORDS], dtype=np.int64)))
-    filled = np.maximum(seen[:, _FILLED], 1)
-    data = (nodes[:, N_TAG] == TAG["table"]) & (seen[:, _LAYOUT] == 0) & (seen[:, _COLUMNS] > 1) & (filled > 1)
-    data &= (seen[:, _BLOCKS] <= 1.5 * filled) & (words[nodes[:, N_B1]] - words[nodes[:, N_B0]] <= 50 * filled)
-    tables = {table: _rows(nodes, above, table, int(seen[table, _LAST])) for table in np.flatnonzero(data).tolist()}
-    return Outline(above, tables)
+    above, seen = _survey(page.nodes)
+    tables = _data_tables(page.nodes, page.blocks, seen).tolist()
+    return Outline(above, {table: _rows(page.nodes, above, table, int(seen[table, _LAST])) for table in tables})
 
 
 @numba.njit(cache=True, nogil=True)
-def _survey(nodes: np.ndarray, wanted: np.ndarray, layout: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _data_tables(nodes: np.ndarray, blocks: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Nodes of the tables that were `seen` to hold data: no layout, several columns and cells, short ones."""
+    found, n = np.empty(len(nodes), np.int64), 0
+    for x in range(len(nodes)):
+        filled = seen[x, _FILLED]
+        if nodes[x, N_TAG] != _TABLE or seen[x, _LAYOUT] > 0 or seen[x, _COLUMNS] < 2 or filled < 2:
+            continue
+        words = 0
+        for b in range(nodes[x, N_B0], nodes[x, N_B1]):
+            words += blocks[b, WORDS]
+        if 2 * seen[x, _BLOCKS] <= 3 * filled and words <= 50 * filled:
+            found[n] = x
+            n += 1
+    return found[:n]
+
+
+@numba.njit(cache=True, nogil=True)
+def _survey(nodes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """`above` of all nodes, and of tables: signs of layout in them, cells with text, blocks in cells, columns, end."""
     above, seen = np.zeros((len(nodes), 7), np.int32), np.zeros((len(nodes), 5), np.int32)
     children = np.zeros(len(nodes), np.int32)
     for x in range(1, len(nodes)):
         parent = nodes[x, N_PARENT]
-        above[x] = above[parent]
-        kind, table = wanted[nodes[x, N_TAG]], above[parent, IN_TABLE]
+        for k in range(7):
+            above[x, k] = above[parent, k]
+        kind, table = _WANTED[nodes[x, N_TAG]], above[parent, IN_TABLE]
         seen[table, _LAST] = x
-        seen[table, _LAYOUT] += layout[nodes[x, N_TAG]]
+        seen[table, _LAYOUT] += _LAYOUT_TAGS[nodes[x, N_TAG]]
         if kind >= 0:
             above[x, kind] = x
         if kind in (IN_CELL, IN_ITEM):
@@ -77,6 +91,14 @@ def _rows(nodes: np.ndarray, above: np.ndarray, table: int, last: int) -> list[l
     return list(rows.values())
 
 
+def _spans(source: bytes) -> tuple[int, int]:
+    """How many columns and rows a cell's start tag says that it has."""
+    if b"span" not in source.lower():
+        return 1, 1
+    said = {name.lower(): min(int(n), _MOST_SPAN) for name, n in _SPAN.findall(source)}
+    return max(1, said.get(b"colspan", 1)), said.get(b"rowspan", 1)
+
+
 def grid(rows: list[list[int]], tag: Callable[[int], bytes]) -> list[list[int]]:
     """Cells in their columns, 0 where another cell spans or none is; `tag`: source of an element's start tag."""
     held: set[tuple[int, int]] = set()
@@ -86,8 +108,7 @@ def grid(rows: list[list[int]], tag: Callable[[int], bytes]) -> list[list[int]]:
         for cell in row:
             while (r, len(line)) in held:
                 line.append(0)
-            said = {name.lower(): min(int(n), _MOST_SPAN) for name, n in _SPAN.findall(tag(cell))}
-            wide, down = max(1, said.get(b"colspan", 1)), said.get(b"rowspan", 1)
+            wide, down = _spans(tag(cell))
             held.update((r + i, len(line) + k) for i in range(1, down) for k in range(wide))
             line += [cell] + [0] * (wide - 1)
         lines.append(line)

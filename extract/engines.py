@@ -1,7 +1,7 @@
 """Extraction engines: HTML to the text that a reader came for. None keeps anything between two pages.
 
-An engine is a function (page, favour, markdown) -> text; another one is an entry in ENGINES. Formulas are TeX before
-any engine sees the page (`extract/formulas.py`).
+An engine is a function (page, favour, markdown) -> clean text; another one is an entry in ENGINES. Formulas are TeX
+before any engine sees the page (`extract/formulas.py`).
 """
 
 import re
@@ -61,7 +61,7 @@ def _trafilatura(page: Decoded, favour: str, markdown: bool) -> str:
         deduplicate=False,
         with_metadata=False,
     )
-    return (text or "") if markdown else _squeezed(text or "")
+    return clean(text or "") if markdown else _squeezed(text or "")
 
 
 def _resiliparse(page: Decoded, favour: str, markdown: bool) -> str:
@@ -88,7 +88,7 @@ def _resiliparse(page: Decoded, favour: str, markdown: bool) -> str:
         return _squeezed(text)
     from extract.blocks import render_all
 
-    return render_all(text, True)
+    return stripped(render_all(text, True))
 
 
 def _squeezed(text: str) -> str:
@@ -100,7 +100,7 @@ def _blocks(page: Decoded, favour: str, markdown: bool) -> str:
     """Our learned block classifier (`extract/blocks.py`)."""
     from extract.blocks import extract_blocks
 
-    return extract_blocks(page.utf8, favour, markdown)
+    return stripped(extract_blocks(page.utf8, favour, markdown))
 
 
 ENGINES: dict[str, Callable[[Decoded, str, bool], str]] = {
@@ -119,7 +119,7 @@ def extract(page: Decoded | str, engine: str, favour: str = "default", markdown:
     """
     page = Decoded(_SURROGATES.sub("\ufffd", page)) if isinstance(page, str) else page
     spelt = Decoded(spelled(page.text)) if hinted(page.utf8) else page
-    return Extracted(clean(ENGINES[engine](spelt, favour, markdown)), title_of(page.utf8))
+    return Extracted(ENGINES[engine](spelt, favour, markdown), title_of(page.utf8))
 
 
 def article(body: str, markdown: bool) -> str:
@@ -127,13 +127,18 @@ def article(body: str, markdown: bool) -> str:
     if re.search(r"<(?:p|br|div|h\d)\b", unescape(body), re.I):
         from extract.blocks import render_all
 
-        return clean(render_all(unescape(body), markdown))
+        return stripped(render_all(unescape(body), markdown))
     return _squeezed(unescape(body)).replace("\n", "\n\n" if markdown else "\n")
 
 
 def clean(text: str) -> str:
     """Without blanks at ends of lines, blank lines at both ends, control characters and surrogates."""
-    text = _CONTROLS.sub("", _SURROGATES.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n")))
+    return stripped(_CONTROLS.sub("", _SURROGATES.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))))
+
+
+def stripped(text: str) -> str:
+    """Without blanks at ends of lines and blank lines at both ends: all that is left to do for text of our scanner's,
+    which has no control characters and no surrogates."""
     return "\n".join(line.rstrip() for line in text.split("\n")).strip("\n")
 
 

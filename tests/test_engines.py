@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from extract import engines
+from extract.blocks import render_all
 from extract.decode import decode
-from extract.engines import MAX_DEPTH, TooDeep, clean, depth, extract, title_of
+from extract.engines import MAX_DEPTH, TooDeep, clean, depth, extract, stripped, title_of
 from extract.http import parse
 from extract.warc import Record, records
 
@@ -166,6 +167,17 @@ def test_titles(html, title):
 
 def test_clean():
     assert clean("a  \r\n\n\n  b\t\n \nc\x00\x9fd\ud800") == "a\n\n\n  b\n\ncd\ufffd"
+
+
+_MARKUP = st.sampled_from(["<pre>", "</pre>", "<p>", "<table><tr><td>a<td>", "<code>", "<sup>", "<li>", "\r", "\x85"])
+_PIECES = st.one_of(st.text(), st.integers(0, 0x110000).map(lambda code: f"&#{code};"), _MARKUP)
+
+
+@settings(deadline=None)
+@given(st.lists(_PIECES).map("".join), st.booleans())
+def test_text_of_our_scanner_needs_stripping_only(html, markdown):
+    text = stripped(render_all(html, markdown))
+    assert clean(text) == text
 
 
 def test_an_unknown_engine():
