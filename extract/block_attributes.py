@@ -29,6 +29,7 @@ from extract.block_nodes import (
     HAS_HREF,
     HREF0,
     HREF1,
+    IS_CODE,
     IS_HIDDEN,
     MAX_TOKENS,
     N_TOKENS,
@@ -163,6 +164,8 @@ def _say(data, at, v0, v1, kind, tokens, room, state, says):  # type: ignore[no-
         state[N_TOKENS] = class_tokens(data, v0, v1, 3, tokens, state[N_TOKENS], room)
     elif at == AT_STYLE:
         says[IS_HIDDEN] |= contains(data, v0, v1, b"display:none")
+        if kind == BLOCK and contains(data, v0, v1, b"white-space:pre"):  # as code editors copy their text
+            says[IS_CODE] = contains(data, v0, v1, b"monospace")
     elif at == AT_HIDDEN:
         says[IS_HIDDEN] = 1
     elif at == AT_ARIA_HIDDEN:

@@ -37,8 +37,8 @@ TAG_FLAGS = np.array([_FLAG_OF.get(name, 0) for name in TAG_NAMES], np.int64)
 SCAN_STATE = _TEXT_STATE + 7
 # what a start tag's attributes say: yes or no, a hash, bounds of values in the source
 (IS_HIDDEN, HAS_HREF, SELF_CLOSING, CLASS_CODE, TYPE0, TYPE1, PROP0, PROP1, CONT0, CONT1) = range(10)
-HREF0, HREF1 = range(10, 12)
-ATTRIBUTE_STATE = 12
+HREF0, HREF1, IS_CODE = range(10, 13)
+ATTRIBUTE_STATE = 13
 
 
 def _numbers(of: dict[str, int], names: str) -> tuple[int, ...]:

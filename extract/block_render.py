@@ -11,11 +11,10 @@ import numpy as np
 from extract.block_marks import MARKS, shown
 from extract.block_nodes import CELL, HEADING, N_B0, N_B1, N_FLAGS, N_PARENT, N_POS, N_TAG, PREFORMATTED, Page
 from extract.block_table import IN_CELL, IN_CODE, IN_HEADING, IN_ITEM, IN_QUOTE, IN_TABLE, PLACE, Outline, grid, outline
-from extract.block_tags import TAG, TAG_NAMES
+from extract.block_tags import TAG
 from extract.block_text import NODE, T0, T1, WORDS
 
 _LEVELS = {TAG[f"h{k}"]: "#" * k for k in range(1, 7)}
-_IS_LISTING = np.isin(TAG_NAMES, ("pre", "listing", "xmp"))
 _BETWEEN = {("item", "item"): "\n", ("quote", "quote"): "\n>\n"}  # two pieces of Markdown; others: an empty line
 _GUTTER = re.compile(r"\s*\d+(?:\s+\d+)*\s*")  # line numbers beside code
 _LANGUAGE = re.compile(rb"(?:\b|_)(?:lang(?:uage)?|brush|highlight-source)(?:-|: ?)([A-Za-z][\w+#]*)")
@@ -44,7 +43,8 @@ def render(page: Page, data: bytes, taken: np.ndarray, markdown: bool = False) -
 
 def _wholes(page: Page, seen: Outline, taken: np.ndarray) -> np.ndarray:
     """All blocks of the listings and data tables of which more than half the words are taken, none of the others'."""
-    whole = _IS_LISTING[page.nodes[:, N_TAG]]
+    whole = seen.above[:, IN_CODE] == np.arange(len(page.nodes))
+    whole[0] = False
     whole[list(seen.tables)] = True
     nodes = np.flatnonzero(whole)
     if len(nodes) == 0:

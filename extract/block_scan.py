@@ -248,7 +248,9 @@ def _void(tag, data, i, says, blocks, about, out, state, block):  # type: ignore
     """An element without content."""
     if tag == BR:
         if state[BREAK] > 0:
+            goes_on = state[CODE_ON]
             flush(out, state, block, blocks, i)
+            state[MARKS_WAIT] = CODE_WAITING if goes_on else 0
         elif state[PRE]:
             character(10, out, state, block)
         elif state[START] >= 0:

@@ -7,15 +7,15 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from extract.block_nodes import N_B0, N_B1, N_PARENT, N_TAG, Page
+from extract.block_nodes import N_B0, N_B1, N_FLAGS, N_PARENT, N_TAG, PREFORMATTED, Page
 from extract.block_tags import TAG, TAG_NAMES
 from extract.block_text import WORDS
 
-# what is nearest above an element, itself counted; its place among the items of its list
+# what is nearest above an element, itself counted (code: farthest); its place among the items of its list
 IN_CELL, IN_ITEM, IN_HEADING, IN_CODE, IN_TABLE, IN_QUOTE, PLACE = range(7)
 _ABOVE = {
     **dict.fromkeys(("td", "th"), IN_CELL), "li": IN_ITEM, **{f"h{k}": IN_HEADING for k in range(1, 7)},
-    **dict.fromkeys(("pre", "listing", "xmp"), IN_CODE), "table": IN_TABLE, "blockquote": IN_QUOTE,
+    "table": IN_TABLE, "blockquote": IN_QUOTE,
 }  # fmt: skip
 _WANTED = np.array([_ABOVE.get(name, -1) for name in TAG_NAMES], np.int8)
 # what a table is surveyed for
@@ -71,6 +71,8 @@ def _survey(nodes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         seen[table, _LAYOUT] += _LAYOUT_TAGS[nodes[x, N_TAG]]
         if kind >= 0:
             above[x, kind] = x
+        if nodes[x, N_FLAGS] & PREFORMATTED and not above[parent, IN_CODE]:
+            above[x, IN_CODE] = x
         if kind in (IN_CELL, IN_ITEM):
             children[parent] += 1
         if kind == IN_ITEM:

@@ -26,8 +26,8 @@ BLOCK_COLUMNS = 23
 (OUT, SPACE, BREAK, START, IN_WORD, LINK, STRONG_ON, PRE, N_BLOCKS, NOW, N_IMAGES, N_INPUTS, TITLE0, TITLE1) = range(14)
 MARKS_WAIT, CODE_ON = 14, 15
 LOST = 16  # blocks for which there was no room
-SCRIPT_ON, SCRIPT_LINKS, LINK_OUT = 17, 18, 19
-STATE_SIZE = 20
+SCRIPT_ON, SCRIPT_LINKS, LINK_OUT, INDENT = 17, 18, 19, 20
+STATE_SIZE = 21
 # in the text around inline code, and around super- and subscripts (`block_marks.py`); no page's text has these bytes
 CODE_MARK, SUPERSCRIPT, SUBSCRIPT, SCRIPT_END, LINKED_END = 127, 1, 2, 3, 4
 CODE_WAITING = 8  # in the state's MARKS_WAIT, beside one of SUPERSCRIPT and SUBSCRIPT
@@ -123,7 +123,7 @@ def _wide_class(code: int) -> int:
 def _put(code: int, kind: int, out: np.ndarray, state: np.ndarray, block: np.ndarray) -> None:
     """One character that is not white space, after the white space that waits before it."""
     p = state[OUT]
-    if p + 8 > len(out):
+    if p + 9 + state[INDENT] > len(out):
         return
     if state[START] < 0:
         state[START] = p
@@ -131,8 +131,7 @@ def _put(code: int, kind: int, out: np.ndarray, state: np.ndarray, block: np.nda
         state[BREAK] = 0
         block[FIRST] = kind
     elif state[BREAK] > 0:
-        out[p] = 10
-        p += 1
+        p = _line_break(p, out, state)
         block[BREAKS] += 1
     elif state[SPACE] > 0:
         out[p] = 32
@@ -163,6 +162,24 @@ def _put(code: int, kind: int, out: np.ndarray, state: np.ndarray, block: np.nda
         p += 4
     state[OUT] = p
     _count(kind, state, block)
+
+
+@numba.njit(cache=True, nogil=True)
+def _indented(state: np.ndarray) -> int:
+    """Spaces at the beginning of a line of code: those that do not break, and white space behind them as one."""
+    return state[INDENT] + (1 if state[INDENT] > 0 and state[SPACE] > 0 else 0)
+
+
+@numba.njit(cache=True, nogil=True)
+def _line_break(p: int, out: np.ndarray, state: np.ndarray) -> int:
+    """The end of a line, and how far the next one of code is indented; returns the place after them."""
+    out[p] = 10
+    p += 1
+    for _ in range(_indented(state)):
+        out[p] = 32
+        p += 1
+    state[INDENT] = 0
+    return p
 
 
 @numba.njit(cache=True, nogil=True)
@@ -216,7 +233,11 @@ def character(code: int, out: np.ndarray, state: np.ndarray, block: np.ndarray) 
         return
     state[IN_WORD] = 0
     if state[PRE] == 0:
-        state[SPACE] = 1
+        if code == 0xA0 and state[BREAK] > 0 and state[CODE_ON] > 0:
+            state[INDENT] = _indented(state) + 1
+            state[SPACE] = 0
+        else:
+            state[SPACE] = 1
     elif code == 13:
         return
     elif code == 10:
@@ -442,6 +463,7 @@ def flush(out: np.ndarray, state: np.ndarray, block: np.ndarray, blocks: np.ndar
     state[IN_WORD] = 0
     state[SPACE] = 0
     state[BREAK] = 0
+    state[INDENT] = 0
     code_ends(out, state)
     script_ends(out, state, block)
     if state[START] >= 0:

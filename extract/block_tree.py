@@ -19,6 +19,7 @@ from extract.block_nodes import (
     H6,
     HIDDEN,
     HTML,
+    IS_CODE,
     IS_HIDDEN,
     LI,
     LINK_DEPTH,
@@ -104,6 +105,7 @@ def open_element(tag, name, position, says, state, stack, nodes, names, paths, o
         parent = stack[depth - 1]
         nodes[parent, N_CHILDREN] += 1
         flags = TAG_FLAGS[tag] | nodes[parent, N_FLAGS] | (HIDDEN if says[IS_HIDDEN] else 0)
+        flags |= PREFORMATTED if says[IS_CODE] and tag == DIV else 0
         nodes[new, N_TAG], nodes[new, N_PARENT], nodes[new, N_DEPTH], nodes[new, N_FLAGS] = tag, parent, depth, flags
         nodes[new, N_B0], nodes[new, N_IMG0], nodes[new, N_INP0] = state[N_BLOCKS], state[N_IMAGES], state[N_INPUTS]
         nodes[new, N_POS], nodes[new, N_TOK0], nodes[new, N_TOK1] = position, state[TOKEN0], state[N_TOKENS]

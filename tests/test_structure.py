@@ -257,6 +257,22 @@ _DATA = "<table><tr><th>a<th>b<tr><td>1<td>2</table>"
         ("<code></code>a", "a", "a"),
         ("<code>a<p>b</code>", "a\nb", "`a`\n\nb"),
         ("<code>a<br>b</code>", "a\nb", "```\na\nb\n```"),
+        (
+            "<code>if a:<br>&nbsp; &nbsp; b&nbsp; c<br>\n  d<br>&nbsp;<br>e</code> f<br>&nbsp;g",
+            "if a:\n    b c\nd\ne f\ng",
+            "```\nif a:\n    b c\nd\n```\n\n`e` f\ng",
+        ),
+        (
+            "<div style='font-family: Menlo, monospace; white-space: pre;'><div>a (</div><div>    b,</div><br><div>)"
+            "</div></div>c",
+            "a (\n    b,\n)\nc",
+            "```\na (\n    b,\n)\n```\n\nc",
+        ),
+        (
+            "<p style='font-family:monospace;white-space:pre'>a  b<div style='white-space:pre'>c  d</div>",
+            "a b\nc d",
+            "a b\n\nc d",
+        ),
         ("<p>a\x7fb&#127;\x01c&#2;", "abc", "abc"),
         ("m<sup>2</sup>, H<sub>2</sub>O, 10<sup>&minus;3</sup>", "m², H₂O, 10⁻³", "m², H₂O, 10⁻³"),
         ("20<sup>th</sup> 1<sup>er</sup> x<sub>i</sub> A<sup>&reg;</sup>", "20th 1er xi A®", "20th 1er xi A®"),
