@@ -19,7 +19,7 @@ from pipeline import kept
 
 HALVES: dict[str, tuple[str, ...]] = {  # the steps of each, in order: what both run comes late in the second
     "pages": ("pages", "languages", "signatures", "fingerprints"),
-    "texts": ("signals", "contamination", "corpus"),
+    "texts": ("signals", "contamination", "corpus", "index_entry"),
 }
 _RECIPES = {
     "pages": 'extends = "de"\n[extract]\nengine = "blocks"\n',
@@ -79,18 +79,24 @@ def _compile() -> str:
 
 
 def run(half: str) -> None:
-    """One half, in a folder of its own that goes."""
-    from pipeline import recipe
-    from pipeline.run import InProcess, execute, quiet
+    """One half, in a folder of its own that goes; the texts twice, to meet themselves in an index of earlier runs."""
+    from pipeline import index, recipe
+    from pipeline.run import InProcess, execute, folder_of, quiet
     from pipeline.store import Store
 
     with tempfile.TemporaryDirectory() as folder:
         written = Path(folder, "warm.toml")
         optional = [f"[{name}]\n" for name in recipe.OPTIONAL if half == "texts"]
         written.write_text(_RECIPES[half] + "".join(optional))
-        wanted = recipe.load(str(written), (str(_source(half, Path(folder))),), {})
+        store, found = Store(Path(folder, "root")), (str(_source(half, Path(folder))),)
+        earlier = index.Pointer(store, "warm") if half == "texts" else None
+        wanted = recipe.load(str(written), found, {}, earlier)
         for name in HALVES[half]:
-            execute(wanted.steps[name], Store(Path(folder, "root")), InProcess, quiet)
+            execute(wanted.steps[name], store, InProcess, quiet)
+        if earlier:
+            earlier = index.commit(earlier, wanted, InProcess, quiet)
+            found = tuple(map(str, Path(store.root, folder_of(wanted.corpus), "data").glob("*.parquet")))
+            execute(recipe.load(str(written), found, {}, earlier).steps["index"], store, InProcess, quiet)
 
 
 def _source(half: str, folder: Path) -> Path:

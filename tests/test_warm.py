@@ -15,8 +15,8 @@ ASK = """
 import sys, tempfile
 from pathlib import Path
 from numba.core.dispatcher import Dispatcher
-from pipeline import recipe, warm
-from pipeline.run import InProcess, execute, quiet
+from pipeline import index, recipe, warm
+from pipeline.run import InProcess, execute, folder_of, parts, quiet
 from pipeline.store import Store
 
 OURS = ("dedup", "extract", "filters", "pipeline")
@@ -31,7 +31,15 @@ before = compiled()
 with tempfile.TemporaryDirectory() as root:
     everything = Path(root, "everything.toml")
     everything.write_text('extends = "de"\\n' + "".join(f"[{section}]\\n" for section in recipe.OPTIONAL))
-    execute(recipe.load(str(everything), None, {}).corpus, Store(root), InProcess, quiet)
+    store, pointer = Store(root), index.Pointer(Store(root), "demo")
+    demo = recipe.load(str(everything), None, {}, pointer)
+    execute(demo.goal, store, InProcess, quiet)
+    pointer = index.commit(pointer, demo, InProcess, quiet)
+    published = tuple(map(str, Path(root, folder_of(demo.corpus), "data").glob("*.parquet")))
+    again = recipe.load(str(everything), published, {}, pointer)
+    execute(again.goal, store, InProcess, quiet)
+    known = [part.table()["duplicate_of"].drop_null() for part in parts(store, again.steps["index"])]
+    assert sum(map(len, known)) > 30
 print(len(before), *sorted(compiled() - before), sep="\\n")
 """
 
