@@ -95,8 +95,8 @@ def run(half: str) -> None:
             execute(wanted.steps[name], store, InProcess, quiet)
         if earlier:
             earlier = index.commit(earlier, wanted, InProcess, quiet)
-            found = tuple(map(str, Path(store.root, folder_of(wanted.corpus), "data").glob("*.parquet")))
-            execute(recipe.load(str(written), found, {}, earlier).steps["index"], store, InProcess, quiet)
+            published = tuple(map(str, Path(store.root, folder_of(wanted.corpus), "data").glob("*.parquet")))
+            execute(recipe.load(str(written), published, {}, earlier).steps["index"], store, InProcess, quiet)
 
 
 def _source(half: str, folder: Path) -> Path:
