@@ -5,6 +5,7 @@ Markdown is CommonMark with GitHub's tables. Code keeps its white space in both.
 
 import re
 from collections.abc import Iterator
+from itertools import product
 
 import numpy as np
 
@@ -15,11 +16,17 @@ from extract.block_tags import TAG
 from extract.block_text import NODE, T0, T1, WORDS
 
 _LEVELS = {TAG[f"h{k}"]: "#" * k for k in range(1, 7)}
-_BETWEEN = {("item", "item"): "\n", ("quote", "quote"): "\n>\n"}  # two pieces of Markdown; others: an empty line
+_BETWEEN = {
+    ("item", "item"): "\n",
+    ("quoted item", "quoted item"): "\n",
+}  # two pieces of Markdown; others: a blank line
+_BETWEEN |= {(a, b): "\n>\n" for a, b in product(("quoted", "quoted item"), repeat=2) if (a, b) not in _BETWEEN}
 _GUTTER = re.compile(r"\s*\d+(?:\s+\d+)*\s*")  # line numbers beside code
 _LANGUAGE = re.compile(rb"(?:\b|_)(?:lang(?:uage)?|brush|highlight-source)(?:-|: ?)([A-Za-z][\w+#]*)")
 _CODE_TAG = re.compile(rb"\s*<code[^>]*>")
-_START = re.compile(rb"\sstart\s*=\s*[\"']?(\d{1,6})")
+_START, _VALUE = (re.compile(rb"\s%s\s*=\s*[\"']?(\d{1,6})" % name) for name in (b"start", b"value"))
+_BOX = re.compile(rb"\s*(?:<(?:p|label)\b[^<>]*>\s*)?<input\b[^<>]*\btype\s*=\s*[\"']?checkbox\b[^<>]*>", re.I)
+_CHECKED = re.compile(rb"\schecked\b", re.I)
 
 
 def render(page: Page, data: bytes, taken: np.ndarray, markdown: bool = False) -> str:
@@ -59,7 +66,7 @@ def _wholes(page: Page, seen: Outline, taken: np.ndarray) -> np.ndarray:
 
 
 class _Writer:
-    """One page's blocks, in their order, as pieces (kind, text): item, quote, or anything else."""
+    """One page's blocks, in their order, as pieces (kind, text): item, quoted item, quoted, or anything else."""
 
     def __init__(self, page: Page, data: bytes, taken: np.ndarray, seen: Outline, markdown: bool):
         self.page, self.data, self.taken, self.seen, self.markdown = page, data, taken, seen, markdown
@@ -67,6 +74,7 @@ class _Writer:
         self.starts, self.ends = page.blocks[:, T0].tolist(), page.blocks[:, T1].tolist()
         self.marked = any(mark in self.text_of for mark in MARKS)
         self.depths: dict[int, int] = {0: 0}  # list item -> how deep; 0 where it has no marker
+        self.before: dict[int, int] = {}  # list -> what its items' places are counted from
 
     def pieces(self) -> Iterator[tuple[str, str]]:
         """Every line, table and listing that is taken."""
@@ -79,10 +87,10 @@ class _Writer:
                 continue
             if flag & PREFORMATTED:
                 done = max(b + 1, int(self.page.nodes[up[IN_CODE], N_B1]))
-                yield "listing", self._listing(up, range(b, done))
+                yield self._placed("listing", self._listing(up, range(b, done)), up[IN_CODE])
             elif flag & CELL and up[IN_TABLE] in self.seen.tables:
                 done = int(self.page.nodes[up[IN_TABLE], N_B1])
-                yield "table", self._table(self.seen.tables[up[IN_TABLE]])
+                yield self._placed("table", self._table(self.seen.tables[up[IN_TABLE]]), up[IN_TABLE])
             else:
                 yield self._line(b, up, bool(flag & HEADING))
 
@@ -95,29 +103,38 @@ class _Writer:
         text = self._text(b)
         if not text:
             return "", ""  # a note's number
-        if "\n" in text and text[0] == text[-1] == "`" and text.count("`") == 2:
-            return "listing", self._fenced(text[1:-1], "")
         if heading:
             self.depths.setdefault(up[IN_ITEM], 0)
             level = _LEVELS[int(self.page.nodes[up[IN_HEADING], N_TAG])]
             return "heading", f"{level} " + text.replace("\n", " ") if self.markdown else text
-        kind, mark, indent = self._item(up[IN_ITEM])
+        if "\n" in text and text[0] == text[-1] == "`" and text.count("`") == 2:
+            return self._placed("listing", self._fenced(text[1:-1], ""), int(self.page.blocks[b, NODE]))
+        return self._at("line", text, up)
+
+    def _placed(self, kind: str, text: str, node: int) -> tuple[str, str]:
+        """A listing or table of Markdown at its place; plain ones have no mark and no indentation."""
+        return self._at(kind, text, self.seen.above[node].tolist()) if self.markdown and text else (kind, text)
+
+    def _at(self, kind: str, text: str, up: list[int]) -> tuple[str, str]:
+        """A piece behind the mark of its list item, the item's other lines indented, quotes behind "> "."""
+        new, mark, indent = self._item(up[IN_ITEM])
         if not self.markdown:
             return kind, mark + text
+        if new and kind == "line":
+            kind = "item"
+        elif new:
+            mark = mark.ljust(len(indent))  # so that the lines of code and tables begin in one column
         if up[IN_QUOTE]:
-            kind, mark, indent = "quote", "> " + mark, "> " + indent
+            kind, mark, indent = "quoted item" if kind == "item" else "quoted", "> " + mark, "> " + indent
         return kind, mark + text.replace("\n", "\n" + indent)
 
-    def _item(self, item: int) -> tuple[str, str, str]:
-        """Kind, what a block in a list item begins with, and what its other lines begin with."""
+    def _item(self, item: int) -> tuple[bool, str, str]:
+        """Whether a list item begins here, what its block begins with, and what other lines begin with."""
         new = item not in self.depths
         if new:
             self.depths[item] = self._depth_above(item) + 1
-        depth = self.depths[item]
-        indent = " " * 4 * depth if self.markdown else ""
-        if new:
-            return "item", indent[4:] + self._marker(item), indent
-        return "line", indent, indent
+        indent = " " * 4 * self.depths[item] if self.markdown else ""
+        return new, indent[4:] + self._marker(item) if new else indent, indent
 
     def _depth_above(self, item: int) -> int:
         """How deep the item is in items that have a marker."""
@@ -127,11 +144,19 @@ class _Writer:
         return 0
 
     def _marker(self, item: int) -> str:
+        """ "- " or "1. ", numbered as the page says; boxes of task lists in Markdown."""
         parent = int(self.page.nodes[item, N_PARENT])
         if self.page.nodes[parent, N_TAG] != TAG["ol"]:
-            return "- "
-        first = _START.search(self._tag(parent))
-        return f"{int(self.seen.above[item, PLACE]) + (int(first[1]) if first else 1) - 1}. "
+            task = self.markdown and b"task-list" in self._tag(item)
+            box = _BOX.match(self.data, int(self.page.nodes[item, N_POS])) if task else None
+            return "- " if not box else "- [x] " if _CHECKED.search(box[0]) else "- [ ] "
+        place = int(self.seen.above[item, PLACE])
+        if value := _VALUE.search(self._tag(item)):
+            self.before[parent] = int(value[1]) - place
+        elif parent not in self.before:
+            first = _START.search(self._tag(parent))
+            self.before[parent] = int(first[1]) - 1 if first else 0
+        return f"{place + self.before[parent]}. "
 
     def _tag(self, node: int) -> bytes:
         """Source of an element's start tag."""

@@ -2,9 +2,10 @@
 
 Code and formulas: edit similarity (1 - Levenshtein distance / longer length) of each expected one to the most similar
 of those found. Tables: share of cells in their row and column. Lists and headings: share of items and headings with
-their text, kind and level. Constructed pages have known answers, in the markup of many systems. On real pages, expected
-is what lxml finds in the page and the annotators' text holds (`structure_gold.py`): choosing and writing together, and
-the weights of `blocks` were trained on these pages. `mathml-to-latex` is measured where it is installed.
+their text, kind and level; inline: of inline code, and of texts around super- and subscripts. Constructed pages have
+known answers, in the markup of many systems. On real pages, expected is what lxml finds in the page and the annotators'
+text holds (`structure_gold.py`): choosing and writing together, and the weights of `blocks` were trained on these
+pages. `mathml-to-latex` is measured where it is installed.
 """
 
 import argparse
@@ -20,8 +21,10 @@ from tests.conftest import SHARED
 from tests.structure_gold import plain, real
 from tests.structure_pages import FORMULAS, Page, Rows, constructed
 
+_FENCED = re.compile(r"(?ms)^[ >]*(?:(?:-|\d+\.) +)?(`{3,}|~{3,})[^\n`]*\n(.*?)\n?^([ >]*)\1\s*$")
 _QUOTED = re.compile(r"^(?:> ?)+")
-KINDS = ("code", "formulas", "tables", "lists", "headings")
+_FORMS = {"b": str.maketrans("0123456789-−", "₀₁₂₃₄₅₆₇₈₉₋₋"), "p": str.maketrans("0123456789-−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁻")}
+KINDS = ("code", "formulas", "tables", "lists", "headings", "inline")
 
 
 @numba.njit
@@ -53,8 +56,8 @@ def canonical(tex: str) -> str:
 def parsed(markdown: str) -> Page:
     """What a Markdown text holds."""
     found = Page(markdown)
-    found.code = re.findall(r"(?ms)^\s*(?:```|~~~)`*[^\n`]*\n(.*?)\n?^\s*(?:```|~~~)`*\s*$", markdown)
-    rest = re.sub(r"(?ms)^\s*```.*?^\s*```+\s*$", "", markdown)
+    found.code = [re.sub(f"(?m)^(?:{m[3]}|{m[3].rstrip()}$)", "", m[2]) for m in _FENCED.finditer(markdown)]
+    rest = _FENCED.sub("", markdown)
     found.formulas = [
         a or b or c or d
         for a, b, c, d in re.findall(r"(?s)\$\$(.+?)\$\$|\$([^$\n]+)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", rest)
@@ -95,6 +98,8 @@ def scores(expected: Page, found: Page) -> dict[str, list[float]]:
     for kind in ("lists", "headings"):
         have = set(getattr(found, kind))
         result[kind] = [float(item in have) for item in getattr(expected, kind)]
+    text = re.sub(r"<su([bp])>([\d−-]+)</su[bp]>", lambda m: m[2].translate(_FORMS[m[1]]), found.html)
+    result["inline"] = [float(span in text) for span in expected.inline]
     return result
 
 

@@ -40,6 +40,7 @@ def expected(page: GoldPage, tree: Any) -> Page:
         tables=list(_tables(tree, gold)),
         lists=[item for top in tree.iter("ul", "ol") if not _above(top, "ul", "ol") for item in listed(top, pairs)],
         headings=list(_headed(tree, gold)),
+        inline=list(_inline(tree, gold)),
     )
 
 
@@ -77,6 +78,16 @@ def _headed(tree: Any, gold: str) -> Iterator[str]:
             if left[text := one_line(heading)] > 0:
                 left[text] -= 1
                 yield f"{'#' * k} {plain(text)}"
+
+
+def _inline(tree: Any, gold: str) -> Iterator[str]:
+    """Short inline code that the gold text has; each text once."""
+    found = {
+        one_line(code)
+        for code in tree.iter("code")
+        if not _above(code, "pre", "table") and not _above(code, *_HEADINGS)
+    }
+    yield from (f"`{text}`" for text in sorted(found) if 3 <= len(text) <= 60 and "`" not in text and text in gold)
 
 
 def listed(top: Any, pairs: set[tuple[str, str]]) -> Iterator[str]:

@@ -21,6 +21,7 @@ class Page:
     tables: list[Rows] = field(default_factory=list)
     lists: list[str] = field(default_factory=list)
     headings: list[str] = field(default_factory=list)
+    inline: list[str] = field(default_factory=list)  # inline code in backticks; text around super- and subscripts
 
 
 CODE = [
@@ -80,6 +81,12 @@ TABLES: list[tuple[str, Rows]] = [
      [["", "mean", "sd"], ["left", "1.5", ""], ["right", "", "0.3"]]),
     ("<table><tr><td colspan=2><b>Wide</b></td><td>c</td></tr><tr><td rowspan=2><p>Tall</p></td><td>x | y</td><td>1<br>2</td></tr><tr><td>z</td><td>3</td></tr></table>",
      [["Wide", "", "c"], ["Tall", "x | y", "1 2"], ["", "z", "3"]]),
+    ("<table><tr><th scope=row>Length</th><td>12 m</td></tr><tr><th scope=row>Crew</th><td>4 <a href=x>sailors</a></td></tr><tr><th scope=row>Draught</th><td><ul><li>1.5 m</li></ul></td></tr></table>",
+     [["Length", "12 m"], ["Crew", "4 sailors"], ["Draught", "1.5 m"]]),
+    ("<table><thead><tr><th rowspan=2>Year</th><th colspan=2>Sales</th></tr><tr><th>north</th><th>south</th></tr></thead><tr><td>2019</td><td>12</td><td>3</td></tr><tr><td>2020</td><td colspan=2>no data</td></tr></table>",
+     [["Year", "Sales", ""], ["", "north", "south"], ["2019", "12", "3"], ["2020", "no data", ""]]),
+    ("<table><tr><td>Kind</td><td>one</td><td rowspan=3>all</td></tr><tr><td rowspan=2>two</td><td>a</td></tr><tr><td>b</td></tr></table>",
+     [["Kind", "one", "all"], ["two", "a", ""], ["", "b", ""]]),
     ("<div class=wrap><table class='table'><tbody><tr><td><span>Weight</span></td><td><div>2 kg</div></td></tr><tr><td><span>Colour</span></td><td><div>red</div></td></tr></tbody></table></div>",
      [["Weight", "2 kg"], ["Colour", "red"]]),
 ]  # fmt: skip
@@ -90,6 +97,27 @@ LISTS: list[tuple[str, list[str]]] = [
      ["1 1. open the file", "1 1. read it", "2 - line by line", "1 1. close it"]),
     ("<ul><li>one item here<ol><li>its step<ul><li>its detail</li></ul></li></ol></li></ul>",
      ["1 - one item here", "2 1. its step", "3 - its detail"]),
+    ("<ul><li><p>first of them</p><p>with more to say</p><ul><li><p>a part of it</p><p>said in two</p></li><li><p>another part</p></li></ul></li><li><p>second of them</p></li></ul>",
+     ["1 - first of them", "2 - a part of it", "2 - another part", "1 - second of them"]),
+    ("<ol start=4><li>fourth step<br>goes on<li value=9><div>ninth step</div><ol><li><span>its <b>own</b> step</span></ol><li><a href=x>tenth</a> step</ol>",
+     ["1 1. fourth step", "1 1. ninth step", "2 1. its own step", "1 1. tenth step"]),
+    ("<blockquote><p>Those who come to the feast are asked for two things, as they were in the years before:</p><ul><li>bring bread, as much as you can carry</li><li>bring wine, and somebody who drinks it</li></ul></blockquote>",
+     ["1 - bring bread, as much as you can carry", "1 - bring wine, and somebody who drinks it"]),
+    ("<div><ul class=contains-task-list><li class=task-list-item><input type=checkbox checked disabled> write it</li><li class=task-list-item><input type=checkbox disabled> test it</li></ul></div>",
+     ["1 - [x] write it", "1 - [ ] test it"]),
+]  # fmt: skip
+INLINE: list[tuple[str, list[str]]] = [
+    ("<p>Call <code>mean(values)</code> or <tt>sum</tt>, then press <kbd>Enter</kbd>.</p>", ["`mean(values)`", "`sum`", "`Enter`"]),
+    ("<p>It has 25 m<sup>2</sup>, so 10<sup>-3</sup> of H<sub>2</sub>O will do for the 20<sup>th</sup> time.</p>",
+     ["25 m²", "10⁻³", "H₂O", "20th"]),
+    ("<p>It was seen early<sup class=reference><a href='#cite-1'>[1]</a></sup> in the year 1975<sup><a href='#fn2'>2</a></sup>, and later.</p>",
+     ["seen early in", "the year 1975, and"]),
+]  # fmt: skip
+# code in items and quotes: HTML with a place for code, items
+CODE_WITHIN: list[tuple[str, list[str]]] = [
+    ("<ol><li><p>open the shell</p>{}</li><li><p>read what it says</p></li></ol>", ["1 1. open the shell", "1 1. read what it says"]),
+    ("<ul><li>for those who know<ul><li>write this:{}</li></ul></li></ul>", ["1 - for those who know", "2 - write this:"]),
+    ("<blockquote><p>It is said that this helps:</p>{}</blockquote>", []),
 ]  # fmt: skip
 
 
@@ -111,6 +139,10 @@ def constructed() -> Iterator[Page]:
         yield Page(article(html), tables=[rows])
     for html, items in LISTS:
         yield Page(article(f"<p>{_PROSE}</p>{html}"), lists=items)
+    for html, items in CODE_WITHIN:
+        yield from (Page(article(html.format(CODES[1](code))), code=[code], lists=items) for code in CODE)
+    for html, spans in INLINE:
+        yield Page(article(f"<p>{_PROSE}</p>{html}"), inline=spans)
     for k in range(1, 6):
         levels = (k, k + 1)
         body = "".join(f"<h{n}><a href=#x>Part <b>{n}</b></a></h{n}><p>{_PROSE}</p>" for n in levels)

@@ -223,6 +223,22 @@ _DATA = "<table><tr><th>a<th>b<tr><td>1<td>2</table>"
         ("<ul><li>a<p>b</ul>", "- a\nb", "- a\n\n    b"),
         ("<ul><li>a<br>b</ul>", "- a\nb", "- a\n    b"),
         ("<ul><li><ul><li>a</ul></ul>", "- a", "- a"),
+        ("<ol><li>a<li value=5>b<li>c</ol>", "1. a\n5. b\n6. c", "1. a\n5. b\n6. c"),
+        (
+            "<ol><li>a<pre>b\n\n c</pre><li>d</ol>",
+            "1. a\nb\n\n c\n2. d",
+            "1. a\n\n    ```\n    b\n    \n     c\n    ```\n\n2. d",
+        ),
+        ("<ul><li><pre>a\nb</pre></ul>", "a\nb", "-   ```\n    a\n    b\n    ```"),
+        (f"<ol><li>x{_DATA}</ol>", "1. x\na | b\n1 | 2", "1. x\n\n    | a | b |\n    | --- | --- |\n    | 1 | 2 |"),
+        (
+            "<ul><li class=task-list-item><input type=checkbox checked>a<li class=task-list-item><p><input "
+            "type=checkbox>b<li><input type=checkbox>c</ul>",
+            "- a\n- b\n- c",
+            "- [x] a\n- [ ] b\n- c",
+        ),
+        ("<blockquote>a<ul><li>b<li>c</ul>d</blockquote>", "a\n- b\n- c\nd", "> a\n>\n> - b\n> - c\n>\n> d"),
+        ("<blockquote>a<pre>b\n\nc</pre></blockquote>", "a\nb\n\nc", "> a\n>\n> ```\n> b\n> \n> c\n> ```"),
         ("<ul><li><h3>a</h3><p>b</ul>", "a\nb", "### a\n\nb"),
         ("<blockquote><p>a<p>b</blockquote>c", "a\nb\nc", "> a\n>\n> b\n\nc"),
         ("<blockquote>a<br>b</blockquote>", "a\nb", "> a\n> b"),
@@ -350,9 +366,12 @@ def test_similarity_is_levenshteins(a: str, b: str) -> None:
 
 
 def test_what_a_markdown_text_holds() -> None:
-    found = parsed("# A *b*\n\n1. c $x$\n    - d\n\n```py\n# e\n```\n\n| f | g\\| |\n| --- | --- |\n| 1 |  |")
-    assert (found.headings, found.lists) == (["# A b"], ["1 1. c $x$", "2 - d"])
-    assert (found.formulas, found.code, found.tables) == (["x"], ["# e"], [[["f", "g|"], ["1", ""]]])
+    found = parsed(
+        "# A *b*\n\n1. c $x$\n    - d\n\n```py\n# e\n```\n\n| f | g\\| |\n| --- | --- |\n| 1 |  |\n\n> - h\n\n"
+        "    ~~~\n    i\n      j\n    ~~~\n\n> ```\n> k\n> ```"
+    )
+    assert (found.headings, found.lists) == (["# A b"], ["1 1. c $x$", "2 - d", "1 - h"])
+    assert (found.formulas, found.code, found.tables) == (["x"], ["# e", "i\n  j", "k"], [[["f", "g|"], ["1", ""]]])
 
 
 def test_lists_and_headings_that_a_gold_text_holds() -> None:
