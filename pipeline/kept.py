@@ -6,6 +6,7 @@ where the checkout lies: the folder can be copied, shared and removed.
 """
 
 import contextlib
+import fcntl
 import functools
 import os
 import shutil
@@ -74,17 +75,19 @@ def _digest(made_from: tuple[Path | str, ...]) -> str:
 
 
 def _write(folder: Path, made: Mapping[str, np.ndarray]) -> None:
-    """All files at once: a folder that is there is whole."""
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".tmp-") as scratch:
-        whole = Path(scratch) / "whole"
-        whole.mkdir()
-        for key, array in made.items():
-            np.save(whole / f"{key}.npy", array)
-        try:
+    """All files at once: a folder that is there is whole. One writer at a time, so what it finds is of killed ones."""
+    with (folder.parent / ".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for left in folder.parent.glob(".tmp-*"):
+            shutil.rmtree(left, ignore_errors=True)
+        if folder.exists():
+            return  # another process was first
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".tmp-") as scratch:
+            whole = Path(scratch) / "whole"
+            whole.mkdir()
+            for key, array in made.items():
+                np.save(whole / f"{key}.npy", array)
             whole.rename(folder)
-        except OSError:
-            if not folder.exists():  # not another process that was first
-                raise
 
 
 def _frozen(array: np.ndarray) -> np.ndarray:

@@ -1,9 +1,11 @@
 """What is kept between runs: machine code that is never older than what it calls, tables that are made once."""
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -229,6 +231,22 @@ def test_another_process_may_have_been_first(cache):
     assert kept.arrays("numbers", ("x",), raced)["a"].tolist() == [0.0]
 
 
+def test_what_a_killed_writer_left_goes_once_nobody_writes(cache):
+    """Nobody else holds the lock: it is of a dead one."""
+    kept.arrays("numbers", ("a",), lambda: counted([]))
+    tables = cache / "cache/tables"
+    (tables / ".tmp-left/whole").mkdir(parents=True)
+    (tables / ".tmp-left/whole/a.npy").write_bytes(b"half")
+    writer = threading.Thread(target=kept.arrays, args=("numbers", ("b",), lambda: counted([])))
+    with (tables / ".lock").open("a") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        writer.start()
+        writer.join(0.2)
+        assert writer.is_alive() and (tables / ".tmp-left").exists()
+    writer.join(10)
+    assert sorted(path.name[:8] for path in tables.iterdir()) == [".lock", "numbers-", "numbers-"]
+
+
 def test_without_room_arrays_are_made_for_the_process(cache, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
@@ -236,7 +254,7 @@ def test_without_room_arrays_are_made_for_the_process(cache, monkeypatch):
     monkeypatch.setattr(np, "save", full)
     found = kept.arrays("numbers", ("x",), lambda: counted([]))
     assert found["a"].tolist() == [0, 1, 2, 3, 4] and not found["a"].flags.writeable
-    assert [path.name for path in (cache / "cache/tables").iterdir()] == []
+    assert [path.name for path in (cache / "cache/tables").iterdir()] == [".lock"]
 
 
 def test_where_things_are_kept(cache, monkeypatch):
