@@ -103,12 +103,13 @@ def buffers(column: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]
 def words(column: pa.Array | pa.ChunkedArray) -> Words:
     """All words of a string column (d documents), in order."""
     data, offsets = buffers(column)
+    most = (
+        int(offsets[-1] - offsets[0]) + len(offsets)
+    ) // 2  # words of one letter; memory that is not used costs none
+    hashes, start, end = np.empty(most, np.uint64), np.empty(most, np.int64), np.empty(most, np.int64)
     first = np.zeros(len(offsets), np.int64)
-    first[1:] = np.cumsum(_count(data, offsets, classes()))
-    n = int(first[-1])
-    hashes, start, end = np.empty(n, np.uint64), np.empty(n, np.int64), np.empty(n, np.int64)
-    _fill(data, offsets, classes(), lowered(), first, hashes, start, end)
-    return Words(hashes, start, end, first, data, offsets)
+    n = _fill(data, offsets, classes(), lowered(), first, hashes, start, end)
+    return Words(hashes[:n], start[:n], end[:n], first, data, offsets)
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -162,33 +163,29 @@ def mix(h):
 
 
 @njit(cache=True, nogil=True)
-def _count(data, offsets, table):
-    counts = np.zeros(len(offsets) - 1, np.int64)
-    for d in range(len(counts)):
-        at, inside, n = offsets[d], False, 0
-        while at < offsets[d + 1]:
-            point, at = decode(data, at)
-            kind = class_of(point, table)
-            n += (kind == 2 and not inside) or kind == 3
-            inside = kind == 2
-        counts[d] = n
-    return counts
-
-
-@njit(cache=True, nogil=True)
 def _fill(data, offsets, table, lower, first, hashes, start, end):
+    n = 0
     for d in range(len(offsets) - 1):
-        at, n, inside, h = offsets[d], first[d] - 1, False, np.uint64(0)
+        at = offsets[d]
         while at < offsets[d + 1]:
-            here = at
-            point, at = decode(data, at)
+            point, after = decode(data, at)
             kind = class_of(point, table)
             if kind >= 2:
-                if not inside or kind == 3:
-                    n += 1
-                    start[n], h = here, np.uint64(0x9E3779B97F4A7C15)
-                folded = lower[point] if point < np.uint32(0x20000) else point
-                h = (h ^ np.uint64(folded)) * np.uint64(0x100000001B3)
-                h ^= h >> np.uint64(29)
+                start[n], h = at, np.uint64(0x9E3779B97F4A7C15)
+                while True:
+                    folded = lower[point] if point < np.uint32(0x20000) else point
+                    h = (h ^ np.uint64(folded)) * np.uint64(0x100000001B3)
+                    h ^= h >> np.uint64(29)
+                    at = after
+                    if kind == 3 or at == offsets[d + 1]:
+                        break
+                    point, after = decode(data, at)
+                    kind = class_of(point, table)
+                    if kind != 2:
+                        break
                 hashes[n], end[n] = mix(h), at
-            inside = kind == 2
+                n += 1
+            else:
+                at = after
+        first[d + 1] = n
+    return n
