@@ -7,7 +7,7 @@ import numba
 import numpy as np
 
 from extract.block_nodes import HEADING, N_B0, N_B1, N_FLAGS, N_PARENT, N_TAG
-from extract.block_tags import FNV_BASIS, FNV_PRIME, TAG_NAMES
+from extract.block_tags import FNV_PRIME, TAG_NAMES
 from extract.block_text import COMMAS, ENDER, LAST, LINK_WORDS, NODE, T0, T1, WORDS
 
 LEVEL = np.array([int(n[1]) if n in ("h1", "h2", "h3", "h4", "h5", "h6") else 0 for n in TAG_NAMES], np.int32)
@@ -42,14 +42,27 @@ def groups(keys: np.ndarray) -> tuple[np.ndarray, int]:
 
 @numba.njit(cache=True, nogil=True)
 def hashes(text: np.ndarray, blocks: np.ndarray) -> np.ndarray:
-    """(blocks,) uint64: of each block's text."""
+    """(blocks,) uint64: of each block's text; every fourth byte by itself, for these can be multiplied side by side."""
     hashes = np.empty(len(blocks), np.uint64)
     for b in range(len(blocks)):
-        code = np.uint64(FNV_BASIS)
-        for k in range(blocks[b, T0], blocks[b, T1]):
-            code = np.uint64((code ^ np.uint64(text[k])) * np.uint64(FNV_PRIME))
-        hashes[b] = code
+        k, end = blocks[b, T0], blocks[b, T1]
+        one, two, three, four = np.uint64(end - k), np.uint64(1), np.uint64(2), np.uint64(3)
+        while k + 4 <= end:
+            one, two = _stepped(one, text[k]), _stepped(two, text[k + 1])
+            three, four = _stepped(three, text[k + 2]), _stepped(four, text[k + 3])
+            k += 4
+        while k < end:
+            one = _stepped(one, text[k])
+            k += 1
+        for code in (two, three, four):
+            one = np.uint64((one ^ (code >> np.uint64(32)) ^ code) * np.uint64(FNV_PRIME))
+        hashes[b] = one
     return hashes
+
+
+@numba.njit(cache=True, nogil=True)
+def _stepped(code, byte):  # type: ignore[no-untyped-def]
+    return np.uint64((code ^ np.uint64(byte)) * np.uint64(FNV_PRIME))
 
 
 @numba.njit(cache=True, nogil=True)

@@ -15,8 +15,8 @@ from extract.block_gold import block_texts, load, overlap, word_f1, words
 from extract.block_model import LONG, WEIGHTS, bridged, choose, headed, shipped, unrepeated
 from extract.block_nodes import MAX_BLOCKS, MAX_OPEN, N_B0, N_B1, N_DEPTH, N_PARENT
 from extract.block_scan import scan
-from extract.block_sums import groups, levels, records, sections
-from extract.block_text import LINK_WORDS, NODE, T0, T1, WORDS
+from extract.block_sums import groups, hashes, levels, records, sections
+from extract.block_text import BLOCK_COLUMNS, LINK_WORDS, NODE, T0, T1, WORDS
 from extract.block_trees import LEAVES, Forest, laid_out, score
 from extract.block_words import BELOW, MEDIUM, block_tokens, spread
 from extract.blocks import extract_blocks
@@ -200,6 +200,15 @@ def test_groups_number_equal_keys_alike(keys: list[int]) -> None:
     expected = [seen.setdefault(key, len(seen)) for key in keys]
     group, n = groups(np.array(keys, np.uint64) * np.uint64(0x9E3779B97F4A7C15))
     assert (group.tolist(), n) == (expected, len(seen))
+
+
+@given(st.lists(st.text("ab", max_size=10), max_size=12))
+def test_equal_texts_and_no_others_have_equal_hashes(said: list[str]) -> None:
+    ends = np.cumsum([0, *map(len, said)])
+    blocks = np.zeros((len(said), BLOCK_COLUMNS), np.int32)
+    blocks[:, T0], blocks[:, T1] = ends[:-1], ends[1:]
+    codes = hashes(np.frombuffer("".join(said).encode(), np.uint8), blocks).tolist()
+    assert [codes.index(code) for code in codes] == [said.index(text) for text in said]
 
 
 @settings(deadline=None)
