@@ -11,6 +11,7 @@ what crawls hold and browsers show as mojibake:
 
 import codecs
 import re
+import struct
 from collections.abc import Iterator
 
 import pyarrow as pa
@@ -119,7 +120,7 @@ def _plainly_utf8(data: bytes, declared: str | None) -> bool:
 
 def is_utf8(data: bytes) -> bool:
     """Whether it is valid UTF-8: Arrow's check, a tenth of the time that Python takes to make the text."""
-    bounds = pa.array([0, len(data)], pa.int64()).buffers()[1]
+    bounds = pa.py_buffer(struct.pack("=qq", 0, len(data)))  # its allocator takes longer than the check
     try:
         pa.Array.from_buffers(pa.large_string(), 1, [None, bounds, pa.py_buffer(data)]).validate(full=True)
     except pa.ArrowInvalid:

@@ -6,12 +6,14 @@ Sources: robots meta tag and X-Robots-Tag as Google documents them (what follows
 """
 
 import re
-from bisect import bisect_left
 from dataclasses import dataclass
+
+import numpy as np
 
 from extract.search import places
 from extract.tags import Tag, attributes, tags
 
+_HEAD_TAGS = ("html", "meta", "link")
 HEAD = 1 << 18  # bytes of the page that are searched for metas
 _COMMONS = re.compile(r"^https?://(?:www\.)?creativecommons\.org/(?:licenses|publicdomain)/[a-z]", re.I)
 _BOT = re.compile(
@@ -36,11 +38,8 @@ class Rights:
 def head(html: bytes) -> list[Tag]:
     """(name, attributes) of the tags `html`, `meta` and, where it is said to be canonical, `link` before the body."""
     start = html[:HEAD]
-    return [
-        (name, attributes(start[a:b]))
-        for name, a, b in tags(start, ("html", "meta", "link"), last="body")
-        if name != "link" or b"canonical" in start[a:b].lower()
-    ]
+    inside = ((_HEAD_TAGS[which], start[a:b]) for which, a, b in tags(start, _HEAD_TAGS, last="body").tolist())
+    return [(name, attributes(text)) for name, text in inside if name != "link" or b"canonical" in text.lower()]
 
 
 def rights(html: bytes, headers: dict[str, str], found: list[Tag] | None = None) -> Rights:
@@ -91,9 +90,9 @@ def licence(html: bytes) -> str | None:
     if not marks:
         return None  # most pages: the scan of all links is spared
     commons = None
-    for _, start, end in tags(html, ("a", "link", "area")):
-        if bisect_left(marks, start) == bisect_left(marks, end):
-            continue
+    links = tags(html, ("a", "link", "area"))
+    marked = np.searchsorted(marks, links[:, 1]) < np.searchsorted(marks, links[:, 2])
+    for _, start, end in links[marked].tolist():
         said = attributes(html[start:end])
         target = said.get("href", "").strip()
         target = f"https:{target}" if target.startswith("//") else target

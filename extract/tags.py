@@ -6,7 +6,6 @@ Comments, scripts, styles and other elements without markup of the page in them 
 # mypy: disable-error-code="no-untyped-def"
 
 import re
-from collections.abc import Iterator
 from html import unescape
 
 import numpy as np
@@ -17,8 +16,8 @@ from extract.search import find
 Tag = tuple[str, dict[str, str]]  # name and attributes
 _RAW = ("script", "style", "noscript", "template", "textarea", "title")  # what is in them is no markup of the page
 _LONGEST = 4096  # bytes of a tag; a longer one (a picture in a data URI) says nothing of interest here
-_BATCH = 64  # tags that one call of the kernel finds
-_ATTRIBUTE = re.compile(rb"([a-z][a-z0-9:_-]*)\s*+=\s*+(?:\"([^\"]*)\"|'([^']*)'|([^\s>]+))", re.I)
+_BATCH = 256  # tags that one call of the kernel finds
+_ATTRIBUTE = re.compile(rb"([a-zA-Z][a-zA-Z0-9:_-]*)\s*+=\s*+(?:\"([^\"]*)\"|'([^']*)'|([^\s>]+))")
 
 
 def _name(name: str) -> int:
@@ -29,25 +28,27 @@ def _name(name: str) -> int:
 _RAW_NAMES = np.array([_name(name) for name in _RAW], np.int64)
 
 
-def tags(html: bytes, wanted: tuple[str, ...], last: str = "") -> Iterator[tuple[str, int, int]]:
-    """(name, where its attributes begin, where they end) of the start tags named `wanted`, up to one named `last`.
+def tags(html: bytes, wanted: tuple[str, ...], last: str = "") -> np.ndarray:
+    """Start tags named as one of `wanted`, up to one named `last`.
 
-    Names have eight letters at most. Time is linear in the page.
+    (n, 3) int64: which of `wanted`, where its attributes begin, and where they end. Names have eight letters at most.
+    Time is linear in the page.
     """
-    data, found = np.frombuffer(html, np.uint8), np.empty((_BATCH, 3), np.int64)
+    data, found, parts = np.frombuffer(html, np.uint8), np.empty((_BATCH, 3), np.int64), []
     names, endless = np.array([_name(name) for name in wanted], np.int64), np.zeros(len(_RAW) + 1, np.bool_)
     n, at = _BATCH, 0
     while n == _BATCH:
         n, at = _tags(data, at, names, _name(last), endless, found)
-        for which, start, end in found[:n].tolist():
-            yield wanted[which], start, end
+        parts.append(found[:n].copy())
+    return np.concatenate(parts)
 
 
 def attributes(html: bytes) -> dict[str, str]:
     """Names in lower case and values of what is inside of a tag; of two of a name the first."""
     found: dict[str, str] = {}
     for name, double, single, bare in _ATTRIBUTE.findall(html):
-        found.setdefault(name.lower().decode(), unescape((double or single or bare).decode("utf-8", "replace")))
+        if (key := name.lower().decode()) not in found:
+            found[key] = unescape((double or single or bare).decode("utf-8", "replace"))
     return found
 
 
