@@ -61,7 +61,7 @@ def _listings(tree: Any, gold: str) -> Iterator[str]:
 def _tables(tree: Any, gold: str) -> Iterator[list[list[str]]]:
     said = set(words(gold))
     for table in tree.iter("table"):
-        rows = [[one_line(cell) for cell in row if cell.tag in ("td", "th")] for row in table.iter("tr")]
+        rows = [[plain(one_line(cell)) for cell in row if cell.tag in ("td", "th")] for row in table.iter("tr")]
         text = table.text_content()
         simple = next(table.iterdescendants("table", "pre"), None) is None and not table.xpath(
             ".//@colspan|.//@rowspan"

@@ -73,6 +73,8 @@ MATH: dict[str, Callable[[str, str], str]] = {
     "Wikipedia": lambda t, m: f'<span class="mwe-math-element"><span class="mwe-math-mathml-inline" style="display: none;"><math alttext="{{\\displaystyle {escape(t)}}}"><mrow>{m}</mrow></math></span><img src="//x.org/math/1.svg" class="mwe-math-fallback-image-inline" alt="{{\\displaystyle {escape(t)}}}"/></span>',
     "picture": lambda t, m: f'<img src="/latex.php?1" class="latex" alt="{escape(t)}">',
     "source in the text": lambda t, m: rf"\({escape(t)}\)",
+    "source between lines": lambda t, m: rf"<br>\[{escape(t)}\]<br>",
+    "source between dollars": lambda t, m: f"<br>$$\n{escape(t)}\n$$<br>",
 }  # fmt: skip
 TABLES: list[tuple[str, Rows]] = [
     ("<table><tr><th>Year<th>Pages<th>Words</tr><tr><td>2019<td>12<td>3,400</tr><tr><td>2020<td>15<td>4,100</table>",

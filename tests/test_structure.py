@@ -60,6 +60,7 @@ _MJX = (
         ('<img src="latex.png" class="latex-glove" alt="a glove">x', "x"),
         ("math <img src=latex.php?x>x", "math x"),
         (r"math \(a &lt; b\) and $c$", r"math \(a < b\) and $c$"),
+        ("math \\[x_1^2\n<b>*</b> y\\]<br>$$\na\\\\\n$$", "math \\[x_1^2 * y\\]\n$$ a\\\\ $$"),
         ("<script>'<math>latex</math>'</script><!-- <math><mi>x</mi></math> -->y", "y"),
         ("<math>x", "x"),
         ("<math><mi>x</mi></math><math></math>", "$x$"),
