@@ -43,18 +43,27 @@ _PUBLISHED = re.compile(rb"publish|pubdate|entry-date|post-date|posted|date-crea
 _ITEMPROP = re.compile(
     rb"itemprop\s*=\s*[\"']?date(?:Published|Created)\b[^<>]{0,300}?\b(?:content|datetime)\s*=\s*[\"']?([^\"'>]{8,40})"
 )
-_BYLINES = tuple((word, re.compile(word + rb"(?:[_-]?name)?[\"'\s][^<>]{0,300}>")) for word in (b"author", b"byline"))
+_BYLINES = tuple(
+    (word, re.compile(word + rb"(?:[_-]?[nN]ame)?[\"'\s][^<>]{0,300}>")) for word in (b"author", b"byline")
+)
 _DATED = re.compile(rb"date[\w-]{0,20}[\"'\s][^<>]{0,300}>")
 _TEXT = re.compile(rb"([^<]{0,4000})(?:<[^<>]{0,500}>)?")
-_SHORT_TEXT = re.compile(rb">([^<>]{6,200})<")
-_BEFORE, _BEHIND = 500, 4000  # bytes around a heading where its date is looked for
+_WITH_DIGITS = re.compile(rb">([^<>\d]{0,100}\d[^<>]{5,200})<")
+_WITH_BY = re.compile(rb">\s{0,100}((?:[Bb]y|BY|[Vv]on|[Pp]ar|[Pp]or|[Dd]oor|[Aa][vf]|[Dd]i)\b[^<>]{3,200})<")
+_BEFORE, _DAY_BEHIND, _BY_BEHIND = 500, 4000, 1500  # bytes around a heading where its day and author are looked for
 _INSIDE = re.compile(rb"[A-Za-z\x80-\xff]")  # of a word
 _BY = re.compile(
-    r"\A(?:\s*(?:by|von|de|par|por|di|door|av|af|at|autor(?:in)?|author|text|erstellt|(?:geschrieben|verfasst) von"
-    r"|(?:written|posted|published) by)\b\s*:?)+\s*",
+    r"\A(?:\s*(?:by|von|de|par|por|di|door|av|af|at|autor(?:in)?|author|text|erstellt|publié par"
+    r"|(?:geschrieben|verfasst|eingestellt) von|(?:written|posted|published|authored) by)\b\s*:?)+\s*",
     re.I,
 )
-_NO_NAME = re.compile(r"[/@]|\b\d{4}\b|\A[\W\d_]*\Z|\bam\Z")
+_WRITTEN_BY = re.compile(r"written by|(?:verfasst|geschrieben) von|écrit par|escrito por|scritto da", re.I)
+_SIGNED = re.compile(r"\w+:? ((?:[^\W\d_a-z][\w.'’-]+ ?){2,4})(?=\Z|[^\w ])")
+_NO_NAME = re.compile(
+    r"[/@]|\b\d{4}\b|\A[\W\d_]*\Z|\bam\Z|\Are:"
+    r"|\A(?:name|posted|updated by|website|admin|redaktion|op)\b(?! \w{3})",
+    re.I,
+)
 _URL = re.compile(r"https?://[^\s/]+\S{0,2000}\Z", re.I)
 
 
@@ -135,7 +144,15 @@ def _author(html: bytes, metas: Metas, linked: Linked) -> str | None:
     for name in _AUTHORS:
         if names := _people(metas.get(name, []), linked):
             return names
-    return _first(_person(text, linked) for word, pattern in _BYLINES for text in _texts(html, word, pattern, 4))
+    labelled = _WRITTEN_BY.fullmatch(_first(metas.get("twitter:label1", [])) or "")
+    if labelled and (names := _people(metas.get("twitter:data1", []), linked)):
+        return names
+    by_class = (_person(text, linked) for word, pattern in _BYLINES for text in _texts(html, word, pattern, 4))
+    return _first(by_class) or _first(
+        _person(signed[1], linked)
+        for text in _beside_heading(html, _WITH_BY, _BY_BEHIND)
+        if (signed := _SIGNED.match(text))
+    )
 
 
 def _people(values: list[Any], linked: Linked) -> str | None:
@@ -206,7 +223,7 @@ def _published(html: bytes, metas: Metas, linked: Linked, url: str | None) -> da
         _time(html)
         or address_day(url or "")
         or _first(map(day, _texts(html, b"date", _DATED, 1)))
-        or _beside_heading(html)
+        or _first(map(told_day, _beside_heading(html, _WITH_DIGITS, _DAY_BEHIND)))
     )
 
 
@@ -222,15 +239,12 @@ def _time(html: bytes) -> date | None:
     return first
 
 
-def _beside_heading(html: bytes) -> date | None:
-    """The first text that is a date and little else, behind one of the first two `h1`, or just before it."""
+def _beside_heading(html: bytes, text: re.Pattern[bytes], behind: int) -> Iterator[str]:
+    """Texts behind the first two `h1` and just before them."""
     for start in islice(places(html, b"<h1"), 2):
         end = max(start, html.find(b"</h1", start))
-        for window in ((end, end + _BEHIND), (max(0, start - _BEFORE), start)):
-            texts = (unescape(_text(piece[1])).strip() for piece in _SHORT_TEXT.finditer(html, *window))
-            if found := _first(map(told_day, texts)):
-                return found
-    return None
+        for window in ((end, end + behind), (max(0, start - _BEFORE), start)):
+            yield from (unescape(_text(piece[1])).strip() for piece in text.finditer(html, *window))
 
 
 def _canonical(head: list[Tag], metas: Metas) -> str | None:

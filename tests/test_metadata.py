@@ -133,6 +133,13 @@ _DAY = date(2020, 2, 3)
         ('<body><p class="byline">By <b>Ada B.</b></p>', About("Ada B.")),
         ('<body><span class="post-author-name">written by: Ada B. |</span>', About("Ada B.")),
         ('<body>author" >Ada<', About()),  # no tag
+        ('<body><p class="authorName">Ada B.</p>', About("Ada B.")),
+        ('<body><b class="author">Name (required)</b><b class="author">Eingestellt von</b>Ada B.', About("Ada B.")),
+        ('<meta name=twitter:label1 content="Written by"><meta name=twitter:data1 content="Ada B.">', About("Ada B.")),
+        ('<meta name=twitter:label1 content="Reading time"><meta name=twitter:data1 content="five minutes">', About()),
+        ("<body><h1>x</h1><p>By Ada Beatrice | News</p>", About("Ada Beatrice")),
+        ("<body><p>Von Ada Beatrice</p><h1>x</h1>", About("Ada Beatrice")),
+        ("<body><h1>x</h1><p>By and large it is well.</p><p>Von Anfang an schrieb Ada</p>", About()),
         ('<meta property=article:published_time content="2020-02-03T01:00:00">', About(published=_DAY)),
         (linked({"datePublished": "2020-02-03"}) + "<time datetime=2021-01-01>", About(published=_DAY)),
         ('<meta itemprop="datePublished" content="2020-02-03">', About(published=_DAY)),
