@@ -81,14 +81,14 @@ def features(page: Page, data: bytes, vocabulary: Vocabulary, room: int = 0) -> 
     """
     title = np.frombuffer(data[page.title[0] : page.title[1]], np.uint8)
     tokens, starts = block_tokens(page.text, page.blocks)
-    return _features(tuple(page[:6]), title, tokens, starts, vocabulary, vocabulary[2][:, 0].copy(), len(data), room)
+    return _features(tuple(page[:6]), title, tokens, starts, vocabulary, len(data), room)
 
 
 @numba.njit(cache=True, nogil=True)
-def _features(held, title, tokens, starts, vocabulary, weights, n_bytes, room):  # type: ignore[no-untyped-def]
+def _features(held, title, tokens, starts, vocabulary, n_bytes, room):  # type: ignore[no-untyped-def]
     text, blocks, nodes, paths, classes, about = held
     codes, places, all_weights = vocabulary
-    n = len(blocks)
+    n, weights = len(blocks), all_weights[:, 0]
     x = np.zeros((N_FEATURES + room, n), np.float32).T
     if n == 0:
         return x
