@@ -17,12 +17,13 @@ from extract.block_trees import Forest, Trees, laid_out
 
 WEIGHTS = Path(__file__).with_name("blocks.npz")
 SHARPER = 1.15  # what log-odds are multiplied by before blocks are chosen: the forest is too cautious
-UNLIKELY = -3.0  # log-odds of a table amid text that is left out all the same
-DOUBTFUL = -1.0  # the same for a heading right above text
+UNLIKELY = -3.5  # log-odds of a table amid text that is left out all the same
+DOUBTFUL = -1.7  # the same for a heading right above text
+FEW, SCARCE = 12.0, 0.1  # a page with fewer expected words of main text, and a smaller share of all words, has none
 LONG = 4  # words of a block that a page has twice only by mistake, or for another width of screen
 _SHIFTS, _SHARES = np.polynomial.hermite_e.hermegauss(7)
 _SHIFTS, _SHARES = 1.5 * _SHIFTS, _SHARES / _SHARES.sum()
-BIAS = {"precision": 0.7, "default": 0.0, "fast": 0.0, "recall": -0.9}  # taken from every block's log-odds
+BIAS = {"precision": 1.1, "default": 0.4, "fast": 0.4, "recall": -0.5}  # taken from every block's log-odds
 
 
 class Model(NamedTuple):
@@ -61,6 +62,12 @@ def shipped() -> Model:
 def probability(log_odds: np.ndarray) -> np.ndarray:
     """Logistic function."""
     return 1.0 / (1.0 + np.exp(-log_odds))
+
+
+def bare(odds: np.ndarray, words: np.ndarray) -> bool:
+    """Whether next to nothing of a page is likely to be main text: its frame alone was served, scripts do the rest."""
+    expected = float(words @ probability(odds))
+    return expected < FEW and expected < SCARCE * float(words.sum())
 
 
 def choose(odds: np.ndarray, words: np.ndarray) -> np.ndarray:
@@ -105,13 +112,13 @@ def headed(taken: np.ndarray, odds: np.ndarray, heading: np.ndarray) -> np.ndarr
 
 @numba.njit(cache=True, nogil=True)
 def bridged(taken: np.ndarray, odds: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """`taken`, and between two taken blocks of text the table, list or listing (blocks where `whole` is true) whose
-    blocks have log-odds above UNLIKELY on average."""
+    """`taken`, and between two taken blocks of text all of the table, list, quote or listing (where `whole` is true)
+    whose blocks have log-odds above UNLIKELY on average, also where some are taken already."""
     taken, last = taken.copy(), -1
     for b in range(len(taken)):
-        if not taken[b]:
+        if not taken[b] or whole[b]:
             continue
-        if last >= 0 and b > last + 1 and not whole[last] and not whole[b]:
+        if last >= 0 and b > last + 1:
             gap = slice(last + 1, b)
             if whole[gap].all() and odds[gap].mean() > UNLIKELY:
                 taken[gap] = True

@@ -8,8 +8,8 @@ between pages.
 import numpy as np
 
 from extract.block_features import N_FEATURES, features
-from extract.block_model import BIAS, SHARPER, Model, bridged, choose, headed, probability, shipped, unrepeated
-from extract.block_nodes import CELL, HEADING, LIST, N_FLAGS, PREFORMATTED, Page
+from extract.block_model import BIAS, SHARPER, Model, bare, bridged, choose, headed, probability, shipped, unrepeated
+from extract.block_nodes import CELL, HEADING, LIST, N_FLAGS, PREFORMATTED, QUOTE, Page
 from extract.block_render import render
 from extract.block_scan import scan
 from extract.block_second import N_SECOND, second
@@ -53,10 +53,13 @@ def log_odds(page: Page, data: bytes, model: Model) -> np.ndarray:
 
 
 def chosen(page: Page, odds: np.ndarray, bias: float) -> np.ndarray:
-    """(blocks,) bool: which blocks to take when `bias` is taken from their log-odds."""
+    """(blocks,) bool: which blocks to take when `bias` is taken from their log-odds; none of a page that is bare."""
     words = page.blocks[:, WORDS].astype(np.float64)
     flags = page.nodes[page.blocks[:, NODE], N_FLAGS]
     odds = SHARPER * odds - bias
-    taken = bridged(choose(odds, words), odds, flags & (CELL | LIST | PREFORMATTED) != 0)
-    heading = flags & HEADING != 0
+    if bare(odds, words):
+        return np.zeros(len(odds), np.bool_)
+    heading, whole = flags & HEADING != 0, flags & (CELL | LIST | PREFORMATTED | QUOTE) != 0
+    whole[:-1] |= heading[:-1] & whole[1:]
+    taken = bridged(choose(odds, words), odds, whole)
     return unrepeated(headed(taken, odds, heading), hashes(page.text, page.blocks), words, heading)

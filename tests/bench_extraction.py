@@ -140,6 +140,7 @@ def row(name: str, pages: list[GoldPage], texts: list[str], times: np.ndarray | 
 
 def out_of_fold(data: Path) -> dict[str, str]:
     """Text of each page by models that never saw its domain; keys are source and name."""
+    from extract.block_model import BIAS
     from extract.block_render import render
     from extract.blocks import chosen
     from extract.train_blocks import Trainer, examples
@@ -147,7 +148,7 @@ def out_of_fold(data: Path) -> dict[str, str]:
     cases = examples(data)
     odds = Trainer(cases).out_of_fold()
     return {
-        f"{case.page.source}/{case.page.name}": render(case.scan, case.data, chosen(case.scan, z, 0.0))
+        f"{case.page.source}/{case.page.name}": render(case.scan, case.data, chosen(case.scan, z, BIAS["default"]))
         for case, z in zip(cases, odds, strict=True)
     }
 
