@@ -141,7 +141,9 @@ class Stored:
                     high = min(low + step, end)
                     start = records["start"][low:high] * 8
                     data, at = fetch(file, start, start + records["count"][low:high] * 8, self._gap)
-                    yield low, high, data.view(np.uint64), at // 8
+                    held = data.view(np.uint64)
+                    held.flags.writeable = False  # kernels meet one kind of array, of one read or of several
+                    yield low, high, held, at // 8
 
     def label(self, doc: int) -> str:
         """What the dump is called that document number `doc` is of."""
