@@ -12,6 +12,7 @@ Each kernel below fills some columns and returns the number of the next one.
 import numba
 import numpy as np
 
+from extract.block_characters import ENDER
 from extract.block_nodes import (
     N_B0,
     N_B1,
@@ -33,7 +34,6 @@ from extract.block_text import (
     CHARS,
     COMMAS,
     DIGITS,
-    ENDER,
     ENDERS,
     FIRST,
     LAST,

@@ -6,9 +6,10 @@
 import numba
 import numpy as np
 
+from extract.block_characters import ENDER
 from extract.block_nodes import HEADING, N_B0, N_B1, N_FLAGS, N_PARENT, N_TAG
 from extract.block_tags import FNV_PRIME, TAG_NAMES
-from extract.block_text import COMMAS, ENDER, LAST, LINK_WORDS, NODE, T0, T1, WORDS
+from extract.block_text import COMMAS, LAST, LINK_WORDS, NODE, T0, T1, WORDS
 
 LEVEL = np.array([int(n[1]) if n in ("h1", "h2", "h3", "h4", "h5", "h6") else 0 for n in TAG_NAMES], np.int32)
 

@@ -1,4 +1,4 @@
-"""Text runs of the block scanner: white space, character references, counts by character, in one pass over bytes."""
+"""Text runs of the block scanner: white space, marks, counts by character, in one pass over bytes."""
 
 # mypy: disable-error-code="arg-type,assignment,return-value"
 # (kernels: NumPy's scalars stand for int)
@@ -6,15 +6,22 @@
 import numba
 import numpy as np
 
-from extract.block_tags import (
-    ENTITY_BYTES,
-    ENTITY_CODES,
-    ENTITY_ENDS,
-    ENTITY_VALUES,
-    FNV_BASIS,
-    FNV_PRIME,
-    look,
+from extract.block_characters import (
+    ASCII,
+    COMMA,
+    DIGIT,
+    DROP,
+    ENDER,
+    IDEOGRAPH,
+    SPACES,
+    SYMBOL,
+    UPPERCASE,
+    WORD,
+    decode,
+    wide_class,
 )
+from extract.block_references import reference
+from extract.block_tags import ENTITY_BYTES, ENTITY_ENDS
 
 # columns of a block
 (T0, T1, NODE, POS, CHARS, WORDS, LINK_CHARS, LINK_WORDS, LINKS, DIGITS, UPPER, COMMAS, ENDERS, STRONG, BREAKS) = range(
@@ -31,28 +38,8 @@ STATE_SIZE = 21
 # in the text around inline code, and around super- and subscripts (`block_marks.py`); no page's text has these bytes
 CODE_MARK, SUPERSCRIPT, SUBSCRIPT, SCRIPT_END, LINKED_END = 127, 1, 2, 3, 4
 CODE_WAITING = 8  # in the state's MARKS_WAIT, beside one of SUPERSCRIPT and SUBSCRIPT
-SPACES, WORD, DIGIT, UPPERCASE, COMMA, ENDER, SYMBOL, PUNCT, IDEOGRAPH, DROP = range(10)
 
 
-def _classes() -> np.ndarray:
-    of = np.full(128, PUNCT, np.uint8)
-    of[:33] = SPACES
-    of[127] = DROP
-    of[:9] = DROP
-    for chars, kind in (
-        ("0123456789", DIGIT),
-        ("abcdefghijklmnopqrstuvwxyz_", WORD),
-        ("ABCDEFGHIJKLMNOPQRSTUVWXYZ", UPPERCASE),
-        (",;", COMMA),
-        (".!?:", ENDER),
-        ("|<>/\\{}[]=+*#@$%^&~", SYMBOL),
-    ):
-        for char in chars:
-            of[ord(char)] = kind
-    return of
-
-
-ASCII = _classes()
 # of a byte of plain text: whether it is shown (white space waits), of a word, a capital, or not plain at all; above
 # these four bits how much it adds to each of five counts
 _SHOWN, _IN_WORD, _CAPITAL, _STOP, _COUNTS, _WIDTH = 1, 2, 4, 8, 4, 12
@@ -75,48 +62,6 @@ def _plain_bytes() -> np.ndarray:
 
 
 _PLAIN = _plain_bytes()
-
-
-@numba.njit(cache=True, nogil=True)
-def _wide_class(code: int) -> int:
-    """Class of a code point above 127; coarse, by Unicode blocks."""
-    if code < 0xC0:
-        if code == 0xA0 or code == 0x85:
-            return SPACES
-        if code == 0xAD or code < 0xA0:
-            return DROP
-        return WORD if code in (0xAA, 0xB5, 0xBA) else SYMBOL
-    if code < 0x2000:
-        if 0xC0 <= code <= 0xDE and code != 0xD7:
-            return UPPERCASE
-        if 0x391 <= code <= 0x3A9 or 0x400 <= code <= 0x42F:
-            return UPPERCASE
-        return SPACES if code == 0x1680 else WORD
-    if code < 0x2070:
-        if code <= 0x200A or code in (0x2028, 0x2029, 0x202F, 0x205F):
-            return SPACES
-        if code in (0x200B, 0x200E, 0x200F, 0x2060) or 0x202A <= code <= 0x202E:
-            return DROP
-        return ENDER if code == 0x2026 else PUNCT
-    if code < 0x2E80:
-        return SYMBOL
-    if code < 0x3041:
-        if code == 0x3000:
-            return SPACES
-        return ENDER if code == 0x3002 else (COMMA if code == 0x3001 else PUNCT)
-    if code < 0xA000 or 0xF900 <= code < 0xFB00 or 0x20000 <= code < 0x40000:
-        return IDEOGRAPH
-    if code == 0xFFFD:
-        return SYMBOL
-    if code == 0xFEFF or 0xE000 <= code < 0xF900 or 0xFFF0 <= code < 0xFFFD:
-        return DROP
-    if 0xFF00 <= code < 0xFF21:
-        if code in (0xFF01, 0xFF0E, 0xFF1F):
-            return ENDER
-        return COMMA if code == 0xFF0C else PUNCT
-    if 0x1F000 <= code < 0x20000:
-        return SYMBOL
-    return WORD
 
 
 @numba.njit(cache=True, nogil=True)
@@ -225,7 +170,7 @@ def _count(kind: int, state: np.ndarray, block: np.ndarray) -> None:
 @numba.njit(cache=True, nogil=True)
 def character(code: int, out: np.ndarray, state: np.ndarray, block: np.ndarray) -> None:
     """One decoded character of text, white space collapsed unless in `pre`."""
-    kind = ASCII[code] if code < 128 else _wide_class(code)
+    kind = ASCII[code] if code < 128 else wide_class(code)
     if kind == DROP:
         return
     if kind != SPACES:
@@ -256,94 +201,6 @@ def keep(code: int, out: np.ndarray, state: np.ndarray) -> None:
     if state[OUT] + 8 <= len(out):
         out[state[OUT]] = code
         state[OUT] += 1
-
-
-@numba.njit(cache=True, nogil=True)
-def reference(data: np.ndarray, i: int, end: int) -> tuple[int, int, int]:
-    """Character reference at data[i] == '&': (bytes it takes, code point or -1, entity number or 0); 0 bytes: none."""
-    j = i + 1
-    if j < end and data[j] == 35:
-        return _numeric(data, j + 1, end, i)
-    code = np.uint64(FNV_BASIS)
-    best, best_length = 0, 0
-    while j < end and j - i <= 33:
-        c = data[j]
-        if c == 59:
-            code = np.uint64((code ^ np.uint64(59)) * np.uint64(FNV_PRIME))
-            found = look(ENTITY_CODES, ENTITY_VALUES, code)
-            if found:
-                return j + 1 - i, -1, found
-            break
-        if not (48 <= c <= 57 or 65 <= c <= 90 or 97 <= c <= 122):
-            break
-        code = np.uint64((code ^ np.uint64(c)) * np.uint64(FNV_PRIME))
-        j += 1
-        found = look(ENTITY_CODES, ENTITY_VALUES, code)
-        if found:
-            best, best_length = found, j - i
-    return best_length, -1, best
-
-
-@numba.njit(cache=True, nogil=True)
-def _numeric(data: np.ndarray, j: int, end: int, i: int) -> tuple[int, int, int]:
-    base, value, start = 10, 0, j
-    if j < end and (data[j] | 32) == 120:
-        base, j, start = 16, j + 1, j + 1
-    while j < end:
-        c = data[j]
-        if 48 <= c <= 57:
-            digit = np.int64(c) - 48
-        elif base == 16 and 97 <= (c | 32) <= 102:
-            digit = np.int64(c | 32) - 87
-        else:
-            break
-        value = min(value * base + digit, 0x110000)
-        j += 1
-    if j == start:
-        return 0, -1, 0
-    if j < end and data[j] == 59:
-        j += 1
-    if value == 0 or value > 0x10FFFF or 0xD800 <= value <= 0xDFFF:
-        value = 0xFFFD
-    elif 0x80 <= value < 0xA0:
-        value = _windows_1252(value)
-    return j - i, value, 0
-
-
-@numba.njit(cache=True, nogil=True)
-def _windows_1252(value: int) -> int:
-    """The HTML standard reads 0x80-0x9F as Windows-1252: the quotes, dashes and dots that occur."""
-    if value == 0x80:
-        return 0x20AC
-    if value == 0x85:
-        return 0x2026
-    if value == 0x91 or value == 0x92:
-        return 0x2018 + (value - 0x91)
-    if value == 0x93 or value == 0x94:
-        return 0x201C + (value - 0x93)
-    if value == 0x96 or value == 0x97:
-        return 0x2013 + (value - 0x96)
-    if value == 0x95:
-        return 0x2022
-    if value == 0x99:
-        return 0x2122
-    return value
-
-
-@numba.njit(cache=True, nogil=True)
-def decode(data: np.ndarray, i: int, end: int) -> tuple[int, int]:
-    """(code point, bytes) of the UTF-8 sequence at i; U+FFFD and one byte where it is none."""
-    c = np.int64(data[i])
-    if c < 0x80:
-        return c, 1
-    if 0xC2 <= c < 0xE0 and i + 1 < end:
-        return ((c & 31) << 6) | (np.int64(data[i + 1]) & 63), 2
-    if 0xE0 <= c < 0xF0 and i + 2 < end:
-        return ((c & 15) << 12) | ((np.int64(data[i + 1]) & 63) << 6) | (np.int64(data[i + 2]) & 63), 3
-    if 0xF0 <= c < 0xF5 and i + 3 < end:
-        high = ((c & 7) << 18) | ((np.int64(data[i + 1]) & 63) << 12)
-        return high | ((np.int64(data[i + 2]) & 63) << 6) | (np.int64(data[i + 3]) & 63), 4
-    return 0xFFFD, 1
 
 
 @numba.njit(cache=True, nogil=True)
