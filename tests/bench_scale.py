@@ -124,7 +124,7 @@ class Watch:
     def step(self, root: Path) -> str:
         """The step that was under way: the first one that was finished after the peak."""
         ended = sorted((path.stat().st_mtime, path.parent.parent.name) for path in root.glob("*/*/cost.json"))
-        return next((name for when, name in ended if when >= self.when), "")
+        return next((f"in {name}" for when, name in ended if when >= self.when), "after the last step")
 
 
 def ray(folder: Path, pages: list[bench_input.Capture], count: int) -> dict[str, list[dict[str, float]]]:
@@ -189,7 +189,7 @@ def _linear_rows(found: list[dict[str, Any]]) -> Iterator[Row]:
 
 def _memory_rows(found: dict[str, Any]) -> Iterator[Row]:
     size = f"{found['warc_bytes'] / 1e9:.2f} GB of WARC, {found['cpu_seconds']:.0f} core-s"
-    note = f"worker and extraction child together, highest in {found['peak_step']}; {size}"
+    note = f"worker and extraction child together, highest {found['peak_step']}; {size}"
     yield Row("memory of a worker", "", found["peak_bytes"] / 1e9, "GB", most=LIMIT / 1e9, note=note)
     shards = found["shard_seconds"]
     for workers in (2, 8, 16):
