@@ -24,7 +24,7 @@ class Cost:
     peak: int  # bytes of RSS of the largest process
 
 
-def measured(command: list[str], log: Path, path: Path = CHECKOUT, **environment: str) -> tuple[Cost, str]:
+def measured(command: list[str], log: Path, path: Path | str = CHECKOUT, **environment: str) -> tuple[Cost, str]:
     """Run it with `path` first among Python's and wait for all that descends from it: (cost, stdout).
 
     Raises RuntimeError with the end of its log when it fails.

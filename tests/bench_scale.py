@@ -10,7 +10,7 @@ one, and says little where others use the machine.
 import heapq
 import json
 import os
-import statistics
+import shutil
 import sys
 import tempfile
 import threading
@@ -48,7 +48,7 @@ def figures(options: Options) -> dict[str, Any]:
         return {
             "linear": linear(folder, pages, 100 if options.quick else 400),
             "memory": memory(folder, pages, SIZE // 10 if options.quick else SIZE, options.warc),
-            "ray": ray(folder, pages, 300 if options.quick else 10_000),
+            "ray": ray(folder, pages, SIZE // 100 if options.quick else SIZE),
         }
 
 
@@ -127,20 +127,20 @@ class Watch:
         return next((f"in {name}" for when, name in ended if when >= self.when), "after the last step")
 
 
-def ray(folder: Path, pages: list[bench_input.Capture], count: int) -> dict[str, list[dict[str, float]]]:
-    """The same crawl in this process, on Ray with one worker and with two: CPU and wall clock, in turns. It is cut into
-    sixteen pieces and as many files, so that there is work for all to the end as in a large crawl."""
-    warc = bench_input.write(folder / "ray.warc.gz", islice(bench_input.reworded(pages), count))
+def ray(folder: Path, pages: list[bench_input.Capture], size: int) -> dict[str, dict[str, float]]:
+    """A crawl of `size` bytes in this process, on Ray with one worker and with two: CPU and wall clock. It is cut into
+    sixteen pieces and as many files, so that there is work for all to the end as in a larger crawl."""
+    warc = bench_input.write(folder / "ray.warc.gz", bench_input.reworded(pages), size)
     piece = max(1 << 20, warc.stat().st_size // 16)
     cut = ("--set", f"source.chunk_bytes={piece}", "--set", f"publish.shard_bytes={piece // 4}")  # text is a quarter
     sides = {"local": ("--local",), "one worker": ("--workers", "1"), "two workers": ("--workers", "2")}
-    found: dict[str, list[dict[str, float]]] = {name: [] for name in sides}
-    for turn in range(2):
-        for name, how in sides.items():
-            root = folder / f"ray{turn}{name}".replace(" ", "")
-            with Watch() as watch:
-                cost, _ = _corpus(warc, root, folder, *how, *cut, recipe=_plain(folder))
-            found[name].append({"cpu": watch.cpu, "wall": cost.wall, "load": os.getloadavg()[0]})
+    found: dict[str, dict[str, float]] = {}
+    for name, how in sides.items():
+        root = folder / f"ray {name}"
+        with Watch() as watch:
+            cost, _ = _corpus(warc, root, folder, *how, *cut, recipe=_plain(folder))
+        found[name] = {"cpu": watch.cpu, "wall": cost.wall, "load": os.getloadavg()[0]}
+        shutil.rmtree(root)
     return found
 
 
@@ -197,15 +197,9 @@ def _memory_rows(found: dict[str, Any]) -> Iterator[Row]:
         yield Row(f"{workers} cores kept busy by one WARC", "", 100 * busy(shards, workers), "%", note=note)
 
 
-def _ray_rows(found: dict[str, list[dict[str, float]]]) -> Iterator[Row]:
-    def median(side: str, what: str) -> float:
-        return statistics.median(turn[what] for turn in found[side])
-
-    load = f"load {median('two workers', 'load'):.1f} on {os.cpu_count()} cores"
-    over = 100 * (median("one worker", "cpu") / median("local", "cpu") - 1)
-    note = f"core-s: {median('one worker', 'cpu'):.1f} / {median('local', 'cpu'):.1f}, Ray's start among them"
-    yield Row("Ray, CPU over --local's", "", max(over, 0.0), "%", most=10, note=note)
-    note = f"seconds: {median('one worker', 'wall'):.1f} / {median('two workers', 'wall'):.1f}; {load}"
-    yield Row(
-        "two workers", "one worker", median("one worker", "wall") / median("two workers", "wall"), least=1.8, note=note
-    )
+def _ray_rows(found: dict[str, dict[str, float]]) -> Iterator[Row]:
+    local, one, two = (found[name] for name in ("local", "one worker", "two workers"))
+    note = f"core-s: {one['cpu']:.1f} / {local['cpu']:.1f}, Ray's start among them"
+    yield Row("Ray, CPU over --local's", "", max(100 * (one["cpu"] / local["cpu"] - 1), 0.0), "%", most=10, note=note)
+    note = f"seconds: {one['wall']:.1f} / {two['wall']:.1f}; load {two['load']:.1f} on {os.cpu_count()} cores"
+    yield Row("two workers", "one worker", one["wall"] / two["wall"], least=1.8, note=note)
