@@ -44,6 +44,7 @@ CODE_WAITING = 8  # in the state's MARKS_WAIT, beside one of SUPERSCRIPT and SUB
 # these four bits how much it adds to each of five counts
 _SHOWN, _IN_WORD, _CAPITAL, _STOP, _COUNTS, _WIDTH = 1, 2, 4, 8, 4, 12
 _COUNTED = (DIGIT, UPPERCASE, COMMA, ENDER, SYMBOL)
+_ROOM = 9  # bytes that must be left for a character: white space, two marks, four of UTF-8, two marks that end
 _MOST = 2000  # bytes that are counted at once: less than a count's 12 bits can hold, and no sign bit
 
 
@@ -68,7 +69,7 @@ _PLAIN = _plain_bytes()
 def _put(code: int, kind: int, out: np.ndarray, state: np.ndarray, block: np.ndarray) -> None:
     """One character that is not white space, after the white space that waits before it."""
     p = state[OUT]
-    if p + 9 + state[INDENT] > len(out):
+    if p + _ROOM + state[INDENT] > len(out):
         return
     if state[START] < 0:
         state[START] = p
@@ -207,7 +208,7 @@ def keep(code: int, out: np.ndarray, state: np.ndarray) -> None:
 def _plain(data, i, end, out, state, block):  # type: ignore[no-untyped-def]
     """Append the plain bytes from i on to a block that has text, without a branch a byte; returns where they end."""
     pre, p, space, inside = state[PRE], state[OUT], state[SPACE], state[IN_WORD]
-    end = min(end, i + _MOST, i + (len(out) - p) // 2)
+    end = min(end, i + _MOST, i + (len(out) - _ROOM - p) // 2 + 1)
     shown, spaces, words, capitals, sums = 0, 0, 0, 0, 0
     while i < end:
         byte = _PLAIN[pre, data[i]]
@@ -261,7 +262,7 @@ def text(data, i, end, out, state, block):  # type: ignore[no-untyped-def]
             i += 1
         elif c == 38:
             i = _referred(data, i, end, out, state, block)
-        elif plain & _STOP or state[START] < 0 or state[BREAK] or state[MARKS_WAIT] or state[OUT] + 8 > len(out):
+        elif plain & _STOP or state[START] < 0 or state[BREAK] or state[MARKS_WAIT] or state[OUT] + _ROOM > len(out):
             code, size = decode(data, i, end)
             character(code, out, state, block)
             i += size

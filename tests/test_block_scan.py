@@ -60,6 +60,9 @@ def _one_by_one(said: str, *held: np.ndarray) -> None:
     st.sampled_from([1, 7, 40, 400]),
 )
 @example("x" * 5000 + "." * 5000, False, 20_000)
+@example("9" * 50, False, 40)
+@example("9" * 31 + " 9", False, 40)
+@example("9" * 14 + "Ü" * 3 + "…" * 4 + "9", False, 40)
 def test_runs_of_text_are_their_characters_one_by_one(said: str, pre: bool, room: int) -> None:
     fast, slow = (
         (np.zeros(room, np.uint8), np.zeros(STATE_SIZE, np.int64), np.zeros(BLOCK_COLUMNS, np.int32)) for _ in range(2)
