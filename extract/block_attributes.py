@@ -6,7 +6,7 @@
 import numba
 import numpy as np
 
-from extract.block_bytes import contains, find, step
+from extract.block_bytes import contains, step
 from extract.block_nodes import (
     AT_ARIA_HIDDEN,
     AT_CLASS,
@@ -40,6 +40,7 @@ from extract.block_nodes import (
     TYPE1,
 )
 from extract.block_tags import ATTRIBUTE_CODES, ATTRIBUTE_VALUES, BLOCK, FNV_BASIS, look
+from extract.search import find
 
 
 @numba.njit(cache=True, nogil=True)

@@ -7,7 +7,7 @@ import numba
 import numpy as np
 
 from extract.block_tags import FNV_BASIS, FNV_PRIME
-from pipeline.simd import WIDE, equal, lowest
+from extract.search import find
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
@@ -18,19 +18,6 @@ def is_letter(c: int) -> bool:
 @numba.njit(cache=True, nogil=True)
 def step(code: np.uint64, c: int) -> np.uint64:
     return np.uint64((code ^ np.uint64(c)) * np.uint64(FNV_PRIME))
-
-
-@numba.njit(cache=True, nogil=True)
-def find(data: np.ndarray, i: int, end: int, byte: int) -> int:
-    """Place of the first such byte from i on, `end` (or i, where that is more) when there is none before it."""
-    while i + WIDE <= end:
-        hits = equal(data, i, byte, np.uint8(0))
-        if hits:
-            return i + lowest(hits)
-        i += WIDE
-    while i < end and data[i] != byte:
-        i += 1
-    return i
 
 
 @numba.njit(cache=True, nogil=True)

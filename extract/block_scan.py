@@ -12,7 +12,7 @@ import numba
 import numpy as np
 
 from extract.block_attributes import attributes, class_tokens, linked_types
-from extract.block_bytes import comment_end, contains, count, end_tag, find, is_letter, step
+from extract.block_bytes import comment_end, contains, count, end_tag, is_letter, step
 from extract.block_nodes import (
     ATTRIBUTE_STATE,
     BODY,
@@ -107,6 +107,7 @@ from extract.block_text import (
     text,
 )
 from extract.block_tree import close_down_to, close_element, open_element
+from extract.search import find
 
 
 def scan(data: bytes) -> Page:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from extract.search import find
+from extract.search import find, word
 from pipeline.simd import WIDE, at_most, equal, lowest
 from pipeline.tokens import encode
 
@@ -74,20 +74,6 @@ def runs(data: np.ndarray) -> Runs:
 
 
 @njit(cache=True, nogil=True)
-def _word(data, at, stop):
-    """The letters and digits from `at` on, lower-cased, as `_name` has them (0 when more than eight), and their end."""
-    key, n = np.int64(0), 0
-    while at < stop:
-        b = np.int64(data[at])
-        if 65 <= b <= 90:
-            b += 32
-        if not (97 <= b <= 122 or 48 <= b <= 57):
-            break
-        key, n, at = (key << 8) | b, n + 1, at + 1
-    return (key if n <= 8 else np.int64(0)), at
-
-
-@njit(cache=True, nogil=True)
 def _sign(data, at, stop):
     """Offset of the next `>` or quote; `stop` where there is none before."""
     while at + WIDE <= stop:
@@ -117,26 +103,26 @@ def _tag_end(data, at):
         elif b == quote:
             quote = 0
         at = _sign(data, at + 1, stop)
-    return first if first >= 0 else find(data, at, 62) + 1
+    return first if first >= 0 else find(data, at, len(data), 62) + 1
 
 
 @njit(cache=True, nogil=True)
 def _comment_end(data, at):
     """Offset behind the next `-->`, the length where there is none."""
-    end = find(data, at + 2, 62)
+    end = find(data, at + 2, len(data), 62)
     while end < len(data) and (data[end - 1] != 45 or data[end - 2] != 45):
-        end = find(data, end + 1, 62)
+        end = find(data, end + 1, len(data), 62)
     return min(end + 1, len(data))
 
 
 @njit(cache=True, nogil=True)
 def _element_end(data, at, name):
     """Offset of the end tag `</name`; -1 when the page has none (an unclosed `<select>` must not hide the rest)."""
-    at = find(data, at, 60)
+    at = find(data, at, len(data), 60)
     while at + 2 < len(data):
-        if data[at + 1] == 47 and _word(data, at + 2, min(len(data), at + 12))[0] == name:
+        if data[at + 1] == 47 and word(data, at + 2, min(len(data), at + 12))[0] == name:
             return at
-        at = find(data, at + 1, 60)
+        at = find(data, at + 1, len(data), 60)
     return -1
 
 
@@ -197,7 +183,7 @@ def _runs(data, elements, kinds, names, points, text, start, letters):
                 if c == 33 and at + 3 < len(data) and data[at + 2] == 45 and data[at + 3] == 45:
                     at = _comment_end(data, at + 2)
                     continue
-                name, _ = _word(data, at + 1 + (c == 47), min(len(data), at + 12))
+                name, _ = word(data, at + 1 + (c == 47), min(len(data), at + 12))
                 at = _tag_end(data, at + 1)
                 kind = _kind(name, elements, kinds)
                 if letter and 0 <= kind < _INLINE_KIND and not open_ended[kind]:

@@ -36,16 +36,32 @@ def _array(word: bytes) -> np.ndarray:
 
 
 @njit(cache=True, nogil=True)
-def find(data, at, byte):
-    """Offset of the next `byte`, the length where there is none. A kernel for kernels."""
-    while at + WIDE <= len(data):
+def find(data, at, end, byte):
+    """Offset of the first such `byte` from `at` on, `end` (or `at`, where that is more) where there is none before it.
+    A kernel for kernels."""
+    while at + WIDE <= end:
         mask = equal(data, at, byte, 0)
         if mask:
             return at + lowest(mask)
         at += WIDE
-    while at < len(data) and data[at] != byte:
+    while at < end and data[at] != byte:
         at += 1
     return at
+
+
+@njit(cache=True, nogil=True)
+def word(data, at, stop):
+    """The letters and digits from `at` on, lower-cased, as a number, the first one highest (0: none, or more than
+    eight), and their end."""
+    key, n = np.int64(0), 0
+    while at < stop:
+        b = np.int64(data[at])
+        if 65 <= b <= 90:
+            b += 32
+        if not (97 <= b <= 122 or 48 <= b <= 57):
+            break
+        key, n, at = (key << 8) | b, n + 1, at + 1
+    return (key if n <= 8 else np.int64(0)), at
 
 
 @njit(cache=True, nogil=True)

@@ -11,7 +11,7 @@ from html import unescape
 import numpy as np
 from numba import njit
 
-from extract.search import find
+from extract.search import find, word
 
 Tag = tuple[str, dict[str, str]]  # name and attributes
 _RAW = ("script", "style", "noscript", "template", "textarea", "title")  # what is in them is no markup of the page
@@ -61,39 +61,32 @@ def _blank(byte):
 def _named(data, at):
     """The name at `at` as `_name` has it, and its end; 0 for none, for a long one, and where neither `/`, `>` nor a
     blank is behind it."""
-    key, n = np.int64(0), 0
-    while at < len(data) and n < 9:
-        byte = np.int64(data[at])
-        if 65 <= byte <= 90:
-            byte += 32
-        if not (97 <= byte <= 122 or 48 <= byte <= 57):
-            break
-        key, n, at = (key << 8) | byte, n + 1, at + 1
-    whole = 0 < n < 9 and at < len(data) and (data[at] == 47 or data[at] == 62 or _blank(data[at]))
+    key, at = word(data, at, len(data))
+    whole = at < len(data) and (data[at] == 47 or data[at] == 62 or _blank(data[at]))
     return (key if whole else np.int64(0)), at
 
 
 @njit(cache=True, nogil=True)
 def _behind_comment(data, at):
     """Offset behind the next `-->`; -1 where there is none."""
-    end = find(data, at + 2, 62)
+    end = find(data, at + 2, len(data), 62)
     while end < len(data):
         if data[end - 1] == 45 and data[end - 2] == 45:
             return end + 1
-        end = find(data, end + 1, 62)
+        end = find(data, end + 1, len(data), 62)
     return -1
 
 
 @njit(cache=True, nogil=True)
 def _behind_element(data, at, name):
     """Offset behind the next `</name` and the byte that ends it; -1 where there is none."""
-    at = find(data, at, 60)
+    at = find(data, at, len(data), 60)
     while at + 1 < len(data):
         if data[at + 1] == 47:
             found, end = _named(data, at + 2)
             if found == name:
                 return end + 1
-        at = find(data, at + 1, 60)
+        at = find(data, at + 1, len(data), 60)
     return -1
 
 
@@ -133,7 +126,7 @@ def _tags(data, at, wanted, last, endless, found):
     """Fill `found` with the next tags: which of `wanted`, where its attributes begin and end. Returns how many, and
     where to go on. `endless`: elements, and comments last, that nothing closes from here on; they are text."""
     n = 0
-    at = find(data, at, 60)
+    at = find(data, at, len(data), 60)
     while at < len(data) and n < len(found):
         at += 1
         raw, after = -1, at
@@ -153,5 +146,5 @@ def _tags(data, at, wanted, last, endless, found):
             end = _behind_comment(data, after) if raw == len(_RAW_NAMES) else _behind_element(data, after, name)
             endless[raw] = end < 0
             after = max(after, end)
-        at = find(data, after, 60)
+        at = find(data, after, len(data), 60)
     return n, at

@@ -6,9 +6,10 @@ import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from extract.block_bytes import comment_end, count, end_tag, find
+from extract.block_bytes import comment_end, count, end_tag
 from extract.block_tags import fnv
 from extract.block_text import BLOCK_COLUMNS, PRE, START, STATE_SIZE, character, text
+from extract.search import find
 from pipeline.simd import WIDE
 
 

@@ -25,7 +25,7 @@ def test_places_of_words(text: bytes, word: bytes, fold: bool, start: int) -> No
 @given(st.lists(st.sampled_from([b">", b"x" * 63, b"x" * 64, b"x"])).map(b"".join), st.integers(0, 70))
 def test_a_byte(data: bytes, start: int) -> None:
     start = min(start, len(data))
-    assert find(np.frombuffer(data, np.uint8), start, ord(">")) == (data + b">").index(b">", start)
+    assert find(np.frombuffer(data, np.uint8), start, len(data), ord(">")) == (data + b">").index(b">", start)
 
 
 def test_more_places_than_one_call_finds() -> None:
