@@ -94,13 +94,12 @@ def mask_all(texts: pa.Array, kinds: Sequence[str], regions: Sequence[str], tag:
         return texts, counts
     signs = [pc.fill_null(pc.match_substring_regex(texts, _SIGNS[kind]), False) for kind in kinds]
     found = np.array([sign.to_numpy(zero_copy_only=False) for sign in signs])
-    rows = np.flatnonzero(found.any(axis=0)).tolist()
-    masked = []
-    for row in rows:
+    some, masked = found.any(axis=0), []
+    for row in np.flatnonzero(some).tolist():
         likely = [kind for kind, sign in zip(kinds, found[:, row], strict=True) if sign]
         text, counts[row] = mask(texts[row].as_py(), kinds, regions[row], tag, likely)
         masked.append(text)
-    return pc.replace_with_mask(texts, pa.array(found.any(axis=0)), pa.array(masked, texts.type)), counts
+    return pc.replace_with_mask(texts, pa.array(some), pa.array(masked, texts.type)), counts
 
 
 def mask(

@@ -45,10 +45,12 @@ def figures(options: Options) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(dir=options.work) as name:
         folder = Path(name)
         pages = [page for page in bench_input.captures(options.data) if page.language == "de"]
+        size = SIZE // 10 if options.quick else SIZE
+        large = options.warc or bench_input.write(folder / "large.warc.gz", bench_input.reworded(pages), size)
         return {
             "linear": linear(folder, pages, 100 if options.quick else 400),
-            "memory": memory(folder, pages, SIZE // 10 if options.quick else SIZE, options.warc),
-            "ray": ray(folder, pages, SIZE // 100 if options.quick else SIZE),
+            "memory": memory(folder, large),
+            "ray": ray(folder, large),
         }
 
 
@@ -64,14 +66,13 @@ def linear(folder: Path, pages: list[bench_input.Capture], unit: int) -> list[di
     return found
 
 
-def memory(folder: Path, pages: list[bench_input.Capture], size: int, given: Path | None) -> dict[str, Any]:
+def memory(folder: Path, warc: Path) -> dict[str, Any]:
     """One worker on one large WARC: its peak, and what its shards cost."""
-    warc = given or bench_input.write(folder / "large.warc.gz", bench_input.reworded(pages), size)
     root, peak = folder / "large", Watch()
     with peak:
         cost, _ = _corpus(warc, root, folder, "--local", "--set", "extract.engine=blocks")
     shards = next(iter(root.glob("pages/*/cost.json")))
-    found = {
+    return {
         "warc_bytes": warc.stat().st_size,
         "peak_bytes": peak.bytes,
         "peak_step": peak.step(root),
@@ -79,9 +80,6 @@ def memory(folder: Path, pages: list[bench_input.Capture], size: int, given: Pat
         "steps": _steps(root),
         "shard_seconds": [shard["cpu_seconds"] for shard in json.loads(shards.read_text())["shards"]],
     }
-    if not given:
-        warc.unlink()
-    return found
 
 
 class Watch:
@@ -127,10 +125,9 @@ class Watch:
         return next((f"in {name}" for when, name in ended if when >= self.when), "after the last step")
 
 
-def ray(folder: Path, pages: list[bench_input.Capture], size: int) -> dict[str, dict[str, float]]:
-    """A crawl of `size` bytes in this process, on Ray with one worker and with two: CPU and wall clock. It is cut into
-    sixteen pieces and as many files, so that there is work for all to the end as in a larger crawl."""
-    warc = bench_input.write(folder / "ray.warc.gz", bench_input.reworded(pages), size)
+def ray(folder: Path, warc: Path) -> dict[str, dict[str, float]]:
+    """The large WARC in this process, on Ray with one worker and with two: CPU and wall clock. It is cut into sixteen
+    pieces and as many files, so that there is work for all to the end as in a larger crawl."""
     piece = max(1 << 20, warc.stat().st_size // 16)
     cut = ("--set", f"source.chunk_bytes={piece}", "--set", f"publish.shard_bytes={piece // 4}")  # text is a quarter
     sides = {"local": ("--local",), "one worker": ("--workers", "1"), "two workers": ("--workers", "2")}
