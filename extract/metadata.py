@@ -174,7 +174,10 @@ def _name(value: Any) -> str | None:
     value = value[0] if isinstance(value, list) and value else value
     value = value.get("name") if isinstance(value, dict) else value
     value = value[0] if isinstance(value, list) and value else value
-    return " ".join(unescape(value).split())[:_LONGEST] if isinstance(value, str) else None
+    if not isinstance(value, str):
+        return None
+    text = " ".join(unescape(value).split())[:_LONGEST]
+    return text.encode("utf-8", "replace").decode()  # JSON may spell surrogates
 
 
 def _matches(html: bytes, word: bytes, pattern: re.Pattern[bytes]) -> Iterator[re.Match[bytes]]:

@@ -305,4 +305,5 @@ def arc_header(line: re.Match[bytes]) -> tuple[str, dict[str, str], int | None]:
 
 
 def _length(value: str | None) -> int | None:
-    return int(value) if value is not None and value.isascii() and value.isdigit() else None
+    """None where it is no length: files have none of twenty digits, and Python reads no number of thousands."""
+    return int(value) if value is not None and re.fullmatch("[0-9]{1,19}", value) else None

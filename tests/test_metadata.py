@@ -160,6 +160,7 @@ _DAY = date(2020, 2, 3)
         ('<link rel=canonical href=" https://a.de/x?y "><meta property=og:url content=https://b.de>', About(canonical="https://a.de/x?y")),
         ('<link rel=canonical href="/x"><meta property=og:url content=https://b.de/>', About(canonical="https://b.de/")),
         ("<body><link rel=canonical href=https://a.de/>", About()),
+        (linked({"author": "Ada \ud800 B.", "publisher": "\udfff"}), About("Ada ? B.", sitename="?")),  # no UTF-8
         (linked({"@type": "Article", "articleBody": "Text."}), About(body="Text.")),
         ('<script type="application/ld+json">{"author": "x", </script><meta name=author content=Ada>', About("Ada")),
         ('<script type="application/ld+json">' + "[" * 100_000 + "</script>", About()),

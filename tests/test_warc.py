@@ -247,6 +247,7 @@ def test_a_truncated_file_gives_what_is_readable(tmp_path):
         (record(b"abc", 1).replace(b": 3", b": 999") + record(b"b", 2), [b"abc", b"b"]),  # a length too large
         (record(b"abcdef", 1).replace(b": 6", b": 2") + record(b"b", 2), [b"ab", ("lost", 81, 8), b"b"]),
         (record(b"abc", 1).replace(b"Content-Length: 3\r\n", b"") + record(b"b", 2), [b"abc", b"b"]),
+        (record(b"abc", 1).replace(b": 3", b": " + b"9" * 5000) + record(b"b", 2), [b"abc", b"b"]),  # no length
         (record(b"abc", 1).replace(b"\r\n", b"\n") + record(b"b", 2), [b"abc", b"b"]),
         (record(b"abc", 1).replace(b"WARC/1.0", b"WARC/0.18") + record(b"b", 2), [b"abc", b"b"]),
         (b"WARC/1.0\r\nWARC-Type: response\r\n" + record(b"b", 2), [b"", b"b"]),  # a header that never ends
