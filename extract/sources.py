@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, BinaryIO, Literal
 
 from extract.files import DecodeError, Lost, codec_of, open_source, size_of
@@ -166,11 +166,20 @@ def _parquet(
         place = min(_first_byte(meta.column(c)) for c in range(meta.num_columns))
         if start <= place and (end is None or place < end):
             for batch in table.iter_batches(256, row_groups=[group], columns=wanted):
-                for values in batch.to_pylist():
+                for values in _spelled(batch).to_pylist():
                     yield Row(source, number, _by_role(values, columns))
                     number += 1
         else:
             number += meta.num_rows
+
+
+def _spelled(batch: Any) -> Any:
+    """The batch with its dates as text: Python has neither nanoseconds nor the years after 9999."""
+    import pyarrow as pa
+
+    dated = [pa.types.is_timestamp(field.type) or pa.types.is_date(field.type) for field in batch.schema]
+    columns = [c.cast(pa.string()) if of else c for c, of in zip(batch.columns, dated, strict=True)]
+    return pa.RecordBatch.from_arrays(columns, batch.schema.names)
 
 
 def _first_byte(column: Any) -> int:
@@ -230,12 +239,10 @@ def _by_role(values: dict[str, Any], columns: Columns) -> dict[str, Any]:
 
 def date_of(value: Any) -> datetime | None:
     """A capture's date to the second, in UTC: of a WARC (ISO 8601), an ARC (14 digits) or a table; None: no date."""
-    if isinstance(value, datetime):
-        return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC).replace(microsecond=0)
-    text = value.strip() if isinstance(value, str) else ""
+    text = value.strip() if isinstance(value, str) else str(value) if isinstance(value, date) else ""
     try:
-        if re.fullmatch(r"\d{14}", text[:14]) and text.isdigit():
-            return datetime.strptime(text[:14], "%Y%m%d%H%M%S").replace(tzinfo=UTC)
-        return date_of(datetime.fromisoformat(text)) if text else None
-    except (ValueError, OverflowError):
+        digits = len(text) >= 14 and text.isdigit()
+        found = datetime.strptime(text[:14], "%Y%m%d%H%M%S") if digits else datetime.fromisoformat(text)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC).replace(microsecond=0)
+    except (ValueError, OverflowError):  # none, or one that is outside of the years 1 to 9999 in UTC
         return None

@@ -4,7 +4,7 @@ import gzip
 import io
 import json
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 
 import pyarrow as pa
@@ -431,7 +431,7 @@ def test_no_such_input(paths):
 
 
 @pytest.mark.parametrize(
-    ("value", "date"),
+    ("value", "expected"),
     [
         ("2020-08-11T20:57:40Z", datetime(2020, 8, 11, 20, 57, 40, tzinfo=UTC)),
         ("2020-08-11T20:57:40.123456Z", datetime(2020, 8, 11, 20, 57, 40, tzinfo=UTC)),
@@ -440,14 +440,34 @@ def test_no_such_input(paths):
         ("20060305082251", datetime(2006, 3, 5, 8, 22, 51, tzinfo=UTC)),
         ("201404010000000000", datetime(2014, 4, 1, tzinfo=UTC)),
         ("20061305082251", None),
+        (date(2020, 8, 11), datetime(2020, 8, 11, tzinfo=UTC)),
+        (datetime(2020, 8, 11, 1, 2, 3, 5, timezone(timedelta(hours=2))), datetime(2020, 8, 10, 23, 2, 3, tzinfo=UTC)),
+        (datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=9))), None),  # the year 0 in UTC
+        ("2020-08-11 20:57:40.123456789Z", datetime(2020, 8, 11, 20, 57, 40, tzinfo=UTC)),
+        ("36500-08-11", None),
         ("yesterday", None),
         ("", None),
         (None, None),
         (5, None),
     ],
 )
-def test_dates(value, date):
-    assert date_of(value) == date
+def test_dates(value, expected):
+    assert date_of(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "expected"),
+    [
+        (pa.date32(), 19_000, datetime(2022, 1, 8, tzinfo=UTC)),
+        (pa.timestamp("ns", "Asia/Tokyo"), 1_700_000_000_123_456_789, datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)),
+        (pa.timestamp("us"), 1_700_000_000_123_456, datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)),
+        (pa.timestamp("us"), 1 << 60, None),  # the year 36506
+    ],
+)
+def test_dates_of_parquet(tmp_path, kind, value, expected):
+    pq.write_table(pa.table({"text": ["x"], "date": pa.array([value], kind)}), tmp_path / "x.parquet")
+    (row,) = rows(str(tmp_path / "x.parquet"), "x", 0, None, Columns())
+    assert date_of(row.values["date"]) == expected
 
 
 @pytest.mark.parametrize(
