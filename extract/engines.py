@@ -19,7 +19,7 @@ from extract.search import places
 MAX_DEPTH = 1000  # nested elements; resiliparse's main content takes 15 ms at 1,000, 1 s at 8,000, minutes at 100,000
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
-_TITLE = re.compile(rb"<title(?:\s[^>]{0,500})?>([^<]{0,8000})", re.I)
+_TITLE = re.compile(rb"<title(?:\s[^<>]{0,500}+)?>([^<]{0,8000})", re.I)
 
 
 @dataclass(frozen=True, slots=True)

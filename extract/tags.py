@@ -17,7 +17,7 @@ Tag = tuple[str, dict[str, str]]  # name and attributes
 _RAW = ("script", "style", "noscript", "template", "textarea", "title")  # what is in them is no markup of the page
 _LONGEST = 4096  # bytes of a tag; a longer one (a picture in a data URI) says nothing of interest here
 _BATCH = 256  # tags that one call of the kernel finds
-_ATTRIBUTE = re.compile(rb"([a-zA-Z][a-zA-Z0-9:_-]*)\s*+=\s*+(?:\"([^\"]*)\"|'([^']*)'|([^\s>]+))")
+_ATTRIBUTE = re.compile(rb"(?<![a-zA-Z0-9:_-])([a-zA-Z][a-zA-Z0-9:_-]*+)\s*+=\s*+(?:\"([^\"]*)\"|'([^']*)'|([^\s>]+))")
 
 
 def _name(name: str) -> int:
