@@ -20,7 +20,8 @@ _CHUNK = re.compile(rb"(?:\r?\n)?[ \t]*([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\n]*)?\r?\n
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """`status` 0 when the first line gives none. `headers`: lower-case name to its values joined by ", "."""
+    """`status` 0 when the first line gives none. `headers`: lower-case name to its values joined by ",\\n", as a list
+    (RFC 9110, section 5.3) of which X-Robots-Tag still tells where a header ends."""
 
     status: int
     headers: dict[str, str]
@@ -51,11 +52,10 @@ def parse(block: bytes | memoryview, limit: int) -> Message:
 
 
 def _joined(head: bytes) -> dict[str, str]:
-    """Repeated headers are a list (RFC 9110, section 5.3)."""
     headers: dict[str, str] = {}
     for line in re.split(r"\n(?![ \t])", text_of(head))[1:]:
         for name, value in parse_header(b"\n" + line.encode()).items():
-            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+            headers[name] = f"{headers[name]},\n{value}" if name in headers else value
     return headers
 
 

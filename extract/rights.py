@@ -66,10 +66,15 @@ def rights(html: bytes, headers: dict[str, str], found: list[Tag] | None = None)
 
 
 def directives_of(value: str) -> set[str]:
-    """The directives of a robots meta's content or of X-Robots-Tag ("bot: a, b" names whom the rest is for)."""
+    """The directives of a robots meta's content or of X-Robots-Tag ("bot: a, b" names whom the rest of a line is for;
+    several headers are several lines)."""
+    return set().union(*map(_of_line, value.lower().split("\n")))
+
+
+def _of_line(line: str) -> set[str]:
     found: set[str] = set()
     bot = ""
-    for part in value.lower().split(","):
+    for part in line.split(","):
         name, colon, rest = (piece.strip() for piece in part.strip().partition(":"))
         if colon and name not in _VALUED:
             bot, name, rest = f"{name}:", rest, ""

@@ -33,6 +33,7 @@ CC = "https://creativecommons.org/licenses/by-sa/4.0/"
         ("", {"x-robots-tag": "noindex, NoAI"}, Rights(robots="noai,noindex")),
         ("<meta name=robots content=noai>", {"x-robots-tag": "noindex"}, Rights(robots="noai,noindex")),
         ("", {"x-robots-tag": "googlebot: nofollow, noindex"}, Rights(robots="googlebot:nofollow,googlebot:noindex")),
+        ("", {"x-robots-tag": "googlebot: nofollow,\nnoai"}, Rights(robots="googlebot:nofollow,noai")),  # two headers
         ("", {"tdm-reservation": "1"}, Rights(tdm_reservation=True)),
         ("<meta name=tdm-reservation content=1>", {}, Rights(tdm_reservation=True)),
         ("<meta name='TDM-Reservation' content='0'>", {}, Rights(tdm_reservation=False)),
