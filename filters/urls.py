@@ -6,6 +6,7 @@ what lies below its path, with any scheme and with or without `www.` (datatrove 
 with a list that has none); words are compared case-folded and percent-decoded.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,9 +27,13 @@ from pipeline.schema import URLS
 from pipeline.store import Part
 
 _PATTERN_WORDS = 500  # RE2 refuses patterns that are too large
+_SCHEME = re.compile(r"\A[A-Za-z][A-Za-z0-9+.-]*://")  # RFC 3986, section 3.1
+_KEPT = frozenset(
+    "ßς"
+)  # letters of IDNA 2008 (RFC 5894, section 7.2) that Python's codec, of 2003, turns into ss and σ
 
 
-@stage(version=1, libraries=("datatrove",), outputs={"part": URLS})
+@stage(version=2, libraries=("datatrove",), outputs={"part": URLS})
 def urls(
     pages: Part,
     *,
@@ -107,8 +112,7 @@ def parts(url: str | None) -> tuple[str, str]:
     >>> parts("https://www.Example.org:8080/a/B?c=1#d")
     ('example.org', 'example.org/a/B?c=1')
     """
-    rest = (url or "").partition("#")[0]
-    rest = rest.partition("://")[2] or rest
+    rest = _SCHEME.sub("", (url or "").partition("#")[0])
     cut = next((i for i, c in enumerate(rest) if c in "/?"), len(rest))
     host = rest[:cut].rpartition("@")[2].partition(":")[0].rstrip(".").lower().removeprefix("www.")
     if not host.isascii():
@@ -119,9 +123,13 @@ def parts(url: str | None) -> tuple[str, str]:
 def in_ascii(host: str) -> str:
     """The host as DNS has it (`xn--...`); as it is where it is no valid name."""
     try:
-        return host.encode("idna").decode()
+        return ".".join(map(_label, host.split(".")))
     except UnicodeError:
         return host
+
+
+def _label(name: str) -> str:
+    return f"xn--{name.encode('punycode').decode()}" if _KEPT & set(name) else name.encode("idna").decode()
 
 
 @lru_cache(maxsize=4)  # once a worker, not once a shard

@@ -55,12 +55,18 @@ def verdict(url: str | None, **settings) -> tuple[str | None, str | None]:
         ("http://7.10.0.0.1/", (None, None)),
         ("https://xn--mller-kva.example/", ("domain", "xn--mller-kva.example")),
         ("https://müller.example/", ("domain", "xn--mller-kva.example")),
+        ("https://straße.example/", ("domain", "xn--strae-oqa.example")),  # another host than strasse.example
+        ("https://xn--strae-oqa.example/", ("domain", "xn--strae-oqa.example")),
+        ("https://strasse.example/", (None, None)),
+        ("https://www.ßmüller.straße.example/", ("subdomain", "xn--strae-oqa.example")),
+        ("https://a..ü.example/", (None, None)),
         ("", (None, None)),
         (None, (None, None)),
     ],
 )
 def test_hosts(listed, url, outcome):
-    hosts = listed("bad.example", "# a comment", "", "  www.sub.host.example ", "*.xxx", "10.0.0.1", "müller.example")
+    names = ["bad.example", "# a comment", "", "  www.sub.host.example ", "*.xxx", "10.0.0.1"]
+    hosts = listed(*names, "müller.example", "Straße.example")
     assert verdict(url, hosts=(hosts,)) == outcome
 
 
@@ -79,10 +85,15 @@ def test_hosts(listed, url, outcome):
         ("https://b.example/x", None),
         ("https://c.example/", "c.example"),
         ("https://c.example/anything", "c.example"),
+        ("https://d.example/to?u=http://good.example", "d.example/to?u=http://good.example"),
+        ("d.example/to?u=http://good.example", "d.example/to?u=http://good.example"),
+        ("https://good.example/", None),
     ],
 )
 def test_addresses(listed, url, outcome):
-    addresses = listed("a.example/bad/", "https://www.b.example/x?y=1", "c.example")
+    addresses = listed(
+        "a.example/bad/", "https://www.b.example/x?y=1", "c.example", "d.example/to?u=http://good.example"
+    )
     assert verdict(url, addresses=(addresses,)) == (("url", outcome) if outcome else (None, None))
 
 
