@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from string import ascii_uppercase
 from typing import Any, NamedTuple
 
 from pipeline.dag import Asset
@@ -144,7 +145,9 @@ def _squad(article: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def _csv(text: str, path: str) -> Iterator[dict[str, Any]]:
     rows = list(csv.reader(io.StringIO(text)))
     header = rows[0] if rows else []
-    if header and not _known(header) and len(header) == 6 and header[-1].strip() in "ABCDE":  # MMLU as first published
+    if (
+        header and not _known(header) and len(header) == 6 and header[-1].strip() in tuple("ABCDE")
+    ):  # MMLU as first published
         header, rows = ["question", "A", "B", "C", "D", "answer"], [header, *rows]
     for row in rows[1:]:
         if row:
@@ -231,12 +234,12 @@ def _index(answer: Any, choices: tuple[str, ...], record: dict[str, Any]) -> int
     labels = record["choices"].get("label") if isinstance(record.get("choices"), dict) else None
     if isinstance(labels, list) and said in labels:
         return labels.index(said)
-    if said.isdigit() and (isinstance(answer, int) or "choice0" in record):
+    if said.isdecimal() and (isinstance(answer, int) or "choice0" in record):
         return int(said) - ("option1" in record)
     if said in choices:
         return choices.index(said)
-    if len(said) == 1 and said in "ABCDE":
-        return "ABCDE".index(said)
+    if len(said) == 1 and said in ascii_uppercase:  # MMLU-Pro has ten choices
+        return ascii_uppercase.index(said)
     if label := _LABEL.fullmatch(said):
         return int(label[1]) - 1
-    return int(said) - ("option1" in record) if said.isdigit() else None
+    return int(said) - ("option1" in record) if said.isdecimal() else None

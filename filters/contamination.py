@@ -65,7 +65,7 @@ HITS = pa.schema(
 )
 
 
-@stage(version=1, outputs={"part": INDEX})
+@stage(version=2, outputs={"part": INDEX})
 def benchmark_index(
     *,
     benchmarks: tuple[Asset, ...],

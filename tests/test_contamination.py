@@ -72,6 +72,12 @@ READ = [
         '{"question": "Who?", "choices": {"text": ["x", "y"], "label": ["1", "2"]}, "answerKey": "2"}',
         ("1", "Who?", ("x", "y"), "y"),
     ),
+    (
+        "a.jsonl",
+        '{"question": "Which?", "options": ["a", "b", "c", "d", "e", "f", "g", "h", "i th", "j"], "answer": "I"}',
+        ("1", "Which?", ("a", "b", "c", "d", "e", "f", "g", "h", "i th", "j"), "i th"),
+    ),
+    ("a.jsonl", '{"question": "m?", "choices": ["m^2", "m^3"], "answer": "\u00b2"}', ("1", "m?", ("m^2", "m^3"), "²")),
     ("a.jsonl", '{"question": "2 + 2?", "choices": ["1", "4"], "answer": "4"}', ("1", "2 + 2?", ("1", "4"), "4")),
     (
         "a.jsonl",
@@ -142,6 +148,7 @@ def test_reads_parquet(tmp_path):
         ("a.json", '{"x": 1}', "a.json: no list of items"),
         ("a.jsonl", "\n", "a.jsonl: no items"),
         ("a.csv", "a,b\n1,2", "a.csv item 1: none of the fields"),
+        ("a.csv", "a,b,c,d,e,\n1,2,3,4,5,6", "a.csv item 1: none of the fields"),  # six columns, but no letter
         ("a.parquet", "no Parquet", "a.parquet: cannot be read as a benchmark"),
         ("a.jsonl.gz", "no gzip", "a.jsonl.gz: cannot be read as a benchmark"),
     ],
