@@ -145,9 +145,7 @@ def _squad(article: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def _csv(text: str, path: str) -> Iterator[dict[str, Any]]:
     rows = list(csv.reader(io.StringIO(text)))
     header = rows[0] if rows else []
-    if (
-        header and not _known(header) and len(header) == 6 and header[-1].strip() in tuple("ABCDE")
-    ):  # MMLU as first published
+    if not _known(header) and len(header) == 6 and re.fullmatch(r"\s*[A-E]\s*", header[5]):  # MMLU as first published
         header, rows = ["question", "A", "B", "C", "D", "answer"], [header, *rows]
     for row in rows[1:]:
         if row:

@@ -29,9 +29,7 @@ from pipeline.schema import CONTAMINATION
 from pipeline.store import Out, Part
 from pipeline.tokens import buffers, classes
 
-WORDS = (
-    4  # words of a seed. One altered word of eight leaves a run of four; longer seeds miss lightly altered questions
-)
+WORDS = 4  # of a seed: one altered word of eight leaves a run of four; longer seeds miss lightly altered questions
 CANDIDATE = 0.15  # share of a sequence's seeds (by weight) that must be near each other before it is aligned
 _LEAST = 5 * matching.UNIT  # weight of the words of a text: less is no evidence, however much of it is found
 _FOREIGN = 3 * matching.GAP  # a whole match may have so many foreign words in it: `Answer:` before the answer

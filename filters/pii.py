@@ -271,9 +271,8 @@ def _has_form(chain: str, digits: str, before: str, region: str) -> bool:
     return not _is_progression(groups) and not all(len(g) == 5 for g in groups) and (not pairs or region in _PAIRS)
 
 
-_PAIRS = frozenset(
-    ["FR", "BE", "LU", "MC", "GP", "RE", "MQ", "GF", "TR"]
-)  # where numbers are written two digits a group
+# regions where numbers are written two digits a group
+_PAIRS = frozenset(["FR", "BE", "LU", "MC", "GP", "RE", "MQ", "GF", "TR"])
 
 
 def _is_progression(groups: list[str]) -> bool:

@@ -28,9 +28,7 @@ from pipeline.store import Part
 
 _PATTERN_WORDS = 500  # RE2 refuses patterns that are too large
 _SCHEME = re.compile(r"\A[A-Za-z][A-Za-z0-9+.-]*://")  # RFC 3986, section 3.1
-_KEPT = frozenset(
-    "ßς"
-)  # letters of IDNA 2008 (RFC 5894, section 7.2) that Python's codec, of 2003, turns into ss and σ
+_KEPT = frozenset("ßς")  # by IDNA 2008 (RFC 5894, section 7.2); Python's codec, of 2003, writes ss and σ
 
 
 @stage(version=2, libraries=("datatrove",), outputs={"part": URLS})
