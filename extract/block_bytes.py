@@ -1,4 +1,4 @@
-"""Searching a page's bytes: names, comments, end tags, words of attributes. Kernels of the block scanner."""
+"""Searching a page's bytes: end tags, words of attributes; hashes. Kernels of the block scanner."""
 
 # mypy: disable-error-code="arg-type,assignment,return-value,call-arg,var-annotated"
 # (kernels: NumPy's scalars stand for int)
@@ -26,22 +26,6 @@ def count(data: np.ndarray, byte: int) -> int:
     n = 0
     for i in range(len(data)):
         n += data[i] == byte
-    return n
-
-
-@numba.njit(cache=True, nogil=True)
-def comment_end(data: np.ndarray, i: int, n: int) -> int:
-    """Past the comment whose text starts at i (after `<!--`); n when it never ends."""
-    if i < n and data[i] == 62:
-        return i + 1
-    if i + 1 < n and data[i] == 45 and data[i + 1] == 62:
-        return i + 2
-    end = find(data, i + 2, n, 62)
-    while end < n:
-        dash = end - 2 if data[end - 1] == 33 else end - 1
-        if dash > i and data[dash] == 45 and data[dash - 1] == 45:
-            return end + 1
-        end = find(data, end + 1, n, 62)
     return n
 
 

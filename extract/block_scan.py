@@ -12,7 +12,7 @@ import numba
 import numpy as np
 
 from extract.block_attributes import attributes, class_tokens, linked_types
-from extract.block_bytes import comment_end, contains, count, end_tag, is_letter, step
+from extract.block_bytes import contains, count, end_tag, is_letter, step
 from extract.block_nodes import (
     ATTRIBUTE_STATE,
     BODY,
@@ -107,7 +107,7 @@ from extract.block_text import (
     text,
 )
 from extract.block_tree import close_down_to, close_element, open_element
-from extract.search import find
+from extract.search import comment_end, find
 
 
 def scan(data: bytes) -> Page:
@@ -199,7 +199,8 @@ def _no_element(data, i, n, out, state, block):  # type: ignore[no-untyped-def]
     c = np.int64(data[i + 1]) if i + 1 < n else 32
     if c == 33 or c == 63:
         if i + 3 < n and data[i + 2] == 45 and data[i + 3] == 45:
-            return comment_end(data, i + 4, n)
+            end = comment_end(data, i + 4)
+            return end if end >= 0 else n
         return find(data, i, n, 62) + 1
     if c == 47 and i + 2 < n:
         return find(data, i, n, 62) + 1

@@ -14,7 +14,7 @@ import numpy as np
 
 from extract.decode import Decoded
 from extract.formulas import hinted, spelled
-from extract.search import places
+from extract.search import find, key, places, word
 
 MAX_DEPTH = 1000  # nested elements; resiliparse's main content takes 15 ms at 1,000, 1 s at 8,000, minutes at 100,000
 _SURROGATES = re.compile("[\ud800-\udfff]")
@@ -170,44 +170,22 @@ def depth(html: str) -> int:
     """
     if (most := html.count("<")) <= MAX_DEPTH:
         return most
-    return int(_depth(np.frombuffer(html.encode("utf-8", "replace"), np.uint8), _FLAT_CODES))
+    return int(_depth(np.frombuffer(html.encode("utf-8", "replace"), np.uint8), _FLAT_KEYS))
 
 
-def _code(name: str) -> int:
-    """The first eight letters of a name as a number."""
-    return int.from_bytes(name.encode()[:8], "big")
-
-
-_FLAT_CODES = np.array(sorted(_code(name) for name in _FLAT), np.uint64)
+_FLAT_KEYS = np.array(sorted(map(key, _FLAT)), np.int64)
 
 
 @numba.njit(cache=True, nogil=True)
 def _depth(data: np.ndarray, flat: np.ndarray) -> int:
-    deepest, now, n = 0, 0, len(data)
-    for i in range(n - 1):
-        if data[i] != 60:
-            continue
-        j = i + 1
-        closing = data[j] == 47
-        if closing:
-            j += 1
-        code = np.uint64(0)
-        start = j
-        while j < n:
-            c = data[j] | np.uint8(32)
-            if not (97 <= c <= 122 or 48 <= data[j] <= 57):
-                break
-            if j - start < 8:
-                code = np.uint64((code << np.uint64(8)) | np.uint64(c))
-            j += 1
-        if j == start:
-            continue
-        k = np.searchsorted(flat, code)
-        if k < len(flat) and flat[k] == code:
-            continue
-        if closing:
-            now = max(0, now - 1)
-        else:
-            now += 1
+    deepest, now, at = 0, 0, find(data, 0, len(data), 60)
+    while at + 1 < len(data):
+        closing = data[at + 1] == 47
+        begin = at + 2 if closing else at + 1
+        name, end = word(data, begin, len(data))
+        k = np.searchsorted(flat, name)
+        if end > begin and (k == len(flat) or flat[k] != name):
+            now = max(0, now - 1) if closing else now + 1
             deepest = max(deepest, now)
+        at = find(data, end, len(data), 60)
     return deepest

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from extract.search import find, word
+from extract.search import comment_end, element_end, find, key, word
 from pipeline.simd import WIDE, at_most, equal, lowest
 from pipeline.tokens import encode
 
@@ -30,21 +30,16 @@ class Runs(NamedTuple):
     letters: np.ndarray  # (n,) int64
 
 
-def _name(name: str) -> int:
-    """A lower-case tag name of up to eight letters as a number: its bytes, the first one highest."""
-    return int.from_bytes(name[:8].encode(), "big")
-
-
 @functools.cache
 def _tables() -> tuple[np.ndarray, ...]:
     kinds = dict.fromkeys(_INLINE, _INLINE_KIND) | {"a": _SPACED_KIND, "br": _SPACED_KIND}
     elements, kind = np.zeros(_SLOTS, np.int64), np.full(_SLOTS, -1, np.int8)
     for name, one in (*kinds.items(), *((name, i) for i, name in enumerate(_SKIPPED))):
-        slot = _slot(_name(name))
+        slot = _slot(key(name))
         while elements[slot]:
             slot = (slot + 1) % _SLOTS
-        elements[slot], kind[slot] = _name(name), one
-    entities = sorted((_name(k), v) for k, v in html.entities.name2codepoint.items() if len(k) <= 8)
+        elements[slot], kind[slot] = key(name), one
+    entities = sorted((key(k), v) for k, v in html.entities.name2codepoint.items() if len(k) <= 8)
     points = np.array(entities, np.int64)
     return elements, kind, points[:, 0].copy(), points[:, 1].copy()
 
@@ -107,26 +102,6 @@ def _tag_end(data, at):
 
 
 @njit(cache=True, nogil=True)
-def _comment_end(data, at):
-    """Offset behind the next `-->`, the length where there is none."""
-    end = find(data, at + 2, len(data), 62)
-    while end < len(data) and (data[end - 1] != 45 or data[end - 2] != 45):
-        end = find(data, end + 1, len(data), 62)
-    return min(end + 1, len(data))
-
-
-@njit(cache=True, nogil=True)
-def _element_end(data, at, name):
-    """Offset of the end tag `</name`; -1 when the page has none (an unclosed `<select>` must not hide the rest)."""
-    at = find(data, at, len(data), 60)
-    while at + 2 < len(data):
-        if data[at + 1] == 47 and word(data, at + 2, min(len(data), at + 12))[0] == name:
-            return at
-        at = find(data, at + 1, len(data), 60)
-    return -1
-
-
-@njit(cache=True, nogil=True)
 def _behind_blanks(data, at):
     """Offset of the next byte that is no blank, the length where there is none."""
     while at + WIDE <= len(data):
@@ -181,13 +156,14 @@ def _runs(data, elements, kinds, names, points, text, start, letters):
             letter = 97 <= (c | 32) <= 122
             if letter or c == 47 or c == 33 or c == 63:
                 if c == 33 and at + 3 < len(data) and data[at + 2] == 45 and data[at + 3] == 45:
-                    at = _comment_end(data, at + 2)
+                    at = comment_end(data, at + 4)
+                    at = at if at >= 0 else len(data)
                     continue
                 name, _ = word(data, at + 1 + (c == 47), min(len(data), at + 12))
                 at = _tag_end(data, at + 1)
                 kind = _kind(name, elements, kinds)
                 if letter and 0 <= kind < _INLINE_KIND and not open_ended[kind]:
-                    end = _element_end(data, at, name)
+                    end = element_end(data, at, name)
                     open_ended[kind] = end < 0
                     at = max(at, end)
                 ends = kind < _INLINE_KIND

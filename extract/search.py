@@ -1,4 +1,5 @@
-"""Where a page's bytes have a word: ten times as fast as `bytes.find`, and as fast when case does not count."""
+"""Searches over a page's bytes: words, ten times as fast as `bytes.find`, and as fast when case does not count; names
+of tags; ends of comments and elements."""
 
 # mypy: disable-error-code="no-untyped-def,call-arg,var-annotated"
 
@@ -62,6 +63,56 @@ def word(data, at, stop):
             break
         key, n, at = (key << 8) | b, n + 1, at + 1
     return (key if n <= 8 else np.int64(0)), at
+
+
+def key(name: str) -> int:
+    """The number that `word` has for a name of up to eight letters and digits in lower case."""
+    return int.from_bytes(name.encode(), "big")
+
+
+@njit(cache=True, nogil=True)
+def is_blank(byte):
+    """White space of HTML."""
+    return byte == 32 or 9 <= byte <= 13
+
+
+@njit(cache=True, nogil=True)
+def tag_name(data, at):
+    """The name at `at` as `word` has it, and its end; 0 for none, for a long one, and where neither `/`, `>` nor a
+    blank is behind it."""
+    name, at = word(data, at, len(data))
+    whole = at < len(data) and (data[at] == 47 or data[at] == 62 or is_blank(data[at]))
+    return (name if whole else np.int64(0)), at
+
+
+@njit(cache=True, nogil=True)
+def comment_end(data, at):
+    """Offset behind the comment whose text starts at `at` (behind `<!--`); -1 where it never ends.
+
+    By HTML, section 13.2.5.43 on: `-->` and `--!>` end it, and at its very start `>` and `->`.
+    """
+    if at < len(data) and data[at] == 62:
+        return at + 1
+    if at + 1 < len(data) and data[at] == 45 and data[at + 1] == 62:
+        return at + 2
+    end = find(data, at + 2, len(data), 62)
+    while end < len(data):
+        dash = end - 2 if data[end - 1] == 33 else end - 1
+        if dash > at and data[dash] == 45 and data[dash - 1] == 45:
+            return end + 1
+        end = find(data, end + 1, len(data), 62)
+    return -1
+
+
+@njit(cache=True, nogil=True)
+def element_end(data, at, name):
+    """Offset of the next end tag with that name (as `word` has it); -1 where there is none."""
+    at = find(data, at, len(data), 60)
+    while at + 1 < len(data):
+        if data[at + 1] == 47 and tag_name(data, at + 2)[0] == name:
+            return at
+        at = find(data, at + 1, len(data), 60)
+    return -1
 
 
 @njit(cache=True, nogil=True)

@@ -11,21 +11,18 @@ from html import unescape
 import numpy as np
 from numba import njit
 
-from extract.search import find, word
+from extract.search import comment_end, element_end, find, is_blank, key, tag_name
 
 Tag = tuple[str, dict[str, str]]  # name and attributes
 _RAW = ("script", "style", "noscript", "template", "textarea", "title")  # what is in them is no markup of the page
 _LONGEST = 4096  # bytes of a tag; a longer one (a picture in a data URI) says nothing of interest here
 _BATCH = 256  # tags that one call of the kernel finds
-_ATTRIBUTE = re.compile(rb"(?<![a-zA-Z0-9:_-])([a-zA-Z][a-zA-Z0-9:_-]*+)\s*+=\s*+(?:\"([^\"]*)\"|'([^']*)'|([^\s>]+))")
+_ATTRIBUTE = re.compile(
+    rb"(?<![a-zA-Z0-9:_-])[0-9:_-]*+([a-zA-Z][a-zA-Z0-9:_-]*+)\s*+=\s*+(?:\"([^\"]*)\"|'([^']*)'|([^\s>]+))"
+)
 
 
-def _name(name: str) -> int:
-    """A name of up to eight letters in lower case as a number: its bytes, the first one highest."""
-    return int.from_bytes(name.encode(), "big")
-
-
-_RAW_NAMES = np.array([_name(name) for name in _RAW], np.int64)
+_RAW_NAMES = np.array([key(name) for name in _RAW], np.int64)
 
 
 def tags(html: bytes, wanted: tuple[str, ...], last: str = "") -> np.ndarray:
@@ -35,10 +32,10 @@ def tags(html: bytes, wanted: tuple[str, ...], last: str = "") -> np.ndarray:
     Time is linear in the page.
     """
     data, found, parts = np.frombuffer(html, np.uint8), np.empty((_BATCH, 3), np.int64), []
-    names, endless = np.array([_name(name) for name in wanted], np.int64), np.zeros(len(_RAW) + 1, np.bool_)
+    names, endless = np.array([key(name) for name in wanted], np.int64), np.zeros(len(_RAW) + 1, np.bool_)
     n, at = _BATCH, 0
     while n == _BATCH:
-        n, at = _tags(data, at, names, _name(last), endless, found)
+        n, at = _tags(data, at, names, key(last), endless, found)
         parts.append(found[:n].copy())
     return np.concatenate(parts)
 
@@ -50,44 +47,6 @@ def attributes(html: bytes) -> dict[str, str]:
         if (key := name.lower().decode()) not in found:
             found[key] = unescape((double or single or bare).decode("utf-8", "replace"))
     return found
-
-
-@njit(cache=True, nogil=True)
-def _blank(byte):
-    return byte == 32 or 9 <= byte <= 13
-
-
-@njit(cache=True, nogil=True)
-def _named(data, at):
-    """The name at `at` as `_name` has it, and its end; 0 for none, for a long one, and where neither `/`, `>` nor a
-    blank is behind it."""
-    key, at = word(data, at, len(data))
-    whole = at < len(data) and (data[at] == 47 or data[at] == 62 or _blank(data[at]))
-    return (key if whole else np.int64(0)), at
-
-
-@njit(cache=True, nogil=True)
-def _behind_comment(data, at):
-    """Offset behind the next `-->`; -1 where there is none."""
-    end = find(data, at + 2, len(data), 62)
-    while end < len(data):
-        if data[end - 1] == 45 and data[end - 2] == 45:
-            return end + 1
-        end = find(data, end + 1, len(data), 62)
-    return -1
-
-
-@njit(cache=True, nogil=True)
-def _behind_element(data, at, name):
-    """Offset behind the next `</name` and the byte that ends it; -1 where there is none."""
-    at = find(data, at, len(data), 60)
-    while at + 1 < len(data):
-        if data[at + 1] == 47:
-            found, end = _named(data, at + 2)
-            if found == name:
-                return end + 1
-        at = find(data, at + 1, len(data), 60)
-    return -1
 
 
 @njit(cache=True, nogil=True)
@@ -103,7 +62,7 @@ def _tag_end(data, at):
             return at
         at += 1
         if byte == 61:
-            while at < stop and _blank(data[at]):
+            while at < stop and is_blank(data[at]):
                 at += 1
             if at < stop and (data[at] == 34 or data[at] == 39):
                 end = at + 1
@@ -133,7 +92,7 @@ def _tags(data, at, wanted, last, endless, found):
         if at + 2 < len(data) and data[at] == 33 and data[at + 1] == 45 and data[at + 2] == 45:
             raw, after = len(_RAW_NAMES), at + 3
         else:
-            name, after = _named(data, at)
+            name, after = tag_name(data, at)
             if name == last and name != 0:
                 return n, len(data)
             raw = _position(_RAW_NAMES, name)
@@ -143,7 +102,7 @@ def _tags(data, at, wanted, last, endless, found):
                 found[n, 0], found[n, 1], found[n, 2] = which, after, end
                 n, after = n + 1, end + 1
         if raw >= 0 and not endless[raw]:
-            end = _behind_comment(data, after) if raw == len(_RAW_NAMES) else _behind_element(data, after, name)
+            end = comment_end(data, after) if raw == len(_RAW_NAMES) else element_end(data, after, name)
             endless[raw] = end < 0
             after = max(after, end)
         at = find(data, after, len(data), 60)

@@ -6,36 +6,14 @@ import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from extract.block_bytes import comment_end, count, end_tag
+from extract.block_bytes import count, end_tag
 from extract.block_tags import fnv
 from extract.block_text import BLOCK_COLUMNS, PRE, START, STATE_SIZE, character, text
-from extract.search import find
 from pipeline.simd import WIDE
-
-
-def _bytes(alphabet: bytes, most: int = 3 * WIDE) -> st.SearchStrategy[bytes]:
-    return st.lists(st.sampled_from(alphabet), max_size=most).map(bytes)
 
 
 def _array(data: bytes) -> np.ndarray:
     return np.frombuffer(data, np.uint8)
-
-
-@given(_bytes(b"aaaaaaaaaaaaaaaaaaa<"), st.integers(0, 3 * WIDE), st.integers(0, 3 * WIDE))
-@example(b"a" * WIDE + b"<", 1, WIDE)
-def test_a_byte_is_found_where_it_first_is(data: bytes, start: int, end: int) -> None:
-    end = min(end, len(data))
-    place = data.find(b"<", start, end)
-    assert find(_array(data), start, end, 60) == (place if place >= 0 else max(start, end))
-    assert count(_array(data), 60) == data.count(b"<")
-
-
-@given(_bytes(b"--->!xx"), st.integers(0, 5))
-@example(b"<!-->", 4)
-@example(b"x-->" + b"-" * WIDE + b"!>", 4)
-def test_a_comment_ends_as_browsers_end_it(data: bytes, start: int) -> None:
-    ends = re.compile(rb">|->|.*?--!?>", re.S).match(data, start)
-    assert comment_end(_array(data), start, len(data)) == (ends.end() if ends else len(data))
 
 
 @given(
@@ -47,6 +25,7 @@ def test_an_end_tag_is_found_whatever_is_before_it(parts: list[bytes], start: in
     found = re.compile(rb"</script(?=[\x00-\x20/>]|\Z)", re.I).search(data, start)
     place = end_tag(_array(data), start, len(data), np.uint64(fnv(b"script")), len("script"))
     assert place == (found.start() if found else len(data))
+    assert count(_array(data), 60) == data.count(b"<")
 
 
 def _one_by_one(said: str, *held: np.ndarray) -> None:

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from extract.search import find, has, places
+from extract.search import comment_end, find, has, places
 from extract.tags import attributes, tags
+from pipeline.simd import WIDE
 
 WORDS = (b"ab", b"<ab", b"a-b", b"abab", b"ab/ab.ab/")
 TEXT = st.lists(st.sampled_from([*WORDS, b"AB", b"a", b"B", b"\x0d", b"\xc3\xa4", b"x" * 62, b"y" * 64])).map(b"".join)
@@ -22,10 +23,15 @@ def test_places_of_words(text: bytes, word: bytes, fold: bool, start: int) -> No
     assert has(text, word) == (word in text)
 
 
-@given(st.lists(st.sampled_from([b">", b"x" * 63, b"x" * 64, b"x"])).map(b"".join), st.integers(0, 70))
-def test_a_byte(data: bytes, start: int) -> None:
-    start = min(start, len(data))
-    assert find(np.frombuffer(data, np.uint8), start, len(data), ord(">")) == (data + b">").index(b">", start)
+@given(
+    st.lists(st.sampled_from([b">", b"x" * 63, b"x" * 64, b"x"])).map(b"".join),
+    st.integers(0, 200),
+    st.integers(0, 200),
+)
+def test_a_byte(data: bytes, start: int, end: int) -> None:
+    end = min(end, len(data))
+    place = data.find(b">", start, end)
+    assert find(np.frombuffer(data, np.uint8), start, end, ord(">")) == (place if place >= 0 else max(start, end))
 
 
 def test_more_places_than_one_call_finds() -> None:
@@ -36,6 +42,17 @@ RAW = ("script", "style", "noscript", "template", "textarea", "title")
 START = re.compile(rb"<(?:(!--)|([a-z0-9]{1,8})(?=[\s/>]))", re.I)
 
 
+COMMENT = re.compile(rb">|->|.*?--!?>", re.S)  # as browsers end it
+
+
+@given(st.lists(st.sampled_from([b"-", b"-", b">", b"!", b"x", b"x" * WIDE])).map(b"".join), st.integers(0, 5))
+@example(b"<!-->", 4)
+@example(b"x-->" + b"-" * WIDE + b"!>", 4)
+def test_comments(data: bytes, start: int) -> None:
+    end = COMMENT.match(data, start)
+    assert comment_end(np.frombuffer(data, np.uint8), start) == (end.end() if end else -1)
+
+
 def reference(html: bytes, wanted: tuple[str, ...], last: str) -> Iterator[list[int]]:
     """Start tags by a search from `<` to `<`."""
     at = 0
@@ -44,9 +61,11 @@ def reference(html: bytes, wanted: tuple[str, ...], last: str) -> Iterator[list[
         name = "!--" if start[1] else start[2].lower().decode()
         if name == last:
             return
-        if name == "!--" or name in RAW:
-            closing = b"-->" if name == "!--" else rb"</" + name.encode() + rb"[\s/>]"
-            end = re.compile(closing, re.I).search(html, at)
+        if name == "!--":
+            comment = COMMENT.match(html, at)
+            at = comment.end() if comment else at
+        elif name in RAW:
+            end = re.compile(rb"</" + name.encode() + rb"[\s/>]", re.I).search(html, at)
             at = end.end() if end else at
         elif name in wanted and (stop := _end_of(html, at)) >= 0:
             yield [wanted.index(name), at, stop]
@@ -64,19 +83,9 @@ def _end_of(html: bytes, at: int) -> int:
 
 
 PIECES = (
-    *("<", ">", "/", "=", '"', "'", " ", "\n", "-", "!", "x", "ä", "<!--", "-->", "</", "<a ", "<A", "<link", "<body "),
-    *(
-        "<meta/",
-        "href=",
-        "<script",
-        "</script",
-        "</script >",
-        "<style>",
-        "</STYLE>",
-        "<title>",
-        "</title/",
-        "<metadata",
-    ),
+    *("<", ">", "/", "=", '"', "'", " ", "\n", "-", "!", "x", "ä", "<!--", "<!-->", "-->", "</", "<a ", "<A", "<link"),
+    *("<body ", "<meta/", "href=", "<script", "</script", "</script >", "<style>", "</STYLE>", "<title>", "</title/"),
+    "<metadata",
 )
 
 
