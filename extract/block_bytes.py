@@ -17,6 +17,7 @@ def is_letter(c: int) -> bool:
 
 @numba.njit(cache=True, nogil=True)
 def step(code: np.uint64, c: int) -> np.uint64:
+    """FNV-1a, 64 bits: the hash `code` after one more byte, or number, `c`."""
     return np.uint64((code ^ np.uint64(c)) * np.uint64(FNV_PRIME))
 
 

@@ -6,7 +6,8 @@
 import numba
 import numpy as np
 
-from extract.block_tags import ENTITY_CODES, ENTITY_VALUES, FNV_BASIS, FNV_PRIME, look
+from extract.block_bytes import step
+from extract.block_tags import ENTITY_CODES, ENTITY_VALUES, FNV_BASIS, look
 
 
 @numba.njit(cache=True, nogil=True)
@@ -20,14 +21,14 @@ def reference(data: np.ndarray, i: int, end: int) -> tuple[int, int, int]:
     while j < end and j - i <= 33:
         c = data[j]
         if c == 59:
-            code = np.uint64((code ^ np.uint64(59)) * np.uint64(FNV_PRIME))
+            code = step(code, 59)
             found = look(ENTITY_CODES, ENTITY_VALUES, code)
             if found:
                 return j + 1 - i, -1, found
             break
         if not (48 <= c <= 57 or 65 <= c <= 90 or 97 <= c <= 122):
             break
-        code = np.uint64((code ^ np.uint64(c)) * np.uint64(FNV_PRIME))
+        code = step(code, c)
         j += 1
         found = look(ENTITY_CODES, ENTITY_VALUES, code)
         if found:

@@ -6,9 +6,10 @@
 import numba
 import numpy as np
 
+from extract.block_bytes import step
 from extract.block_characters import ENDER
 from extract.block_nodes import HEADING, N_B0, N_B1, N_FLAGS, N_PARENT, N_TAG
-from extract.block_tags import FNV_PRIME, TAG_NAMES
+from extract.block_tags import TAG_NAMES
 from extract.block_text import COMMAS, LAST, LINK_WORDS, NODE, T0, T1, WORDS
 
 LEVEL = np.array([int(n[1]) if n in ("h1", "h2", "h3", "h4", "h5", "h6") else 0 for n in TAG_NAMES], np.int32)
@@ -49,21 +50,16 @@ def hashes(text: np.ndarray, blocks: np.ndarray) -> np.ndarray:
         k, end = blocks[b, T0], blocks[b, T1]
         one, two, three, four = np.uint64(end - k), np.uint64(1), np.uint64(2), np.uint64(3)
         while k + 4 <= end:
-            one, two = _stepped(one, text[k]), _stepped(two, text[k + 1])
-            three, four = _stepped(three, text[k + 2]), _stepped(four, text[k + 3])
+            one, two = step(one, text[k]), step(two, text[k + 1])
+            three, four = step(three, text[k + 2]), step(four, text[k + 3])
             k += 4
         while k < end:
-            one = _stepped(one, text[k])
+            one = step(one, text[k])
             k += 1
         for code in (two, three, four):
-            one = np.uint64((one ^ (code >> np.uint64(32)) ^ code) * np.uint64(FNV_PRIME))
+            one = step(one, (code >> np.uint64(32)) ^ code)
         hashes[b] = one
     return hashes
-
-
-@numba.njit(cache=True, nogil=True)
-def _stepped(code, byte):  # type: ignore[no-untyped-def]
-    return np.uint64((code ^ np.uint64(byte)) * np.uint64(FNV_PRIME))
 
 
 @numba.njit(cache=True, nogil=True)
@@ -139,7 +135,7 @@ def records(nodes: np.ndarray, paths: np.ndarray) -> tuple[np.ndarray, np.ndarra
     """(group of each element among its siblings of equal path, elements of each group, groups): the cards of a list."""
     keys = np.empty(len(nodes), np.uint64)
     for x in range(len(nodes)):
-        keys[x] = np.uint64((paths[x] ^ np.uint64(nodes[x, N_PARENT])) * np.uint64(FNV_PRIME))
+        keys[x] = step(paths[x], nodes[x, N_PARENT])
     group, n = groups(keys)
     size = np.zeros(n, np.int64)
     for x in range(len(nodes)):

@@ -10,8 +10,9 @@ A token is a 64-bit hash. The vocabulary is a hash table from tokens to places i
 import numba
 import numpy as np
 
+from extract.block_bytes import step
 from extract.block_nodes import N_PARENT, N_TAG, N_TOK0, N_TOK1
-from extract.block_tags import FNV_BASIS, FNV_PRIME, look
+from extract.block_tags import FNV_BASIS, look
 from extract.block_text import T0, T1, WORDS
 
 SHORT, MEDIUM = 5, 40  # words of a block: up to SHORT they are told apart, above MEDIUM they say nothing
@@ -38,18 +39,18 @@ def block_tokens(text: np.ndarray, blocks: np.ndarray) -> tuple[np.ndarray, np.n
 def _tokens(text, i, end, short, found, m):  # type: ignore[no-untyped-def]
     """Hashes of words and of currency signs, lower-cased in ASCII, without digits, then one of all of them."""
     seed = _SHORT_SEED if short else _MEDIUM_SEED
-    basis = np.uint64((np.uint64(FNV_BASIS) ^ np.uint64(seed)) * np.uint64(FNV_PRIME))
-    whole = np.uint64((np.uint64(FNV_BASIS) ^ np.uint64(_PHRASE_SEED)) * np.uint64(FNV_PRIME))
+    basis = step(np.uint64(FNV_BASIS), seed)
+    whole = step(np.uint64(FNV_BASIS), _PHRASE_SEED)
     code, inside, first = basis, False, m
     while i <= end and m - first < MOST_WORDS:
         c = np.int64(text[i]) if i < end else 32
         if 65 <= c <= 90:
             c |= 32
         if 97 <= c <= 122 or c >= 128 or c == 36:
-            code, inside = np.uint64((code ^ np.uint64(c)) * np.uint64(FNV_PRIME)), True
+            code, inside = step(code, c), True
         elif inside:
             found[m] = code
-            whole = np.uint64((whole ^ code) * np.uint64(FNV_PRIME))
+            whole = step(whole, code)
             m, code, inside = m + 1, basis, False
         i += 1
     found[m] = whole
@@ -145,7 +146,7 @@ def title_words(text: np.ndarray, i: int, end: int, found: np.ndarray) -> int:
         if 65 <= c <= 90:
             c |= 32
         if 97 <= c <= 122 or 48 <= c <= 57 or c >= 128:
-            code, inside = np.uint64((code ^ np.uint64(c)) * np.uint64(FNV_PRIME)), True
+            code, inside = step(code, c), True
         elif inside:
             found[n] = code
             n, code, inside = n + 1, np.uint64(FNV_BASIS), False

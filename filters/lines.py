@@ -19,7 +19,7 @@ from filters.signal_lines import breaks, room_for_lines
 from pipeline.dag import stage
 from pipeline.schema import PAGES, REJECTS
 from pipeline.store import Out, Part
-from pipeline.tokens import buffers
+from pipeline.tokens import buffers, encode
 
 
 class Cleaned(NamedTuple):
@@ -137,23 +137,5 @@ def _write(points, n, bits, out, at):
     while b > a and bits[place(points[b - 1])] & SPACE:
         b -= 1
     for i in range(a, b):
-        at = _encode(points[i], out, at)
+        at = encode(out, at, np.int64(points[i]))
     return at
-
-
-@njit(cache=True, nogil=True)
-def _encode(point, out, at):
-    """Write one codepoint as UTF-8 at out[at]; returns the place behind it."""
-    p = np.int64(point)
-    if p < 0x80:
-        out[at] = p
-        return at + 1
-    if p < 0x800:
-        out[at], out[at + 1] = 0xC0 | p >> 6, 0x80 | p & 0x3F
-        return at + 2
-    if p < 0x10000:
-        out[at], out[at + 1], out[at + 2] = 0xE0 | p >> 12, 0x80 | p >> 6 & 0x3F, 0x80 | p & 0x3F
-        return at + 3
-    out[at], out[at + 1] = 0xF0 | p >> 18, 0x80 | p >> 12 & 0x3F
-    out[at + 2], out[at + 3] = 0x80 | p >> 6 & 0x3F, 0x80 | p & 0x3F
-    return at + 4
