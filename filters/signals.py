@@ -6,16 +6,14 @@ FineWebQualityFilter); where ours differ is listed, with the reason, in tests/te
 al. 2021 (Gopher, appendix A.1.1, table A1), Raffel et al. 2020 (C4, section 2.2), Penedo et al. 2024 (FineWeb, 3.6).
 """
 
-import io
 import json
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from filters.signal_badwords import BadWords, load, occurrences
 from filters.signal_c4 import POLICIES, LineRules, phrases
@@ -26,11 +24,11 @@ from pipeline.dag import Asset, stage
 from pipeline.errors import UserError
 from pipeline.schema import SIGNALS
 from pipeline.store import Part
+from pipeline.texts import batches
 from pipeline.tokens import buffers
 
 GOPHER_STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
 _CONFIGS = Path(__file__).resolve().parent.parent / "configs"
-_ROWS = 2048  # a batch of a file
 
 
 @stage(version=1, libraries=(), outputs={"part": SIGNALS})
@@ -100,14 +98,14 @@ def signal_table(ids: pa.Array, texts: pa.Array, settings: Settings, bad: BadWor
 
 
 def signals_file(path: str, out: IO[str], text_column: str = "text", language: str = "en") -> None:
-    """Write the signals of every text of a .jsonl(.gz|.zst) or .parquet file to `out`, as JSON Lines.
+    """Write the signals of every text of a file (see `pipeline.texts.batches`) to `out`, as JSON Lines.
 
-    A line has the text's `id` (where the file has such a column, else the row number from 0) and every signal, with
-    the stop words and token rules of `language`'s recipe. Raises UserError with file and line for what is no such file.
+    A line has the text's `id` and every signal, with the stop words and token rules of `language`'s recipe. Raises
+    UserError with file and line for what is no such file.
     """
     settings = _of_language(language)
-    for ids, texts in _read(Path(path), text_column):
-        for row in signal_table(pa.array(ids), pa.array(texts, pa.large_string()), settings).to_pylist():
+    for ids, texts in batches(path, text_column):
+        for row in signal_table(pa.array(map(str, ids)), texts, settings).to_pylist():
             out.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
@@ -128,60 +126,3 @@ def _of_language(language: str) -> Settings:
     split = Split(said.get("split_hyphens", True), said.get("split_ordinals", True))
     phrases_said = tuple(said.get("policy_phrases", POLICIES))
     return prepare(tuple(said.get("stop_words", listed)), split, rules, said.get("javascript", True), phrases_said)
-
-
-def _read(path: Path, column: str) -> Iterator[tuple[list[str], list[str]]]:
-    """(ids, texts) of the rows of a file, a batch at a time."""
-    kind = {".gz": "gzip", ".zst": "zstd"}.get(path.suffix)
-    suffix = Path(path.stem).suffix if kind else path.suffix
-    if suffix not in (".jsonl", ".ndjson", ".parquet") or (kind and suffix == ".parquet"):
-        raise UserError(f"{path}: not a .jsonl, .jsonl.gz, .jsonl.zst or .parquet file; give one of these")
-    try:
-        yield from _parquet(path, column) if suffix == ".parquet" else _jsonl(path, column, kind)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise UserError(f"{path}: cannot be read ({error}); give a whole {suffix} file") from error
-
-
-def _parquet(path: Path, column: str) -> Iterator[tuple[list[str], list[str]]]:
-    with pq.ParquetFile(path) as file:
-        names = file.schema_arrow.names
-        if column not in names:
-            raise UserError(f"{path}: no column {column!r}; type --text-column with one of {', '.join(names)}")
-        kind = file.schema_arrow.field(column).type
-        if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
-            raise UserError(f"{path}: column {column!r} has {kind}, not text; type --text-column with another")
-        row = 0
-        for batch in file.iter_batches(_ROWS, columns=[column, "id"] if "id" in names else [column]):
-            ids = batch["id"].to_pylist() if "id" in names else range(row, row + len(batch))
-            yield [str(i) for i in ids], [text or "" for text in batch[column].to_pylist()]
-            row += len(batch)
-
-
-def _jsonl(path: Path, column: str, compression: str | None) -> Iterator[tuple[list[str], list[str]]]:
-    ids: list[str] = []
-    texts: list[str] = []
-    with pa.input_stream(str(path), compression=compression) as raw, io.BufferedReader(raw) as file:
-        for number, line in enumerate(file):
-            if not line.strip():
-                continue
-            record = _record(line, column, f"{path}:{number + 1}")
-            ids.append(str(record.get("id", number)))
-            texts.append(record[column])
-            if len(texts) == _ROWS:
-                yield ids, texts
-                ids, texts = [], []
-    if texts:
-        yield ids, texts
-
-
-def _record(line: bytes, column: str, place: str) -> dict[str, Any]:
-    try:
-        record = json.loads(line)
-        text = record[column]
-        text.encode()
-    except (ValueError, AttributeError, TypeError, KeyError) as error:
-        reason = f"no {column!r}" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
-        raise UserError(
-            f'{place}: not a JSON object with text in {column!r} ({reason}); each line is {{"{column}": "..."}}'
-        ) from error
-    return record

@@ -1,13 +1,11 @@
 """The signals: against their slow reference on arbitrary text, at each bound, on hostile pages, and on files."""
 
-import gzip
 import io
 import json
 import time
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -412,65 +410,21 @@ def test_a_long_policy_phrase_is_found():
     )
 
 
-def lines_of(path, **settings) -> list[dict]:
-    out = io.StringIO()
-    signals_file(str(path), out, **settings)
-    return [json.loads(line) for line in out.getvalue().splitlines()]
+def test_signals_of_a_file(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(json.dumps({"id": i, "text": f"Der Hund und die Katze {i}"}) + "\n" for i in range(3000)))
 
+    def told(language: str) -> list[dict]:
+        out = io.StringIO()
+        signals_file(str(path), out, language=language)
+        return [json.loads(line) for line in out.getvalue().splitlines()]
 
-def test_files_of_every_kind_say_the_same(tmp_path):
-    rows = [{"id": f"p{i}", "text": f"Der Hund und die Katze, Seite {i}."} for i in range(5000)]
-    data = "".join(json.dumps(row) + "\n" for row in rows).encode()
-    (tmp_path / "a.jsonl").write_bytes(data)
-    (tmp_path / "b.jsonl.gz").write_bytes(gzip.compress(data))
-    with pa.output_stream(str(tmp_path / "c.jsonl.zst"), compression="zstd") as file:
-        file.write(data)
-    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "d.parquet")
-    said = [lines_of(tmp_path / name, language="de") for name in ("a.jsonl", "b.jsonl.gz", "c.jsonl.zst", "d.parquet")]
-    assert said[0] == said[1] == said[2] == said[3] and len(said[0]) == 5000
-    assert list(said[0][0]) == SIGNALS.names and said[0][4999]["id"] == "p4999"
-    assert said[0][0]["stop_word_count"] == 3  # der, und, die
-    assert lines_of(tmp_path / "a.jsonl", language="en")[0]["stop_word_count"] == 0
-
-
-def test_rows_without_an_id_are_numbered(tmp_path):
-    (tmp_path / "a.jsonl").write_text('{"body": "eins"}\n\n{"body": "zwei"}\n')
-    pq.write_table(pa.table({"body": ["eins", None]}), tmp_path / "b.parquet")
-    assert [row["id"] for row in lines_of(tmp_path / "a.jsonl", text_column="body")] == ["0", "2"]
-    assert [row["word_count"] for row in lines_of(tmp_path / "b.parquet", text_column="body")] == [1, 0]
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "complaint"),
-    [
-        ("a.jsonl", b'{"text": "gut"}\n{"text": 3}\n', r"a\.jsonl:2: not a JSON object with text in 'text'"),
-        ("a.jsonl", b'{"text": "gut"}\n{"body": "x"}\n', r"a\.jsonl:2: .*no 'text'"),
-        ("a.jsonl", b"{\n", r"a\.jsonl:1: "),
-        ("a.jsonl", b'"text"\n', r"a\.jsonl:1: "),
-        ("a.jsonl", b'{"text": "\\ud800"}\n', r"a\.jsonl:1: "),
-        ("a.jsonl", b'{"text": "\xff"}\n', r"a\.jsonl:1: "),
-        ("a.jsonl.gz", b"not gzip", r"a\.jsonl\.gz: cannot be read"),
-        ("a.parquet", b"not parquet", r"a\.parquet: cannot be read"),
-        ("a.txt", b"text", r"a\.txt: not a \.jsonl"),
-    ],
-)
-def test_bad_files_are_one_line_of_complaint(tmp_path, name, content, complaint):
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(UserError, match=complaint) as error:
-        lines_of(tmp_path / name)
-    assert "\n" not in str(error.value)
-
-
-def test_absent_files_columns_and_languages(tmp_path):
-    pq.write_table(pa.table({"body": ["a"], "n": [1]}), tmp_path / "a.parquet")
-    for settings_, complaint in (
-        ({"path": tmp_path / "none.jsonl"}, "cannot be read"),
-        ({"path": tmp_path / "a.parquet"}, "--text-column with one of body, n"),
-        ({"path": tmp_path / "a.parquet", "text_column": "n"}, "not text"),
-        ({"path": tmp_path / "a.parquet", "language": "german"}, "type one of .*de"),
-    ):
-        with pytest.raises(UserError, match=complaint):
-            lines_of(settings_.pop("path"), **settings_)
+    german = told("de")
+    assert list(german[0]) == SIGNALS.names and [row["id"] for row in german] == [str(i) for i in range(3000)]
+    assert german[0]["stop_word_count"] == 3  # der, und, die
+    assert told("en")[0]["stop_word_count"] == 0
+    with pytest.raises(UserError, match=r"type one of .*de"):
+        told("german")
 
 
 def test_default_stop_words_are_gopher_s():
