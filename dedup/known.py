@@ -1,7 +1,7 @@
 """Documents that a persistent index knows: near duplicates of what earlier runs kept.
 
     met      = step(index_met, bucket(routed), whole(index), tasks=P)
-    known    = step(index_known, pages, sigs, bucket(met), whole(index))
+    known    = step(index_known, sigs, bucket(met), whole(index))
     gathered = step(near_gather, pages, sigs, bucket(components), verdicts, exact, known, partitions=P)
     near     = step(near_join, pages, bucket(elected), verdicts, exact, known)
 
@@ -13,6 +13,7 @@ keep the documents that one run over all of them keeps.
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -22,8 +23,9 @@ from dedup.candidates import BANDS, sketch_words
 from dedup.elect import ALARMS, ROW_BITS, concat, in_buckets
 from dedup.greedy import WIDEST
 from dedup.minhash import sketch_cut
-from dedup.segment import FEW, set_hashes
-from dedup.shingles import jaccard, shingle_sets, shingles
+from dedup.segment import set_hashes
+from dedup.sets import kept_sets
+from dedup.shingles import jaccard
 from dedup.stored import Stored, spans
 from pipeline.dag import stage
 from pipeline.schema import KNOWN
@@ -59,35 +61,29 @@ def index_met(routed: list[Part], index: list[Part]) -> Iterator[Out]:
 
 @stage(version=1, libraries=("xxhash",), outputs={"part": KNOWN})
 def index_known(
-    pages: Part,
-    sigs: Part,
-    met: list[Part],
-    index: list[Part],
-    *,
-    bands: int = 14,
-    rows: int = 8,
-    ngram: int = 5,
-    threshold: float = 0.8,
+    sigs: Part, met: list[Part], index: list[Part], *, bands: int = 14, rows: int = 8, threshold: float = 0.8
 ) -> Iterator[pa.Table]:
-    """One KNOWN row a document: what it is a duplicate of, verified. Shingles of the index are read where they lie."""
+    """One KNOWN row a document: what it is a duplicate of, verified. Shingle sets are read where they lie, those of
+    the run (`dedup.sets`) as those of the index."""
     stored, signed = Stored.of(index[0]), sigs.table(["id", "sketch"])
-    row, old, records = _candidates(stored, concat(met, MET), signed["sketch"], sketch_cut(threshold, bands, rows))
-    at, ids = 0, signed["id"].combine_chunks()
-    for batch in pages.batches(["text"], rows=FEW):
-        low, high = np.searchsorted(row, [at, at + batch.num_rows])
-        best, most = np.full(batch.num_rows, -1, np.int64), np.full(batch.num_rows, threshold)
-        if high > low:
-            pairs = row[low:high] - at, old[low:high], records[low:high]
-            _verify(stored, batch["text"], *pairs, ngram, best, most)
-        yield _known(stored, ids.slice(at, batch.num_rows), best, most, low, old, records)
-        at += batch.num_rows
-    assert at == signed.num_rows, f"{sigs.folder} shard {sigs.index}: not the signatures of these pages"
+    pairs = _candidates(stored, concat(met, MET), signed["sketch"], sketch_cut(threshold, bands, rows))
+    best, most = np.full(signed.num_rows, -1, np.int64), np.full(signed.num_rows, threshold)
+    documents = np.unique(pairs.row)
+    for low, high, found, bounds in kept_sets(sigs, documents):
+        _verify(stored, pairs, documents[low:high], found, bounds, best, most)
+    yield _known(stored, signed["id"].combine_chunks(), pairs, best, most)
 
 
-def _candidates(
-    stored: Stored, met: pa.Table, sketch: pa.ChunkedArray, cut: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rows, document numbers and records of the pairs that sketches do not rule out, each once, sorted."""
+class _Pairs(NamedTuple):
+    """Pairs that may be similar, each once, sorted: a row of the shard, a document of the index and its record."""
+
+    row: np.ndarray
+    old: np.ndarray
+    records: np.ndarray
+
+
+def _candidates(stored: Stored, met: pa.Table, sketch: pa.ChunkedArray, cut: int) -> _Pairs:
+    """Pairs that share a band and that sketches do not rule out."""
     row, old = met["row"].to_numpy(), met["stored"].to_numpy()
     order = np.lexsort((old, row))
     row, old = row[order], old[order]
@@ -97,37 +93,43 @@ def _candidates(
     records = stored.records(doc)
     mine, theirs = np.column_stack(sketch_words(sketch)), np.ascontiguousarray(records["sketch"])
     near = np.bitwise_count(mine[row] ^ theirs[at]).sum(axis=1) <= cut
-    return row[near], old[near], records[at[near]]
+    return _Pairs(row[near], old[near], records[at[near]])
 
 
 def _verify(
-    stored: Stored, text: pa.Array, row: np.ndarray, old: np.ndarray, records: np.ndarray, ngram: int,
+    stored: Stored, all_: _Pairs, rows: np.ndarray, found: np.ndarray, bounds: np.ndarray,
     best: np.ndarray, most: np.ndarray,
 ) -> None:  # fmt: skip
-    """Which pair is the best of each row, and how similar: `best` (index of the pair, -1 for none) and `most`."""
-    rows, mine = np.unique(row, return_inverse=True)
-    found, bounds = shingle_sets(*shingles(text.take(pa.array(rows)), ngram))
+    """Which pair is the best of each of `rows`, and how similar: `best` (index of the pair, -1 for none) and `most`.
+
+    `found` and `bounds` are the shingle sets of `rows`, which are sorted.
+    """
+    first, end = np.searchsorted(all_.row, [rows[0], rows[-1] + 1])
+    row, old, records = (column[first:end] for column in all_)
+    mine = np.searchsorted(rows, row)
     same = np.flatnonzero((records["set"] == set_hashes(found, bounds)[mine]) & (records["count"] > 0))
-    best[row[same[::-1]]], most[row[same]] = same[::-1], 1.0
+    best[row[same[::-1]]], most[row[same]] = first + same[::-1], 1.0
     left = np.flatnonzero(best[row] < 0)
     left = left[np.argsort(old[left], kind="stable")]
     for low, high, data, start in stored.shingles(old[left], records[left]):
         pair = left[low:high]
-        _compare(pair, mine[pair], row[pair], found, bounds, data, start, records["count"][pair], best, most)
+        count = records["count"][pair]
+        _compare(first + pair, mine[pair], row[pair], found, bounds, data, start, count, best, most)
 
 
-def _known(
-    stored: Stored, ids: pa.Array, best: np.ndarray, most: np.ndarray, low: int, old: np.ndarray, records: np.ndarray
-) -> pa.Table:
+def _known(stored: Stored, ids: pa.Array, pairs: _Pairs, best: np.ndarray, most: np.ndarray) -> pa.Table:
     gone = np.flatnonzero(best >= 0)
-    pair = low + best[gone]
-    columns: dict[str, list] = {name: [None] * len(ids) for name in KNOWN.names[1:]}
-    for i, p in zip(gone.tolist(), pair.tolist(), strict=True):
-        columns["duplicate_of"][i] = records["id"][p].tobytes().hex()
-        columns["similarity"][i] = float(most[i])
-        columns["rule"][i] = "withdrawn" if old[p] >> ROW_BITS < stored.blocked else "duplicate_of_earlier"
-        columns["detail"][i] = f"in {stored.label(int(old[p]))}"
-    return pa.table({"id": ids, **columns}, schema=KNOWN)
+    old, records = pairs.old[best[gone]], pairs.records[best[gone]]
+    said = {
+        "duplicate_of": pa.array([value.tobytes().hex() for value in records["id"]], pa.string()),
+        "similarity": most[gone],
+        "rule": np.where(old >> ROW_BITS < stored.blocked, "withdrawn", "duplicate_of_earlier"),
+        "detail": pa.array([f"in {label}" for label in stored.labels(old)], pa.string()),
+    }
+    at = np.full(len(ids), -1)
+    at[gone] = np.arange(len(gone))
+    told = pa.table(said).take(pa.array(at, mask=at < 0))
+    return told.add_column(0, "id", ids).select(KNOWN.names).cast(KNOWN)
 
 
 @njit(cache=True, nogil=True)

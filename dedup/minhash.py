@@ -127,7 +127,11 @@ def signatures(
 
 def measure(ids: pa.Array, text: pa.ChunkedArray, bands: int, rows: int, ngram: int) -> pa.Table:
     """SIGNATURES of a batch of texts."""
-    hashes, first = shingles(text, ngram)
+    return signed(ids, *shingles(text, ngram), bands, rows)
+
+
+def signed(ids: pa.Array, hashes: np.ndarray, first: np.ndarray, bands: int, rows: int) -> pa.Table:
+    """SIGNATURES of documents with these shingles, whether each of them is there once or as often as it occurs."""
     minima = signature(hashes, first, bands * rows)
     written = np.diff(first) > 0
     ends = np.zeros(len(first), np.int64)

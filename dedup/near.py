@@ -25,6 +25,7 @@ from dedup.exact import alarms, dump_hashes, partition_of
 from dedup.greedy import Greedy
 from dedup.minhash import sketch_cut
 from dedup.order import order_keys, read_sidecars
+from dedup.sets import has_sets, kept_sets
 from dedup.shingles import shingle_sets, shingles
 from pipeline.dag import stage
 from pipeline.schema import DUPLICATES
@@ -64,27 +65,46 @@ def near_gather(
     measured = sigs.table()
     kept, scores = read_sidecars(measured.select(["id"]), sidecars)
     component[~kept] = -1  # what an index of earlier runs knows takes no part
-    at, held, size = 0, [], 0
-    for batch in pages.batches(["id", "date", "dump", "text"]):
-        rows = np.flatnonzero(component[at : at + batch.num_rows] >= 0)
-        if len(rows):
-            chosen = {name: column.take(pa.array(at + rows)) for name, column in scores.items()}
-            documents = pa.Table.from_batches([batch.take(pa.array(rows))])
-            columns = _describe(documents, measured.take(pa.array(at + rows)), chosen, keep, scope)
-            where = [component[at + rows], numbers(pages.index, at + rows)]
-            held.append(pa.table([*where, *columns, _sets(documents, ngram)], schema=GATHERED))
-            size += held[-1].nbytes
-        at += batch.num_rows
+    rows = np.flatnonzero(component >= 0)
+    documents = _documents(pages, keep)
+    sets = kept_sets(sigs, rows) if has_sets(sigs) else _made_sets(pages, rows, ngram)
+    held, size = [], 0
+    for low, high, found, bounds in sets:
+        these = pa.array(rows[low:high])
+        chosen = {name: column.take(these) for name, column in scores.items()}
+        columns = _describe(documents.take(these), measured.take(these), chosen, keep, scope)
+        where = [component[rows[low:high]], numbers(pages.index, rows[low:high])]
+        held.append(pa.table([*where, *columns, _binary(found, bounds)], schema=GATHERED))
+        size += held[-1].nbytes
         if size > _HELD:
             yield from _routed(held, partitions)
             held, size = [], 0
     yield from _routed(held, partitions)
 
 
+def _documents(pages: Part, keep: str) -> pa.Table:
+    """What the keep order may ask of a shard's documents; texts are measured only where their length decides."""
+    table = pages.table(["id", "date", "dump"])
+    if keep != "longest":
+        return table
+    chars = [pc.utf8_length(batch["text"]) for batch in pages.batches(["text"])]
+    return table.append_column("chars", pa.chunked_array(chars, pa.int32()))
+
+
+def _made_sets(pages: Part, rows: np.ndarray, ngram: int) -> Iterator[tuple[int, int, np.ndarray, np.ndarray]]:
+    """What `kept_sets` reads, made of the texts again: most documents resemble nothing, so their sets are not kept."""
+    at = low = 0
+    for batch in pages.batches(["text"]):
+        high = low + int(np.searchsorted(rows[low:], at + batch.num_rows))
+        if high > low:
+            yield low, high, *shingle_sets(*shingles(batch["text"].take(pa.array(rows[low:high] - at)), ngram))
+        at, low = at + batch.num_rows, high
+
+
 def _describe(documents: pa.Table, measured: pa.Table, scores: dict, keep: str, scope: str) -> list:
     """Columns `order` to `sketch` of GATHERED."""
     assert documents["id"].equals(measured["id"]), "signatures: ids differ from the documents'"
-    order = order_keys(keep, documents.append_column("chars", pc.utf8_length(documents["text"])), scores)
+    order = order_keys(keep, documents, scores)
     copies = scores.get("cluster_size", pa.chunked_array([np.ones(len(order), np.int64)]))
     bands = measured["bands"]
     if scope == "dump":
@@ -100,9 +120,8 @@ def _bands_of_dump(column: pa.ChunkedArray, dumps: np.ndarray) -> pa.Array:
     return pa.Array.from_buffers(pa.large_binary(), len(column), [None, pa.py_buffer(ends), pa.py_buffer(mixed)])
 
 
-def _sets(documents: pa.Table, ngram: int) -> pa.Array:
-    """Shingle sets of the texts, 8 bytes a shingle."""
-    hashes, bounds = shingle_sets(*shingles(documents["text"], ngram))
+def _binary(hashes: np.ndarray, bounds: np.ndarray) -> pa.Array:
+    """Shingle sets as a column, 8 bytes a shingle."""
     buffers = [None, pa.py_buffer(bounds * 8), pa.py_buffer(np.ascontiguousarray(hashes))]
     return pa.Array.from_buffers(pa.large_binary(), len(bounds) - 1, buffers)
 

@@ -22,7 +22,7 @@ from dedup.elect import ROW_BITS, concat, in_buckets, numbers
 from dedup.exact import partition_of
 from dedup.minhash import band_hashes, signature
 from dedup.order import read_sidecars
-from dedup.shingles import shingle_sets, shingles
+from dedup.sets import kept_sets
 from dedup.stored import (
     BAND,
     BLOCK,
@@ -40,7 +40,6 @@ from dedup.stored import (
 from pipeline.dag import stage
 from pipeline.store import Out, Part
 
-FEW = 1024  # documents whose shingles take a few MB: memory that is used again needs no new pages of the system
 DUMPS = pa.schema(
     [
         ("dump", pa.string()),
@@ -53,29 +52,28 @@ ROWS = pa.schema([("hash", pa.uint64()), ("doc", pa.int64())])
 
 
 @stage(version=1, libraries=("xxhash",), outputs={"part": DUMPS})
-def index_documents(pages: Part, sigs: Part, *sidecars: Part, ngram: int = 5) -> Iterator[pa.Table | Out]:
+def index_documents(pages: Part, sigs: Part, *sidecars: Part) -> Iterator[pa.Table | Out]:
     """Records and shingle sets of the documents that no sidecar dropped: 56 bytes a document and 8 a shingle."""
     where, signed = pages.table(["id", "date", "dump"]), sigs.table(["id", "sketch"])
     assert signed["id"].equals(where["id"]), f"{sigs.folder} shard {sigs.index}: ids differ from the documents'"
     kept, _ = read_sidecars(where, sidecars)
     records: list[bytes] = []
-    yield Out.file(shingles_file(pages.index), _described(pages, signed, kept, ngram, records))
+    yield Out.file(shingles_file(pages.index), _described(sigs, signed, np.flatnonzero(kept), records))
     yield Out.file(documents_file(pages.index), b"".join(records))
     spans = where.filter(pa.array(kept)).group_by("dump")
     counts = spans.aggregate([([], "count_all"), ("date", "min"), ("date", "max")]).sort_by("dump")
     yield counts.select(["dump", "count_all", "date_min", "date_max"]).rename_columns(DUMPS.names).cast(DUMPS)
 
 
-def _described(pages: Part, signed: pa.Table, kept: np.ndarray, ngram: int, records: list[bytes]) -> Iterator[bytes]:
-    """Shingle sets of the kept documents, some hundreds at a time; their records are appended to `records`."""
+def _described(sigs: Part, signed: pa.Table, rows: np.ndarray, records: list[bytes]) -> Iterator[bytes]:
+    """Shingle sets of the kept documents `rows`; their records are appended to `records`."""
     ids, sketch = signed["id"].combine_chunks(), np.column_stack(sketch_words(signed["sketch"]))
-    at = start = 0
-    for batch in pages.batches(["text"], rows=FEW):
-        rows = np.flatnonzero(kept[at : at + batch.num_rows])
-        found, bounds = shingle_sets(*shingles(batch["text"].take(pa.array(rows)), ngram))
-        records.append(_records(ids.take(pa.array(at + rows)), sketch[at + rows], found, bounds, start).tobytes())
+    start = 0
+    for low, high, found, bounds in kept_sets(sigs, rows):
+        these = rows[low:high]
+        records.append(_records(ids.take(pa.array(these)), sketch[these], found, bounds, start).tobytes())
         yield found.tobytes()
-        at, start = at + batch.num_rows, start + len(found)
+        start += len(found)
 
 
 def _records(ids: pa.Array, sketch: np.ndarray, found: np.ndarray, bounds: np.ndarray, start: int) -> np.ndarray:

@@ -145,12 +145,12 @@ class Stored:
                     held.flags.writeable = False  # kernels meet one kind of array, of one read or of several
                     yield low, high, held, at // 8
 
-    def label(self, doc: int) -> str:
-        """What the dump is called that document number `doc` is of."""
-        return self._dump(doc >> ROW_BITS).label
+    def labels(self, doc: np.ndarray) -> list[str]:
+        """What the dumps are called that these documents are of."""
+        return [self.documents[i].label for i in self._dumps(doc >> ROW_BITS).tolist()]
 
-    def _dump(self, shard: int) -> Documents:
-        return self.documents[int(np.searchsorted(self._firsts, shard, side="right")) - 1]
+    def _dumps(self, shard: np.ndarray) -> np.ndarray:
+        return np.searchsorted(self._firsts, shard, side="right") - 1
 
     @functools.cached_property
     def _firsts(self) -> np.ndarray:
@@ -160,8 +160,9 @@ class Stored:
         """(dump, shard in its folder, first, end) of the runs of documents that one file holds."""
         shard = doc >> ROW_BITS
         bounds = np.append(np.flatnonzero(np.diff(shard, prepend=-1)), len(doc)).tolist()
-        for low, high in itertools.pairwise(bounds):
-            place = self._dump(int(shard[low]))
+        dumps = self._dumps(shard[bounds[:-1]]).tolist()
+        for (low, high), dump in zip(itertools.pairwise(bounds), dumps, strict=True):
+            place = self.documents[dump]
             yield place, int(shard[low]) - place.first, low, high
 
     @property
@@ -171,7 +172,7 @@ class Stored:
 
 def gap_of(store: Store) -> int:
     """Bytes that are read in about the time that another read takes to begin."""
-    return 1 << 14 if store.local else 1 << 20
+    return 1 << 16 if store.local else 1 << 20
 
 
 _PLACE = (1 << ROW_BITS) - 1
@@ -188,13 +189,9 @@ def _met(store: Store, folder: str, partition: int, hashes: np.ndarray) -> tuple
 def _blocks(store: Store, folder: str, partition: int, hashes: np.ndarray) -> np.ndarray:
     """BANDs, sorted, of all blocks that may have one of these hashes."""
     fences = fences_of(store, folder, partition)
-    if not len(fences):
-        return np.empty(0, BAND)
-    first = np.maximum(np.searchsorted(fences, hashes, "left") - 1, 0)
-    wanted = np.zeros(len(fences) + 1, np.int64)
-    np.add.at(wanted, first, 1)
-    np.add.at(wanted, np.maximum(np.searchsorted(fences, hashes, "right"), first + 1), -1)
-    block = np.flatnonzero(np.cumsum(wanted)[:-1])
+    before = np.searchsorted(hashes, fences)  # a block holds hashes from its fence to the next, both included
+    behind = np.append(np.searchsorted(hashes, fences[1:], "right"), len(hashes))[: len(fences)]
+    block = np.flatnonzero(behind > before)
     bytes_ = BLOCK * BAND.itemsize
     with store.open(f"{folder}/{bands_file(partition)}") as file:
         end = np.minimum((block + 1) * bytes_, file.size())

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dedup import minhash, segment
+from dedup import minhash, segment, sets
 from dedup.stored import RECORD, Stored, documents_file
 from extract import pages
 from pipeline.dag import Leaf, Step, bucket, step, whole
@@ -76,8 +76,9 @@ def _account(made: dict[str, Step], store: Store, text_column: str, say: Say) ->
 def _steps(files: Leaf, like: dict, text_column: str, id_column: str) -> dict[str, Step]:
     n = partitions(sum(row["size"] for row in files.rows))
     docs = step(pages.pages, files, text_column=text_column, id_column=id_column)
-    sigs = step(minhash.signatures, docs, **{name: like[name] for name in ("bands", "rows", "ngram")})
-    stored = step(segment.index_documents, docs, sigs, ngram=like["ngram"])
+    how = {name: like[name] for name in ("bands", "rows", "ngram")}
+    sigs = step(sets.signatures_and_sets, docs, name="signatures", **how)
+    stored = step(segment.index_documents, docs, sigs)
     bands = step(segment.index_bands, bucket(step(segment.index_rows, sigs, partitions=n)), tasks=n)
     label = files.rows[0]["name"] + (f" and {len(files.rows) - 1} more" if len(files.rows) > 1 else "")
     entry = step(segment.index_entry, whole(stored), whole(bands), label=label)

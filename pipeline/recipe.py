@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from dedup import candidates, exact, follow, known, minhash, near, segment, spans, substrings
+from dedup import candidates, exact, follow, known, minhash, near, segment, sets, spans, substrings
 from dedup.order import check_policy
 from extract import demo, language, lid_embedded, pages, sources
 from filters import contamination, lines, quality, rules, signals, urls
@@ -331,10 +331,11 @@ def _near(
 ) -> Step:
     n = c["near"].get("partitions") or partitions(size, DOCUMENTS)
     banding = _lsh(c)
-    sigs = add("signatures", minhash.signatures, docs, section="near", **banding)
+    measure = sets.signatures_and_sets if earlier else minhash.signatures
+    sigs = add("signatures", measure, docs, section="near", **banding)
     routed = add("near_route", candidates.near_route, docs, sigs, *left, section="near", partitions=n)
     if earlier:
-        left = [*left, _known(c, docs, sigs, routed, earlier, n, add)]
+        left = [*left, _known(c, sigs, routed, earlier, n, add)]
     kept = [*left, *ranked]
     links = add("near_links", candidates.near_links, bucket(routed), section="near", tasks=n, **banding)
     groups = add("near_components", candidates.near_components, whole(links), whole(sigs))
@@ -343,18 +344,18 @@ def _near(
     return add("near", near.near_join, docs, bucket(elected), *left)
 
 
-def _known(c: Config, docs: Step, sigs: Step, routed: Step, earlier: Leaf, n: int, add: Callable) -> Step:
+def _known(c: Config, sigs: Step, routed: Step, earlier: Leaf, n: int, add: Callable) -> Step:
     """Documents that resemble what earlier runs with the same index kept."""
     if c["near"].get("scope", "corpus") == "dump":
         raise UserError(f'{c.at("near.scope")}: scope = "dump" compares no dumps: leave it out, or the index')
     met = add("index_met", known.index_met, bucket(routed), whole(earlier), tasks=n)
-    return add("index", known.index_known, docs, sigs, bucket(met), whole(earlier), section="near", **_lsh(c))
+    return add("index", known.index_known, sigs, bucket(met), whole(earlier), section="near", **_lsh(c))
 
 
 def _index(docs: Step, left: list[Step], s: dict[str, Step], add: Callable, label: str) -> Step:
     """What an index keeps of the documents that are left."""
     sigs, n = s["signatures"], s["near_route"].params["partitions"]
-    stored = add("index_documents", segment.index_documents, docs, sigs, *left, ngram=sigs.params["ngram"])
+    stored = add("index_documents", segment.index_documents, docs, sigs, *left)
     rows = add("index_rows", segment.index_rows, sigs, *left, partitions=n)
     bands = add("index_bands", segment.index_bands, bucket(rows), tasks=n)
     return add("index_entry", segment.index_entry, whole(stored), whole(bands), whole(s["corpus"]), label=label)

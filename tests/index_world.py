@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from dedup import candidates, exact, known, minhash, near, segment
+from dedup import candidates, exact, known, minhash, near, segment, sets
 from pipeline.dag import Leaf, Step, bucket, digest, stage, step, whole
 from pipeline.index import Pointer, add, compact, opened
 from pipeline.run import InProcess, execute, parts, quiet
@@ -42,14 +42,15 @@ def steps(docs: Step, index: Pointer | None, keep: str = "oldest", **near_settin
     routed = add("exact_route", exact.exact_route, docs, prints, keep=keep, partitions=PARTITIONS)
     elected = add("exact_elect", exact.exact_elect, bucket(routed), tasks=PARTITIONS)
     same = add("exact", exact.exact_join, docs, bucket(elected))
-    sigs = add("signatures", minhash.signatures, docs, bands=b, rows=r, ngram=n)
+    measure = minhash.signatures if index is None else sets.signatures_and_sets
+    sigs = add("signatures", measure, docs, bands=b, rows=r, ngram=n)
     routed = add("near_route", candidates.near_route, docs, sigs, same, partitions=PARTITIONS)
     beside = [same]
     if index is not None:
         leaf = index.leaf(index.position(docs.key))
         met = add("index_met", known.index_met, bucket(routed), whole(leaf), tasks=PARTITIONS)
-        alike = {"bands": b, "rows": r, "ngram": n, "threshold": t}
-        beside.append(add("index", known.index_known, docs, sigs, bucket(met), whole(leaf), **alike))
+        alike = {"bands": b, "rows": r, "threshold": t}
+        beside.append(add("index", known.index_known, sigs, bucket(met), whole(leaf), **alike))
     links = add("near_links", candidates.near_links, bucket(routed), tasks=PARTITIONS, bands=b, rows=r, threshold=t)
     groups = add("near_components", candidates.near_components, whole(links), whole(sigs))
     how = {"keep": keep, "ngram": n, "partitions": PARTITIONS}
@@ -58,7 +59,7 @@ def steps(docs: Step, index: Pointer | None, keep: str = "oldest", **near_settin
     beside.append(add("near", near.near_join, docs, bucket(elected), *beside))
     if index is None:
         return s
-    stored = add("index_documents", segment.index_documents, docs, sigs, *beside, ngram=n)
+    stored = add("index_documents", segment.index_documents, docs, sigs, *beside)
     rows = add("index_rows", segment.index_rows, sigs, *beside, partitions=PARTITIONS)
     bands = add("index_bands", segment.index_bands, bucket(rows), tasks=PARTITIONS)
     add("index_entry", segment.index_entry, whole(stored), whole(bands), label="dump")

@@ -1,6 +1,7 @@
 """The persistent index: the definition, one run over all against many, faults, and what the command line says."""
 
 import functools
+import itertools
 import json
 import os
 import random
@@ -23,6 +24,8 @@ from dedup.exact import partition_of
 from dedup.local import run
 from dedup.minhash import signatures, sketch_cut
 from dedup.segment import ROWS, find, index_bands
+from dedup.sets import kept_sets, signatures_and_sets
+from dedup.shingles import shingles
 from dedup.stored import Segment, Stored, bands_file, fetch
 from pipeline import index
 from pipeline.__main__ import main
@@ -136,6 +139,27 @@ def test_what_is_removed_is_that_of_the_definition(dumps, shards, threshold, kee
             )
             execute(whole["near"], store, InProcess, quiet)
             assert world.kept(store, whole) == set().union(*(world.kept(store, m) for m in made))
+
+
+@given(st.lists(st.sampled_from(["", "a", "a b c a b c a b", "x y z w", "a b c " * 9]), max_size=9), st.data())
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+def test_kept_sets_are_those_of_the_texts(texts, data):
+    rows = np.array(sorted(data.draw(st.sets(st.integers(0, max(len(texts) - 1, 0)))) if texts else []), np.int64)
+    with in_memory() as root, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dedup.sets._HELD", data.draw(st.sampled_from([8, 64, 1 << 20])))
+        patch.setattr("dedup.sets._FEW", data.draw(st.integers(1, 4)))
+        made = step(signatures_and_sets, world.crawl(dump(0, texts)), name="signatures", ngram=2)
+        execute(made, Store(root), InProcess, quiet)
+        (part,) = parts(Store(root), made)
+        found: list[list[int]] = []
+        for low, high, hashes, bounds in kept_sets(part, rows):
+            assert low == len(found) and high - low == len(bounds) - 1
+            found += [hashes[a:b].tolist() for a, b in itertools.pairwise(bounds)]
+        expected = [sorted(set(shingles(pa.array([texts[i]]), 2)[0].tolist())) for i in rows]
+        assert found == expected
+        assert part.table() == run(signatures, pages([{"text": t} for t in texts]), ngram=2).table().set_column(
+            0, "id", part.table()["id"]
+        )
 
 
 def numbered(seed: int, length: int = 60) -> str:
