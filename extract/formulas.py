@@ -125,9 +125,8 @@ def _converted(math: str) -> str:
 
     from extract.mathml import latex
 
-    return latex(
-        parser.fragment_fromstring(re.sub(r"<(/?)[a-z]+:(?=m|semantics|annotation)", r"<\1", math, flags=re.I))
-    )
+    page = parser.document_fromstring(re.sub(r"<(/?)[a-z]+:(?=m|semantics|annotation)", r"<\1", math, flags=re.I))
+    return latex(page.find(".//math"))
 
 
 def _written(tex: str | None, whole: str) -> str | None:

@@ -256,7 +256,7 @@ def _scripts(element: Any, depth: int) -> str:
 def _stacked(element: Any, depth: int) -> str:
     """Over and under: limits of operators, accents, else what stands above or below."""
     kids = _kids(element)
-    if len(kids) < 2 or _text(kids[0]) in _LIMITS or _of(kids[0], depth).lstrip("\\") in _FUNCTIONS:
+    if len(kids) < 2 or _text(kids[0]) in _LIMITS or _text(kids[0]) in _FUNCTIONS:
         return _scripts(element, depth)
     if len(kids) == 3:
         return rf"\overset{_group(kids[2], depth)}{{\underset{_groups([kids[1], kids[0]], depth)}}}"

@@ -63,6 +63,7 @@ _MJX = (
         ("math \\[x_1^2\n<b>*</b> y\\]<br>$$\na\\\\\n$$", "math \\[x_1^2 * y\\]\n$$ a\\\\ $$"),
         ("<script>'<math>latex</math>'</script><!-- <math><mi>x</mi></math> -->y", "y"),
         ("<math>x", "x"),
+        ("<math><mi>x</mi></body><body><mi>y</mi></math>", "$x$"),
         ("<math><mi>x</mi></math><math></math>", "$x$"),
         ('<script type="math/asciimath">x</script>y', "y"),
         (f"<math>{'<mi>x</mi>' * LONGEST}</math>y", "x" * LONGEST + "y"),
@@ -193,6 +194,7 @@ def test_any_page_is_spelled_and_stays_so(html: str) -> None:
         "math" + "<script>" * 100_000,
         "<math>" + "<annotation encoding=" * 50_000 + "</math>",
         "math<span " + "class=" * 100_000,
+        f"<math>{'<mover>' * 50}<mi>lim</mi>{'<mo>^</mo></mover>' * 50}</math>",
     ],
     ids=lambda html: html[:24],
 )
