@@ -14,7 +14,6 @@ from typing import Annotated, Literal
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
 from dedup.elect import ROW_BITS, concat, in_buckets, numbers
 from dedup.exact import dump_hashes, partition_of
@@ -22,6 +21,7 @@ from dedup.minhash import sketch_cut
 from dedup.order import read_sidecars
 from pipeline.check import Range
 from pipeline.dag import stage
+from pipeline.kernels import njit
 from pipeline.store import Out, Part
 from pipeline.tokens import mix
 

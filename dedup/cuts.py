@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numba import njit
 
+from pipeline.kernels import njit
 from pipeline.store import Part
 from pipeline.tokens import buffers
 

@@ -1,10 +1,10 @@
 """The election of near duplicates within components: one walk in the keep order, against the documents kept so far."""
 
 import numpy as np
-from numba import njit
 
 from dedup.candidates import bits
 from dedup.shingles import jaccard
+from pipeline.kernels import njit
 
 WIDEST = 1000  # kept documents that one band leads to
 

@@ -17,7 +17,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
 from dedup.candidates import BANDS, sketch_words
 from dedup.elect import ALARMS, ROW_BITS, concat, in_buckets
@@ -28,6 +27,7 @@ from dedup.sets import kept_sets
 from dedup.shingles import jaccard
 from dedup.stored import Stored, spans
 from pipeline.dag import stage
+from pipeline.kernels import njit
 from pipeline.schema import KNOWN
 from pipeline.store import Out, Part
 

@@ -13,12 +13,12 @@ from typing import Annotated
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
 from dedup.shingles import shingles
 from pipeline.check import Range
 from pipeline.dag import stage
 from pipeline.errors import UserError
+from pipeline.kernels import njit
 from pipeline.store import Part
 from pipeline.tokens import mix
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
+from pipeline.kernels import njit
 from pipeline.tokens import buffers, class_of, classes, decode, lowered, mix
 
 

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
 from dedup.elect import ROW_BITS
 from dedup.exact import partition_of
+from pipeline.kernels import njit
 from pipeline.store import Part, Store
 
 BAND = np.dtype([("hash", "<u8"), ("doc", "<i8")])

@@ -18,7 +18,6 @@ from typing import Annotated, Literal
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
 from dedup.cuts import texts_left
 from dedup.elect import ROW_BITS, concat, in_buckets, numbers
@@ -29,6 +28,7 @@ from dedup.spans import ROUTED, piece_rows, repeated, routed
 from dedup.units import run_hashes
 from pipeline.check import Range
 from pipeline.dag import stage
+from pipeline.kernels import njit
 from pipeline.schema import CUTS
 from pipeline.store import Out, Part
 from pipeline.tokens import Words, mix, words

@@ -5,8 +5,8 @@ import unicodedata
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
+from pipeline.kernels import njit
 from pipeline.tokens import SPACE, buffers, classes, decode, lowered
 
 _INVISIBLE = (0x00AD, 0x200B, 0x2060, 0xFEFF)  # soft hyphen, zero width space, word joiner, byte order mark

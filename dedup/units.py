@@ -8,8 +8,8 @@ the words' hashes over two bases, modulo the prime 2^61 - 1 (Carter and Wegman 1
 from typing import Literal, NamedTuple
 
 import numpy as np
-from numba import njit
 
+from pipeline.kernels import njit
 from pipeline.tokens import SPACE, Words, class_of, classes, decode, mix
 
 Unit = Literal["line", "sentence", "word"]

@@ -3,7 +3,6 @@
 # mypy: disable-error-code="arg-type,assignment,return-value"
 # (kernels: NumPy's scalars stand for int)
 
-import numba
 import numpy as np
 
 from extract.block_bytes import contains, step
@@ -41,9 +40,10 @@ from extract.block_nodes import (
 )
 from extract.block_tags import ATTRIBUTE_CODES, ATTRIBUTE_VALUES, BLOCK, FNV_BASIS, look
 from extract.search import find
+from pipeline.kernels import njit
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def class_tokens(data: np.ndarray, i: int, end: int, seed: int, tokens: np.ndarray, n: int, stop: int) -> int:
     """Hashes of a class list's tokens and of their parts (cut at non-letters and camel case) from place n on."""
     while i < end and n < stop:
@@ -82,7 +82,7 @@ def class_tokens(data: np.ndarray, i: int, end: int, seed: int, tokens: np.ndarr
     return n
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def linked_types(data: np.ndarray, i: int, end: int, about: np.ndarray, n: int) -> int:
     """Hashes of the values of `"@type"` in data[i:end] from place n on; one value each, the first of a list."""
     while i + 8 < end:
@@ -95,7 +95,7 @@ def linked_types(data: np.ndarray, i: int, end: int, about: np.ndarray, n: int) 
     return n
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def attributes(data, j, n, kind, closing, tokens, state, says):  # type: ignore[no-untyped-def]
     """Read attributes from data[j] to the tag's end into `says` and `tokens`; the place of its `>`, or n."""
     for k in range(ATTRIBUTE_STATE):
@@ -116,7 +116,7 @@ def attributes(data, j, n, kind, closing, tokens, state, says):  # type: ignore[
     return j
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _attribute_name(data, j, n):  # type: ignore[no-untyped-def]
     """(hash of the lower-cased name at j, first byte after it and the white space that follows)"""
     code, first = np.uint64(FNV_BASIS), True
@@ -130,7 +130,7 @@ def _attribute_name(data, j, n):  # type: ignore[no-untyped-def]
     return code, j
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _value(data, j, n):  # type: ignore[no-untyped-def]
     """(start, end of the value, first byte after it) where data[j] is `=`; an empty value elsewhere."""
     if j >= n or data[j] != 61:
@@ -147,7 +147,7 @@ def _value(data, j, n):  # type: ignore[no-untyped-def]
     return start, j, j
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _say(data, at, v0, v1, kind, tokens, room, state, says):  # type: ignore[no-untyped-def]
     """Note one attribute's value, data[v0:v1]."""
     if at == AT_CLASS:
@@ -181,7 +181,7 @@ def _say(data, at, v0, v1, kind, tokens, room, state, says):  # type: ignore[no-
         says[CONT0], says[CONT1] = v0, v1
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _first_class(data, k, end):  # type: ignore[no-untyped-def]
     """31 bits of the first class's hash, digits left out."""
     code = np.uint64(FNV_BASIS)

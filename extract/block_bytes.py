@@ -3,25 +3,25 @@
 # mypy: disable-error-code="arg-type,assignment,return-value,call-arg,var-annotated"
 # (kernels: NumPy's scalars stand for int)
 
-import numba
 import numpy as np
 
 from extract.block_tags import FNV_BASIS, FNV_PRIME
 from extract.search import find
+from pipeline.kernels import njit
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True, inline="always")
 def is_letter(c: int) -> bool:
     return 97 <= (c | 32) <= 122
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def step(code: np.uint64, c: int) -> np.uint64:
     """FNV-1a, 64 bits: the hash `code` after one more byte, or number, `c`."""
     return np.uint64((code ^ np.uint64(c)) * np.uint64(FNV_PRIME))
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def count(data: np.ndarray, byte: int) -> int:
     """How often a byte occurs."""
     n = 0
@@ -30,7 +30,7 @@ def count(data: np.ndarray, byte: int) -> int:
     return n
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def end_tag(data: np.ndarray, i: int, n: int, name: np.uint64, length: int) -> int:
     """Where `</name` with that hash and length starts at or after i; n when it is absent."""
     i = find(data, i, n, 60)
@@ -47,7 +47,7 @@ def end_tag(data: np.ndarray, i: int, n: int, name: np.uint64, length: int) -> i
     return n
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def contains(data: np.ndarray, i: int, end: int, word: bytes) -> bool:
     """Whether data[i:end], lower-cased and without blanks, contains `word`."""
     m, k = len(word), 0

@@ -3,8 +3,9 @@
 # mypy: disable-error-code="arg-type,assignment,return-value"
 # (kernels: NumPy's scalars stand for int)
 
-import numba
 import numpy as np
+
+from pipeline.kernels import njit
 
 SPACES, WORD, DIGIT, UPPERCASE, COMMA, ENDER, SYMBOL, PUNCT, IDEOGRAPH, DROP = range(10)
 
@@ -30,7 +31,7 @@ def _classes() -> np.ndarray:
 ASCII = _classes()
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def wide_class(code: int) -> int:
     """Class of a code point above 127; coarse, by Unicode blocks."""
     if code < 0xC0:
@@ -72,7 +73,7 @@ def wide_class(code: int) -> int:
     return WORD
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def decode(data: np.ndarray, i: int, end: int) -> tuple[int, int]:
     """(code point, bytes) of the UTF-8 sequence at i; U+FFFD and one byte where it is none."""
     c = np.int64(data[i])

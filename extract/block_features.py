@@ -9,7 +9,6 @@ Each kernel below fills some columns and returns the number of the next one.
 # mypy: disable-error-code="arg-type,assignment,return-value"
 # (kernels: NumPy's scalars stand for int)
 
-import numba
 import numpy as np
 
 from extract.block_characters import ENDER
@@ -50,6 +49,7 @@ from extract.block_text import (
     WORDS,
 )
 from extract.block_words import BELOW, block_tokens, kinds, title_words, token_scores, word_scores
+from pipeline.kernels import njit
 
 _CATEGORIES = ("p", "div", "li", "td", "h1", "h2", "h3", "h4", "h5", "h6", "dd", "dt", "section", "article", "main")
 _CATEGORIES += ("ul", "ol", "tr", "th", "table", "tbody", "figure", "figcaption", "blockquote", "pre", "form", "label")
@@ -84,7 +84,7 @@ def features(page: Page, data: bytes, vocabulary: Vocabulary, room: int = 0) -> 
     return _features(tuple(page[:6]), title, tokens, starts, vocabulary, len(data), room)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _features(held, title, tokens, starts, vocabulary, n_bytes, room):  # type: ignore[no-untyped-def]
     text, blocks, nodes, paths, classes, about = held
     codes, places, all_weights = vocabulary
@@ -111,7 +111,7 @@ def _features(held, title, tokens, starts, vocabulary, n_bytes, room):  # type: 
     return x
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _own(x, c, blocks, nodes, level):  # type: ignore[no-untyped-def]
     for b in range(len(blocks)):
         row, r = x[b, c:], blocks[b]
@@ -138,7 +138,7 @@ def _own(x, c, blocks, nodes, level):  # type: ignore[no-untyped-def]
     return c + 17 + N_BITS
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _place(x, c, blocks, nodes, total, n_bytes):  # type: ignore[no-untyped-def]
     n, words = len(blocks), max(total[-1, 0], 1.0)
     for b in range(n):
@@ -154,7 +154,7 @@ def _place(x, c, blocks, nodes, total, n_bytes):  # type: ignore[no-untyped-def]
     return c + 8
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _around(x, c, blocks, nodes, total):  # type: ignore[no-untyped-def]
     """The element that a block is in, and those around it: words, links, pictures, inputs in each."""
     words = max(total[-1, 0], 1.0)
@@ -178,7 +178,7 @@ def _around(x, c, blocks, nodes, total):  # type: ignore[no-untyped-def]
     return c + 10 * ANCESTORS
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _classes(x, c, blocks, nodes, score):  # type: ignore[no-untyped-def]
     for b in range(len(blocks)):
         node = blocks[b, NODE]
@@ -190,7 +190,7 @@ def _classes(x, c, blocks, nodes, score):  # type: ignore[no-untyped-def]
     return c + 10
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _repeated(x, c, text, blocks, nodes, paths, total):  # type: ignore[no-untyped-def]
     """Blocks of the same path, of the same text, and of the same path two elements up."""
     n, words = len(blocks), max(total[-1, 0], 1.0)
@@ -234,7 +234,7 @@ def _repeated(x, c, text, blocks, nodes, paths, total):  # type: ignore[no-untyp
     return c + 12
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _neighbours(x, c, blocks, nodes, paths, total):  # type: ignore[no-untyped-def]
     n = len(blocks)
     for b in range(n):
@@ -260,7 +260,7 @@ def _neighbours(x, c, blocks, nodes, paths, total):  # type: ignore[no-untyped-d
     return c + 33
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _headings(x, c, text, blocks, level, score, title):  # type: ignore[no-untyped-def]
     """The heading above, the first `h1`, the title's words."""
     wanted, found = np.zeros(48, np.uint64), np.zeros(48, np.uint64)
@@ -299,7 +299,7 @@ def _headings(x, c, text, blocks, level, score, title):  # type: ignore[no-untyp
     return c + 10
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _chain(x, c, blocks, nodes, total):  # type: ignore[no-untyped-def]
     """Where a block is from the chain of elements that holds most of the long text."""
     on_chain, last = dominant(nodes, total)
@@ -318,7 +318,7 @@ def _chain(x, c, blocks, nodes, total):  # type: ignore[no-untyped-def]
     return c + 6
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _page(x, c, nodes, total):  # type: ignore[no-untyped-def]
     n, words = len(x), max(total[-1, 0], 1.0)
     x[:, c] = words
@@ -333,7 +333,7 @@ def _page(x, c, nodes, total):  # type: ignore[no-untyped-def]
     return c + 9
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _words(x, c, blocks, nodes, level, words, below):  # type: ignore[no-untyped-def]
     """What the block's words, its neighbours', and the headings above it say."""
     n = len(blocks)
@@ -370,7 +370,7 @@ def _words(x, c, blocks, nodes, level, words, below):  # type: ignore[no-untyped
     return c + 22
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _records(x, c, blocks, nodes, paths, total):  # type: ignore[no-untyped-def]
     """The card of a list that a block is in: among its ancestors the one with most siblings of its own path."""
     group, size, n_groups = records(nodes, paths)

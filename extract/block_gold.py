@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numba
 import numpy as np
 
 from extract.block_nodes import Page
 from extract.block_text import T0, T1
 from extract.decode import decode
+from pipeline.kernels import njit
 
 MOST_CELLS = 150_000_000  # of an alignment; longer pages are aligned by their trigrams alone
 _WORD = re.compile(r"\w+")
@@ -161,7 +161,7 @@ def _moved(lists: list[list[int]], theirs: np.ndarray, left: np.ndarray, share: 
     return share
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _align(ours: np.ndarray, theirs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """In-order alignment that prefers runs: a match counts 1, 2 next to a match. (matched ours, unmatched theirs)"""
     n, m = len(ours), len(theirs)

@@ -9,11 +9,11 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
 from extract.block_sums import groups
 from extract.block_trees import Forest, Trees, laid_out
+from pipeline.kernels import njit
 
 WEIGHTS = Path(__file__).with_name("blocks.npz")
 SHARPER = 1.15  # what log-odds are multiplied by before blocks are chosen: the forest is too cautious
@@ -78,7 +78,7 @@ def choose(odds: np.ndarray, words: np.ndarray) -> np.ndarray:
     return taken
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _best(odds, words, shifts, shares):  # type: ignore[no-untyped-def]
     """How many of the blocks, sorted by falling log-odds, to take."""
     n = len(odds)
@@ -100,7 +100,7 @@ def _best(odds, words, shifts, shares):  # type: ignore[no-untyped-def]
     return keep
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def headed(taken: np.ndarray, odds: np.ndarray, heading: np.ndarray) -> np.ndarray:
     """`taken`, and headings with log-odds above DOUBTFUL right before what is taken."""
     taken = taken.copy()
@@ -110,7 +110,7 @@ def headed(taken: np.ndarray, odds: np.ndarray, heading: np.ndarray) -> np.ndarr
     return taken
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def bridged(taken: np.ndarray, odds: np.ndarray, whole: np.ndarray) -> np.ndarray:
     """`taken`, and between two taken blocks of text all of the table, list, quote or listing (where `whole` is true)
     whose blocks have log-odds above UNLIKELY on average, also where some are taken already."""
@@ -126,7 +126,7 @@ def bridged(taken: np.ndarray, odds: np.ndarray, whole: np.ndarray) -> np.ndarra
     return taken
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def unrepeated(taken: np.ndarray, hashes: np.ndarray, words: np.ndarray, heading: np.ndarray) -> np.ndarray:
     """`taken` without the blocks of LONG words or more that say the same as one taken before, or as a heading: a table
     of contents gives way to the headings that it lists."""

@@ -3,14 +3,14 @@
 # mypy: disable-error-code="arg-type,assignment,return-value"
 # (kernels: NumPy's scalars stand for int)
 
-import numba
 import numpy as np
 
 from extract.block_bytes import step
 from extract.block_tags import ENTITY_CODES, ENTITY_VALUES, FNV_BASIS, look
+from pipeline.kernels import njit
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def reference(data: np.ndarray, i: int, end: int) -> tuple[int, int, int]:
     """Character reference at data[i] == '&': (bytes it takes, code point or -1, entity number or 0); 0 bytes: none."""
     j = i + 1
@@ -36,7 +36,7 @@ def reference(data: np.ndarray, i: int, end: int) -> tuple[int, int, int]:
     return best_length, -1, best
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _numeric(data: np.ndarray, j: int, end: int, i: int) -> tuple[int, int, int]:
     base, value, start = 10, 0, j
     if j < end and (data[j] | 32) == 120:
@@ -62,7 +62,7 @@ def _numeric(data: np.ndarray, j: int, end: int, i: int) -> tuple[int, int, int]
     return j - i, value, 0
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _windows_1252(value: int) -> int:
     """The HTML standard reads 0x80-0x9F as Windows-1252: the quotes, dashes and dots that occur."""
     if value == 0x80:

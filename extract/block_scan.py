@@ -8,7 +8,6 @@ linear in the bytes: searches for an end tag that is absent are made once, at mo
 # mypy: disable-error-code="arg-type,assignment,return-value"
 # (kernels: NumPy's scalars stand for int)
 
-import numba
 import numpy as np
 
 from extract.block_attributes import attributes, class_tokens, linked_types
@@ -108,6 +107,7 @@ from extract.block_text import (
 )
 from extract.block_tree import close_down_to, close_element, open_element
 from extract.search import comment_end, find
+from pipeline.kernels import njit
 
 
 def scan(data: bytes) -> Page:
@@ -117,7 +117,7 @@ def scan(data: bytes) -> Page:
     return Page(whole, blocks, nodes, paths, tokens, about, title, int(state[LOST]))
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _scan(data):  # type: ignore[no-untyped-def]
     # arrays are passed one by one: what is taken out of a tuple is counted as one more user of it, and that is slow
     n, tags = len(data), count(data, 60) + 2
@@ -174,7 +174,7 @@ def _scan(data):  # type: ignore[no-untyped-def]
     return out[: state[OUT]], blocks[: state[N_BLOCKS]], *held, state
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _tag(data, i, n):  # type: ignore[no-untyped-def]
     """(hash of the name, end of the name, tag, its kind, whether it is an end tag); kind -1 where no tag begins."""
     j, name, custom = i + 1, np.uint64(FNV_BASIS), False
@@ -193,7 +193,7 @@ def _tag(data, i, n):  # type: ignore[no-untyped-def]
     return name, j, tag, INLINE if tag == 0 and not custom else kind, closing
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _no_element(data, i, n, out, state, block):  # type: ignore[no-untyped-def]
     """A `<` that begins no element: comment, declaration, bad end tag, or text; returns where it ends."""
     c = np.int64(data[i + 1]) if i + 1 < n else 32
@@ -208,7 +208,7 @@ def _no_element(data, i, n, out, state, block):  # type: ignore[no-untyped-def]
     return i + 1
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _close_inline(tag, state, out, block):  # type: ignore[no-untyped-def]
     if tag == A:
         state[LINK] = 0
@@ -220,7 +220,7 @@ def _close_inline(tag, state, out, block):  # type: ignore[no-untyped-def]
         script_ends(out, state, block)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _open_inline(tag, says, state, block):  # type: ignore[no-untyped-def]
     if tag == A and says[HAS_HREF]:
         state[LINK], state[LINK_DEPTH], state[LINK_OUT] = 1, state[DEPTH], state[OUT]
@@ -235,7 +235,7 @@ def _open_inline(tag, says, state, block):  # type: ignore[no-untyped-def]
         script_starts(SUPERSCRIPT if tag == SUP else SUBSCRIPT, state, block)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _about_page(tokens, about, state):  # type: ignore[no-untyped-def]
     """The classes of `body` and `html` are about the page, not about an element."""
     for k in range(state[TOKEN0], state[N_TOKENS]):
@@ -245,7 +245,7 @@ def _about_page(tokens, about, state):  # type: ignore[no-untyped-def]
     state[N_TOKENS] = state[TOKEN0]
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _void(tag, data, i, says, blocks, about, out, state, block):  # type: ignore[no-untyped-def]
     """An element without content."""
     if tag == BR:
@@ -268,7 +268,7 @@ def _void(tag, data, i, says, blocks, about, out, state, block):  # type: ignore
         _say_about(tag, data, says, about, state)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _say_about(tag, data, says, about, state):  # type: ignore[no-untyped-def]
     """og:type, generator and the page's own address, from the head."""
     what0, what1, v0, v1, seed, most = says[PROP0], says[PROP1], says[CONT0], says[CONT1], 0, 4
@@ -289,7 +289,7 @@ def _say_about(tag, data, says, about, state):  # type: ignore[no-untyped-def]
         state[N_ABOUT] += 1
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _parts(data, i, end):  # type: ignore[no-untyped-def]
     """How many names an address's path has; up to 9."""
     slashes, named = 0, 0
@@ -300,7 +300,7 @@ def _parts(data, i, end):  # type: ignore[no-untyped-def]
     return min(named, 9)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _skip(tag, name, length, data, i, says, about, absent, state):  # type: ignore[no-untyped-def]
     """An element, started before i, whose content is not the page's text; returns where it ends."""
     n = len(data)

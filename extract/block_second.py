@@ -3,12 +3,12 @@
 # mypy: disable-error-code="arg-type,assignment,return-value"
 # (kernels: NumPy's scalars stand for int)
 
-import numba
 import numpy as np
 
 from extract.block_nodes import N_B0, N_B1, N_PARENT, Page
 from extract.block_sums import groups, levels, records, sections
 from extract.block_text import NODE, WORDS
+from pipeline.kernels import njit
 
 N_SECOND = 22 + 9 + 11
 _SURE, _SURE_WORDS = 0.6, 4  # a block is surely main text above this probability and so many words
@@ -19,7 +19,7 @@ def second(page: Page, p: np.ndarray) -> np.ndarray:
     return _second(page.blocks, page.nodes, page.paths, p)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _second(blocks: np.ndarray, nodes: np.ndarray, paths: np.ndarray, p: np.ndarray) -> np.ndarray:
     n = len(blocks)
     x = np.zeros((N_SECOND, n), np.float32).T
@@ -36,7 +36,7 @@ def _second(blocks: np.ndarray, nodes: np.ndarray, paths: np.ndarray, p: np.ndar
     return x
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _near(x, c, blocks, nodes, p, mass, words, plain):  # type: ignore[no-untyped-def]
     """Neighbours one by one, windows, and enclosing elements."""
     n = len(blocks)
@@ -60,7 +60,7 @@ def _near(x, c, blocks, nodes, p, mass, words, plain):  # type: ignore[no-untype
     return c + 22
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _pooled(x, c, blocks, nodes, paths, p, weight):  # type: ignore[no-untyped-def]
     """Blocks of the same path, of the same section, of the section around it, and cards of the same list."""
     n, level = len(blocks), levels(blocks, nodes)
@@ -93,7 +93,7 @@ def _pooled(x, c, blocks, nodes, paths, p, weight):  # type: ignore[no-untyped-d
     return c + 9
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _run(x, c, blocks, p, mass, words):  # type: ignore[no-untyped-def]
     """How much main text there is in all, before and after, and where the nearest sure block is."""
     n = len(blocks)

@@ -3,7 +3,6 @@
 # mypy: disable-error-code="arg-type,assignment,return-value"
 # (kernels: NumPy's scalars stand for int)
 
-import numba
 import numpy as np
 
 from extract.block_bytes import step
@@ -11,11 +10,12 @@ from extract.block_characters import ENDER
 from extract.block_nodes import HEADING, N_B0, N_B1, N_FLAGS, N_PARENT, N_TAG
 from extract.block_tags import TAG_NAMES
 from extract.block_text import COMMAS, LAST, LINK_WORDS, NODE, T0, T1, WORDS
+from pipeline.kernels import njit
 
 LEVEL = np.array([int(n[1]) if n in ("h1", "h2", "h3", "h4", "h5", "h6") else 0 for n in TAG_NAMES], np.int32)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _slot(table: np.ndarray, keys: np.ndarray, key: np.uint64) -> int:
     """Place of `key` in an open-addressing table, or of the empty place where it belongs."""
     mask = np.uint64(len(table) - 1)
@@ -25,7 +25,7 @@ def _slot(table: np.ndarray, keys: np.ndarray, key: np.uint64) -> int:
     return np.int64(place)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def groups(keys: np.ndarray) -> tuple[np.ndarray, int]:
     """Group number of each key, in order of first occurrence, and how many there are."""
     size = 16
@@ -42,7 +42,7 @@ def groups(keys: np.ndarray) -> tuple[np.ndarray, int]:
     return group, n
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def hashes(text: np.ndarray, blocks: np.ndarray) -> np.ndarray:
     """(blocks,) uint64: of each block's text; every fourth byte by itself, for these can be multiplied side by side."""
     hashes = np.empty(len(blocks), np.uint64)
@@ -62,13 +62,13 @@ def hashes(text: np.ndarray, blocks: np.ndarray) -> np.ndarray:
     return hashes
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def ratio(a: float, b: float) -> float:
     """a / b, 0 where b is 0."""
     return a / b if b > 0 else 0.0
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def sums(blocks: np.ndarray) -> np.ndarray:
     """Prefix sums over blocks: words, words in links, sentence ends, commas, words of long text blocks, paragraphs."""
     total = np.zeros((len(blocks) + 1, 6), np.float64)
@@ -84,7 +84,7 @@ def sums(blocks: np.ndarray) -> np.ndarray:
     return total
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def dominant(nodes: np.ndarray, total: np.ndarray) -> tuple[np.ndarray, int]:
     """Marks the chain from the page to the innermost element that holds half of the long text; its last node."""
     on_chain = np.zeros(len(nodes), np.bool_)
@@ -97,7 +97,7 @@ def dominant(nodes: np.ndarray, total: np.ndarray) -> tuple[np.ndarray, int]:
     return on_chain, last
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def levels(blocks: np.ndarray, nodes: np.ndarray) -> np.ndarray:
     """(blocks,) int64: 1 to 6 for text in such a heading, 0 elsewhere."""
     level = np.zeros(len(blocks), np.int64)
@@ -110,7 +110,7 @@ def levels(blocks: np.ndarray, nodes: np.ndarray) -> np.ndarray:
     return level
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def sections(level: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(blocks,) each: the heading that a block is below, itself where it is one, and the next higher heading above a
     heading; -1 where there is none."""
@@ -130,7 +130,7 @@ def sections(level: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return below, above
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def records(nodes: np.ndarray, paths: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
     """(group of each element among its siblings of equal path, elements of each group, groups): the cards of a list."""
     keys = np.empty(len(nodes), np.uint64)

@@ -4,12 +4,12 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
 from extract.block_nodes import N_B0, N_B1, N_FLAGS, N_PARENT, N_TAG, PREFORMATTED, Page
 from extract.block_tags import TAG, TAG_NAMES
 from extract.block_text import WORDS
+from pipeline.kernels import njit
 
 # what is nearest above an element, itself counted (code: farthest); its place among the items of its list
 IN_CELL, IN_ITEM, IN_HEADING, IN_CODE, IN_TABLE, IN_QUOTE, PLACE = range(7)
@@ -40,7 +40,7 @@ def outline(page: Page) -> Outline:
     return Outline(above, {table: _rows(page.nodes, above, table, int(seen[table, _LAST])) for table in tables})
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _data_tables(nodes: np.ndarray, blocks: np.ndarray, seen: np.ndarray) -> np.ndarray:
     """Nodes of the tables that were `seen` to hold data: no layout, several columns and cells, short ones."""
     found, n = np.empty(len(nodes), np.int64), 0
@@ -57,7 +57,7 @@ def _data_tables(nodes: np.ndarray, blocks: np.ndarray, seen: np.ndarray) -> np.
     return found[:n]
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _survey(nodes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """`above` of all nodes, and of tables: signs of layout in them, cells with text, blocks in cells, columns, end."""
     above, seen = np.zeros((len(nodes), 7), np.int32), np.zeros((len(nodes), 5), np.int32)

@@ -6,8 +6,9 @@ Kinds follow the HTML Living Standard's rendering section (which elements are bl
 
 from html.entities import html5
 
-import numba
 import numpy as np
+
+from pipeline.kernels import njit
 
 INLINE, BLOCK, VOID, SKIP = 0, 1, 2, 3  # SKIP: its content is not text of the page
 _INLINE = (
@@ -73,7 +74,7 @@ def table(keys: dict[int, int], bits: int) -> tuple[np.ndarray, np.ndarray]:
     return codes, values
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def look(codes: np.ndarray, values: np.ndarray, code: np.uint64) -> int:
     """The value at `code`, 0 where there is none."""
     mask = np.uint64(len(codes) - 1)

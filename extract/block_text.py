@@ -3,7 +3,6 @@
 # mypy: disable-error-code="arg-type,assignment,return-value"
 # (kernels: NumPy's scalars stand for int)
 
-import numba
 import numpy as np
 
 from extract.block_characters import (
@@ -22,6 +21,7 @@ from extract.block_characters import (
 )
 from extract.block_references import reference
 from extract.block_tags import ENTITY_BYTES, ENTITY_ENDS
+from pipeline.kernels import njit
 
 # columns of a block
 (T0, T1, NODE, POS, CHARS, WORDS, LINK_CHARS, LINK_WORDS, LINKS, DIGITS, UPPER, COMMAS, ENDERS, STRONG, BREAKS) = range(
@@ -65,7 +65,7 @@ def _plain_bytes() -> np.ndarray:
 _PLAIN = _plain_bytes()
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _put(code: int, kind: int, out: np.ndarray, state: np.ndarray, block: np.ndarray) -> None:
     """One character that is not white space, after the white space that waits before it."""
     p = state[OUT]
@@ -110,13 +110,13 @@ def _put(code: int, kind: int, out: np.ndarray, state: np.ndarray, block: np.nda
     _count(kind, state, block)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _indented(state: np.ndarray) -> int:
     """Spaces at the beginning of a line of code: those that do not break, and white space behind them as one."""
     return state[INDENT] + (1 if state[INDENT] > 0 and state[SPACE] > 0 else 0)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _line_break(p: int, out: np.ndarray, state: np.ndarray) -> int:
     """The end of a line, and how far the next one of code is indented; returns the place after them."""
     out[p] = 10
@@ -128,7 +128,7 @@ def _line_break(p: int, out: np.ndarray, state: np.ndarray) -> int:
     return p
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _marks(p: int, out: np.ndarray, state: np.ndarray) -> int:
     """The marks that wait for a character; returns the place after them."""
     if state[MARKS_WAIT] & CODE_WAITING:
@@ -141,7 +141,7 @@ def _marks(p: int, out: np.ndarray, state: np.ndarray) -> int:
     return p
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _count(kind: int, state: np.ndarray, block: np.ndarray) -> None:
     block[CHARS] += 1
     block[LINK_CHARS] += state[LINK]
@@ -168,7 +168,7 @@ def _count(kind: int, state: np.ndarray, block: np.ndarray) -> None:
         block[SYMBOLS] += 1
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def character(code: int, out: np.ndarray, state: np.ndarray, block: np.ndarray) -> None:
     """One decoded character of text, white space collapsed unless in `pre`."""
     kind = ASCII[code] if code < 128 else wide_class(code)
@@ -196,7 +196,7 @@ def character(code: int, out: np.ndarray, state: np.ndarray, block: np.ndarray) 
         keep(9 if code == 9 else 32, out, state)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def keep(code: int, out: np.ndarray, state: np.ndarray) -> None:
     """A byte of white space as it is."""
     if state[OUT] + 8 <= len(out):
@@ -204,7 +204,7 @@ def keep(code: int, out: np.ndarray, state: np.ndarray) -> None:
         state[OUT] += 1
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _plain(data, i, end, out, state, block):  # type: ignore[no-untyped-def]
     """Append the plain bytes from i on to a block that has text, without a branch a byte; returns where they end."""
     pre, p, space, inside = state[PRE], state[OUT], state[SPACE], state[IN_WORD]
@@ -234,7 +234,7 @@ def _plain(data, i, end, out, state, block):  # type: ignore[no-untyped-def]
     return i
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _add(block, state, shown, spaces, words, capitals, sums):  # type: ignore[no-untyped-def]
     """Add to a block's counts; `sums`: those of _COUNTED."""
     most = (1 << _WIDTH) - 1
@@ -251,7 +251,7 @@ def _add(block, state, shown, spaces, words, capitals, sums):  # type: ignore[no
     block[SYMBOLS] += (sums >> 4 * _WIDTH) & most
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def text(data, i, end, out, state, block):  # type: ignore[no-untyped-def]
     """Append data[i:end] to the text, references decoded."""
     while i < end:
@@ -270,7 +270,7 @@ def text(data, i, end, out, state, block):  # type: ignore[no-untyped-def]
             i = _plain(data, i, end, out, state, block)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _referred(data, i, end, out, state, block):  # type: ignore[no-untyped-def]
     """Append what the `&` at i refers to, or the `&` itself; returns where it ends."""
     taken, code, entity = reference(data, i, end)
@@ -288,7 +288,7 @@ def _referred(data, i, end, out, state, block):  # type: ignore[no-untyped-def]
     return i + taken
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def code_ends(out: np.ndarray, state: np.ndarray) -> None:
     """Inline code ends here, or was empty."""
     if state[CODE_ON] > 0 and state[OUT] < len(out):
@@ -297,7 +297,7 @@ def code_ends(out: np.ndarray, state: np.ndarray) -> None:
     state[MARKS_WAIT], state[CODE_ON] = state[MARKS_WAIT] & ~CODE_WAITING, 0
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def script_starts(mark: int, state: np.ndarray, block: np.ndarray) -> None:
     """A super- or subscript starts; one in another, or in a listing, is none."""
     if state[PRE] == 0 and state[SCRIPT_ON] == 0:
@@ -306,7 +306,7 @@ def script_starts(mark: int, state: np.ndarray, block: np.ndarray) -> None:
         state[SCRIPT_LINKS] = block[LINKS] - (1 if begins_link else 0)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def script_ends(out: np.ndarray, state: np.ndarray, block: np.ndarray) -> None:
     """A super- or subscript ends here, or was empty; its mark says whether a link begins in or just before it."""
     if state[SCRIPT_ON] > 0 and state[OUT] < len(out):
@@ -315,7 +315,7 @@ def script_ends(out: np.ndarray, state: np.ndarray, block: np.ndarray) -> None:
     state[MARKS_WAIT], state[SCRIPT_ON] = state[MARKS_WAIT] & CODE_WAITING, 0
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def flush(out: np.ndarray, state: np.ndarray, block: np.ndarray, blocks: np.ndarray, position: int) -> None:
     """End the block that is being read, if it has text, and make it a row of `blocks`."""
     state[IN_WORD] = 0

@@ -3,8 +3,6 @@
 # mypy: disable-error-code="arg-type,assignment,return-value"
 # (kernels: NumPy's scalars stand for int)
 
-import numba
-
 from extract.block_bytes import step
 from extract.block_nodes import (
     ADDRESS_TAG,
@@ -58,9 +56,10 @@ from extract.block_nodes import (
     P,
 )
 from extract.block_text import LINK, N_BLOCKS, N_IMAGES, N_INPUTS, NOW, PRE, STRONG_ON
+from pipeline.kernels import njit
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def close_down_to(to, state, stack, nodes, open_of):  # type: ignore[no-untyped-def]
     """Close the elements above place `to` of the stack, and a link or bold text that was opened in them."""
     depth = state[DEPTH]
@@ -78,14 +77,14 @@ def close_down_to(to, state, stack, nodes, open_of):  # type: ignore[no-untyped-
         state[STRONG_ON] = 0
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def settle(state, stack, nodes):  # type: ignore[no-untyped-def]
     """Text belongs to the innermost open element from here on."""
     state[NOW] = stack[state[DEPTH] - 1]
     state[PRE] = 1 if nodes[state[NOW], N_FLAGS] & PREFORMATTED else 0
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def close_element(tag, name, state, stack, nodes, names, open_of):  # type: ignore[no-untyped-def]
     """A block's end tag."""
     to = _place(tag, name, state[DEPTH], stack, nodes, names, open_of)
@@ -94,7 +93,7 @@ def close_element(tag, name, state, stack, nodes, names, open_of):  # type: igno
         settle(state, stack, nodes)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def open_element(tag, name, position, says, state, stack, nodes, names, paths, open_of):  # type: ignore[no-untyped-def]
     """A block's start tag: close what it ends, then a new node where there is room for one."""
     to = _implied(tag, state[DEPTH], stack, nodes, open_of)
@@ -119,7 +118,7 @@ def open_element(tag, name, position, says, state, stack, nodes, names, paths, o
     settle(state, stack, nodes)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _place(tag, name, depth, stack, nodes, names, open_of):  # type: ignore[no-untyped-def]
     """Place on the stack of the element that an end tag closes; -1 where it closes none."""
     if open_of[tag] == 0:
@@ -141,7 +140,7 @@ def _place(tag, name, depth, stack, nodes, names, open_of):  # type: ignore[no-u
     return -1
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _implied(tag, depth, stack, nodes, open_of):  # type: ignore[no-untyped-def]
     """Place on the stack down to which a start tag closes what is open before it; `depth` where it closes nothing."""
     to = depth

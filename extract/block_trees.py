@@ -10,8 +10,9 @@ for many rows at once, which compilers turn into vector instructions.
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
+
+from pipeline.kernels import njit
 
 LEAVES = 32  # of a tree at most
 _ROWS = 64  # that are scored together
@@ -52,14 +53,14 @@ def laid_out(forest: Forest | Trees) -> Trees:
     return Trees(starts, column, bound, keeps, leaves)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _place(bits):  # type: ignore[no-untyped-def]
     """A number below 32 that tells which is the lowest of the bits set."""
     low = np.uint32(bits & (~bits + np.uint32(1)))
     return np.uint32(low * _DE_BRUIJN) >> np.uint32(27)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _laid_out(feature, value, right, roots):  # type: ignore[no-untyped-def]
     n, most = len(feature), 0
     room = n + _TOGETHER * len(roots)
@@ -100,7 +101,7 @@ def score(x: np.ndarray, forest: Forest | Trees) -> np.ndarray:
     return total[: len(x)]
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _score(x, total, starts, column, bound, keeps, leaves):  # type: ignore[no-untyped-def]
     """Add to `total` (rows,), at least _ROWS of them, what the trees say of `x` (columns, rows)."""
     alive = np.empty(_ROWS, np.uint32)
@@ -114,7 +115,7 @@ def _score(x, total, starts, column, bound, keeps, leaves):  # type: ignore[no-u
                 total[first + k] += leaves[t, _place(alive[k])]
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True, inline="always")
 def _narrow(alive, x, row, i, column, bound, keeps):  # type: ignore[no-untyped-def]
     """Take away the leaves that the rows of `x` from `row` on go past at _TOGETHER nodes from i on."""
     a, b, c, d = x[column[i], row:], x[column[i + 1], row:], x[column[i + 2], row:], x[column[i + 3], row:]

@@ -7,13 +7,13 @@ A token is a 64-bit hash. The vocabulary is a hash table from tokens to places i
 # mypy: disable-error-code="arg-type,assignment,return-value"
 # (kernels: NumPy's scalars stand for int)
 
-import numba
 import numpy as np
 
 from extract.block_bytes import step
 from extract.block_nodes import N_PARENT, N_TAG, N_TOK0, N_TOK1
 from extract.block_tags import FNV_BASIS, look
 from extract.block_text import T0, T1, WORDS
+from pipeline.kernels import njit
 
 SHORT, MEDIUM = 5, 40  # words of a block: up to SHORT they are told apart, above MEDIUM they say nothing
 MOST_WORDS = 24  # of a block
@@ -21,7 +21,7 @@ _SHORT_SEED, _MEDIUM_SEED, _PHRASE_SEED = 8, 9, 11
 BELOW = np.uint64(0x9E3779B97F4A7C15)  # a heading's token, exclusive or this: the same of the text below it
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def block_tokens(text: np.ndarray, blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(tokens uint64, starts int32): block b's are tokens[starts[b]:starts[b + 1]], the last of the whole text."""
     n = len(blocks)
@@ -35,7 +35,7 @@ def block_tokens(text: np.ndarray, blocks: np.ndarray) -> tuple[np.ndarray, np.n
     return found[:m], starts
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _tokens(text, i, end, short, found, m):  # type: ignore[no-untyped-def]
     """Hashes of words and of currency signs, lower-cased in ASCII, without digits, then one of all of them."""
     seed = _SHORT_SEED if short else _MEDIUM_SEED
@@ -57,7 +57,7 @@ def _tokens(text, i, end, short, found, m):  # type: ignore[no-untyped-def]
     return m + 1
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def spread(tokens, starts, below, above):  # type: ignore[no-untyped-def]
     """(tokens, blocks): every token of a block, and every token of the headings above it changed by BELOW."""
     n, codes, rows = 0, np.empty(0, np.uint64), np.empty(0, np.int64)
@@ -77,7 +77,7 @@ def spread(tokens, starts, below, above):  # type: ignore[no-untyped-def]
     return codes, rows
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def word_scores(tokens, starts, mask, codes, places, weights):  # type: ignore[no-untyped-def]
     """(blocks, 4) float32: sum over the root of the number, least, most weight of words; the whole text's weight."""
     score = np.zeros((len(starts) - 1, 4), np.float32)
@@ -96,7 +96,7 @@ def word_scores(tokens, starts, mask, codes, places, weights):  # type: ignore[n
     return score
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def token_scores(nodes, tokens, codes, places, weights):  # type: ignore[no-untyped-def]
     """(nodes, 7): sum, least, most of the node's own token weights; the same of its path; the nearest not 0."""
     score = np.zeros((len(nodes), 7), np.float32)
@@ -117,7 +117,7 @@ def token_scores(nodes, tokens, codes, places, weights):  # type: ignore[no-unty
     return score
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def kinds(lists, codes, places, weights):  # type: ignore[no-untyped-def]
     """(3 * kinds,) float32: mean, least and most weight for each kind of page over the distinct tokens of `lists`."""
     n_kinds = weights.shape[1] - 1
@@ -137,7 +137,7 @@ def kinds(lists, codes, places, weights):  # type: ignore[no-untyped-def]
     return answer
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def title_words(text: np.ndarray, i: int, end: int, found: np.ndarray) -> int:
     """Hashes of the first len(found) words of text[i:end], ASCII letters lower-cased; how many."""
     n, code, inside = 0, np.uint64(FNV_BASIS), False

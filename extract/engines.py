@@ -9,12 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from html import unescape
 
-import numba
 import numpy as np
 
 from extract.decode import Decoded
 from extract.formulas import hinted, spelled
 from extract.search import find, key, places, word
+from pipeline.kernels import njit
 
 MAX_DEPTH = 1000  # nested elements; resiliparse's main content takes 15 ms at 1,000, 1 s at 8,000, minutes at 100,000
 _SURROGATES = re.compile("[\ud800-\udfff]")
@@ -176,7 +176,7 @@ def depth(html: str) -> int:
 _FLAT_KEYS = np.array(sorted(map(key, _FLAT)), np.int64)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _depth(data: np.ndarray, flat: np.ndarray) -> int:
     deepest, now, at = 0, 0, find(data, 0, len(data), 60)
     while at + 1 < len(data):

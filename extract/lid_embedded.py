@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from extract.lid_codes import two_letters
 from extract.lid_prior import prior
 from pipeline import kept
 from pipeline.errors import UserError
+from pipeline.kernels import njit
 from pipeline.tokens import lowered
 
 CHUNK = 2048  # texts at once: bounds the memory of scores

@@ -7,9 +7,9 @@ import html.entities
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from extract.search import comment_end, element_end, find, key, word
+from pipeline.kernels import njit
 from pipeline.simd import WIDE, at_most, equal, lowest
 from pipeline.tokens import encode
 

@@ -9,9 +9,9 @@ import unicodedata
 from pathlib import Path
 
 import numpy as np
-from numba import njit
 
 from pipeline import kept
+from pipeline.kernels import njit
 from pipeline.tokens import decode
 
 LIMIT = 0x20000  # planes 0 and 1; above are only Han characters (and symbols) in use

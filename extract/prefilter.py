@@ -7,10 +7,10 @@ import logging
 import re
 
 import numpy as np
-from numba import njit
 
 from extract import lid_embedded as lid
 from extract.lid_html import Runs, runs
+from pipeline.kernels import njit
 
 log = logging.getLogger(__name__)
 

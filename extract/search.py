@@ -7,8 +7,8 @@ import functools
 from collections.abc import Iterator
 
 import numpy as np
-from numba import njit
 
+from pipeline.kernels import njit
 from pipeline.simd import WIDE, equal, lowest
 
 _BATCH = 64  # places that one call of the kernel finds

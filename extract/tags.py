@@ -9,9 +9,9 @@ import re
 from html import unescape
 
 import numpy as np
-from numba import njit
 
 from extract.search import comment_end, element_end, find, is_blank, key, tag_name
+from pipeline.kernels import njit
 
 Tag = tuple[str, dict[str, str]]  # name and attributes
 _RAW = ("script", "style", "noscript", "template", "textarea", "title")  # what is in them is no markup of the page

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
+from pipeline.kernels import njit
 from pipeline.tokens import Words, class_of, classes, decode, lowered, mix, words
 
 _BASIS = np.uint64(0x9E3779B97F4A7C15)  # of a word's hash, as in `pipeline.tokens`

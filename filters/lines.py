@@ -11,12 +11,12 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numba import njit
 
 from filters.signal_c4 import KEPT, POLICIES, RULES, LineRules, Phrases, judge, phrases, without_citations
 from filters.signal_classes import SPACE, place, spell, table
 from filters.signal_lines import breaks, room_for_lines
 from pipeline.dag import stage
+from pipeline.kernels import njit
 from pipeline.schema import PAGES, REJECTS
 from pipeline.store import Out, Part
 from pipeline.tokens import buffers, encode

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
+from pipeline.kernels import njit
 from pipeline.tokens import words
 
 UNIT = 1000  # weight of a word that no common phrase covers; weights are integers so that sums have no order

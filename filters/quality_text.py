@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
+from pipeline.kernels import njit
 from pipeline.tokens import buffers, class_of, classes, decode, encode, lowered
 
 

@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
 from filters.signal_words import BASE
 from pipeline.errors import UserError
+from pipeline.kernels import njit
 from pipeline.tokens import mix, words
 
 _MAYBE = 1 << 16

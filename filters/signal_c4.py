@@ -4,10 +4,10 @@ import functools
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from filters.signal_classes import DIGIT, SPACE, place
 from filters.signal_words import ALL_PUNCT, ENDS_SENTENCE, tokenize
+from pipeline.kernels import njit
 from pipeline.tokens import lowered
 
 KEPT, TOO_LONG_WORD, NO_TERMINAL, TOO_FEW_WORDS, JAVASCRIPT, POLICY = range(6)  # what becomes of a line

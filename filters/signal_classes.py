@@ -9,9 +9,9 @@ import unicodedata
 from pathlib import Path
 
 import numpy as np
-from numba import njit
 
 from pipeline import kept, tokens
+from pipeline.kernels import njit
 from pipeline.tokens import CHARACTER, classes, decode
 
 SPACE = 1  # str.isspace

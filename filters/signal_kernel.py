@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from filters.signal_c4 import LineRules, Phrases, page
 from filters.signal_classes import spell
@@ -19,6 +18,7 @@ from filters.signal_lines import (
 )
 from filters.signal_repeats import GRAMS, Room, Table, ask, enter, grams
 from filters.signal_words import ALL_SYMBOL, HAS_ALPHA, Split, Tokens, tokenize
+from pipeline.kernels import njit
 
 COUNTS = (
     *("word_count", "stop_word_count", "c4_sentences", "c4_lorem_ipsum", "c4_curly_bracket"),

@@ -3,11 +3,11 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from filters.signal_classes import ALPHA, BREAK, DIGIT, SPACE, TERMINAL, UPPER
 from filters.signal_repeats import ask, enter
 from filters.signal_words import BASE
+from pipeline.kernels import njit
 from pipeline.tokens import mix
 
 _NEWLINE, _RETURN, _DOT, _ELLIPSIS, _BULLET, _DASH, _HASH = 0x0A, 0x0D, 0x2E, 0x2026, 0x2022, 0x2D, 0x23

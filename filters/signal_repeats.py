@@ -7,9 +7,9 @@ it has keys, so that the cost is linear in the text, whatever it is.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from filters.signal_words import BASE
+from pipeline.kernels import njit
 from pipeline.tokens import mix
 
 GRAMS = 10  # n-grams are asked about for n = 2 to 10

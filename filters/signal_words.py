@@ -9,7 +9,6 @@ scripts without spaces every character is a word.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from filters.signal_classes import (
     AFTER_DIGIT,
@@ -27,6 +26,7 @@ from filters.signal_classes import (
     TERMINAL,
     UPPER,
 )
+from pipeline.kernels import njit
 
 HAS_ALPHA, ALL_SYMBOL, ALL_PUNCT, ENDS_SENTENCE = 1, 2, 4, 8  # what a token is, as bits
 BASE = 0x9E3779B97F4A7C15  # a token's hash is the polynomial of its codepoints in this, modulo 2^64

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-import numba
 import numpy as np
 import pyarrow as pa
 
 from pipeline.errors import UserError
+from pipeline.kernels import njit
 from pipeline.tokens import buffers
 
 BREAK = re.compile(r"[\W_]+")
@@ -153,7 +153,7 @@ def words_of(listings: list[Listing]) -> frozenset[str]:
     return frozenset(found)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _host_lines(data: np.ndarray) -> tuple[np.ndarray, int]:
     """Hashes of the lines' hosts, and the index of the first line that is none (-1: all are)."""
     out = np.empty(1 + np.sum(data == 10), np.uint64)
@@ -173,7 +173,7 @@ def _host_lines(data: np.ndarray) -> tuple[np.ndarray, int]:
     return out[:n], -1
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _trimmed(data: np.ndarray, a: int, b: int) -> tuple[int, int]:
     """A line without comment, blanks, `*.`, `www.` and dots at its ends."""
     for i in range(a, b):
@@ -190,7 +190,7 @@ def _trimmed(data: np.ndarray, a: int, b: int) -> tuple[int, int]:
     return (a + 4 if www else a), b
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _is_host(data: np.ndarray, a: int, b: int) -> bool:
     ok = True
     for i in range(a, b):
@@ -198,12 +198,12 @@ def _is_host(data: np.ndarray, a: int, b: int) -> bool:
     return ok
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _next(h: np.uint64, c: np.uint8) -> np.uint64:
     return (h ^ np.uint64(c)) * _PRIME
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _backwards(data: np.ndarray, a: int, b: int) -> np.uint64:
     h = _SEED
     for i in range(b - 1, a - 1, -1):
@@ -212,13 +212,13 @@ def _backwards(data: np.ndarray, a: int, b: int) -> np.uint64:
     return h
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _listed(names: np.ndarray, h: np.uint64) -> bool:
     at = np.searchsorted(names, h)
     return bool(at < len(names) and names[at] == h)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _suffixes(data: np.ndarray, bounds: np.ndarray, names: np.ndarray) -> np.ndarray:
     """Start of the longest listed name that ends each (lower-case) host at a dot, -1 for none. Addresses of digits
     have no parents."""
@@ -234,7 +234,7 @@ def _suffixes(data: np.ndarray, bounds: np.ndarray, names: np.ndarray) -> np.nda
     return out
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _prefixes(data: np.ndarray, bounds: np.ndarray, names: np.ndarray) -> np.ndarray:
     """End of the shortest listed address that starts each address at `/` or `?` or is all of it, -1 for none."""
     out = np.full(len(bounds) - 1, -1, np.int64)
@@ -249,7 +249,7 @@ def _prefixes(data: np.ndarray, bounds: np.ndarray, names: np.ndarray) -> np.nda
     return out
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _whole(data: np.ndarray, bounds: np.ndarray) -> np.ndarray:
     out = np.empty(len(bounds) - 1, np.uint64)
     for row in range(len(out)):

@@ -1,97 +1,65 @@
-"""Where numba keeps the machine code of our kernels. Imported before any of them (by the packages that have some).
+"""Kernels: functions that become numba's when the first of any module is called.
 
-numba's own cache looks only at the file of the function that is called, not at those of the functions that it calls: an
-old kernel would go on running after a helper of it changed. Here the machine code of a module lies in a folder named
-after the source of that module and of all our modules that it imports, directly or not. An edit costs the compilation
-of what may depend on it, and of nothing else. Modules of `pipeline` without kernels are left out: nothing in them is
-for kernels, and every stage imports them.
+numba takes a third of a second to import, and a command that measures nothing has no need of it. So a module that has
+kernels imports `njit` from here. Where their machine code is kept: `pipeline/machine_code.py`.
 """
 
-import functools
-import hashlib
-import importlib
-import re
 import sys
+import threading
 from collections.abc import Callable
-from pathlib import Path
+from types import ModuleType
+from typing import Any
 
-from numba.core import caching
-
-from pipeline import kept
-
-PACKAGES = ("dedup", "extract", "filters", "pipeline")
-_IMPORT = re.compile(r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import[ \t]+(\([^)]*\)|.*)|import[ \t]+(.*))", re.MULTILINE)
-_NUMBA = re.compile(r"^(?:from numba import|import numba)\b", re.MULTILINE)
+_numba: ModuleType | None = None
+_lock = threading.RLock()
 
 
-@functools.cache
-def sources() -> dict[str, str]:
-    """Text of every module that may have kernels or constants of kernels, by its full name."""
-    files = [path for name in PACKAGES for path in (kept.CHECKOUT / name).glob("*.py")]
-    texts = {f"{path.parent.name}.{path.stem}": path.read_text(encoding="utf-8") for path in files}
-    return {name: text for name, text in texts.items() if not name.startswith("pipeline.") or _NUMBA.search(text)}
+class Kernel:
+    """Stands where a function of numba's will."""
+
+    def __init__(self, make: Callable[[ModuleType], Any]):
+        self._make, self._made = make, None
+
+    def made(self) -> Any:
+        """What numba makes of it, once."""
+        numba = _imported()
+        with _lock:
+            if self._made is None:
+                self._made = self._make(numba)
+            return self._made
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.made()(*arguments)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.made(), name)
 
 
-@functools.cache
-def imported(text: str) -> set[str]:
-    """Those modules that a source imports: `import a.b`, `from a.b import c` or `from a import b`."""
-    found = set()
-    for module, names, plain in _IMPORT.findall(text):
-        words = re.findall(r"[\w.]+", names or plain)
-        found |= {module, *(f"{module}.{word}" for word in words)} if module else set(words)
-    return found & sources().keys()
+def njit(**options: Any) -> Callable[[Callable], Any]:
+    """`numba.njit` with these options."""
+    return lambda function: _declared(lambda numba: numba.njit(**options)(function))
 
 
-@functools.cache
-def digest(module: str) -> str:
-    """Of its source and of all that it may call: 16 hex digits."""
-    seen: set[str] = set()
-    ahead = {module}
-    while ahead:
-        seen |= ahead
-        ahead = set().union(*(imported(sources()[name]) for name in ahead)) - seen
-    hasher = hashlib.sha256()
-    for name in sorted(seen):
-        data = sources()[name].encode()
-        hasher.update(f"{name} {len(data)} ".encode() + data)
-    return hasher.hexdigest()[:16]
+def intrinsic(function: Callable) -> Any:
+    """`numba.extending.intrinsic`."""
+    return _declared(lambda numba: numba.extending.intrinsic(function))
 
 
-@functools.cache
-def folder(file: str) -> Path | None:
-    """Where the machine code of a source file is kept; None for a file that is none of ours."""
-    path = Path(file).resolve()
-    module = f"{path.parent.name}.{path.stem}"
-    if path.parent.parent != kept.CHECKOUT or module not in sources():
-        return None
-    found = kept.entry("kernels", module, digest(module))
-    found.mkdir(exist_ok=True)
-    return found
+def _declared(make: Callable[[ModuleType], Any]) -> Any:
+    return make(_numba) if _numba else Kernel(make)
 
 
-class Locator(caching._CacheLocator):
-    """Tells numba where the machine code of one function is kept."""
+def _imported() -> ModuleType:
+    """numba, with every kernel so far put under its names, where the compiler looks for what a kernel calls."""
+    global _numba
+    with _lock:
+        if _numba is None:
+            import numba.extending
 
-    def __init__(self, function: Callable, place: Path):
-        self._place, self._line = place, function.__code__.co_firstlineno
+            import pipeline.machine_code  # noqa: F401 - where it is kept, before there is any
 
-    @classmethod
-    def from_function(cls, py_func: Callable, py_file: str) -> "Locator | None":
-        place = folder(py_file)
-        return cls(py_func, place) if place else None
-
-    def get_cache_path(self) -> str:
-        return str(self._place)
-
-    def get_source_stamp(self) -> str:
-        return self._place.name
-
-    def get_disambiguator(self) -> str:
-        return str(self._line)
-
-
-caching.CacheImpl._locator_classes.insert(0, Locator)
-if "scipy.linalg" not in sys.modules:  # numba would import it (0.15 s, 16 MB) to offer a BLAS; no kernel needs one
-    sys.modules["scipy.linalg"] = None  # type: ignore[assignment]
-    importlib.import_module("numba.np.arraymath")
-    del sys.modules["scipy.linalg"]
+            _numba = numba
+            ours = [vars(module) for module in list(sys.modules.values()) if type(module) is ModuleType]
+            for names in ours:
+                names.update({name: value.made() for name, value in names.items() if type(value) is Kernel})
+    return _numba

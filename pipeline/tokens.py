@@ -12,10 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
-import pipeline.kernels  # noqa: F401 - where machine code is kept, before there is any
 from pipeline import kept
+from pipeline.kernels import njit
 
 SPACE, SYMBOL, WORD, CHARACTER = 0, 1, 2, 3  # classes of codepoints
 _LIMIT = 0x20000  # planes 0 and 1; of what is above only Han (planes 2 and 3) is text

@@ -47,7 +47,7 @@ def _version() -> str:
     import llvmlite.binding
     import numba
 
-    from pipeline.kernels import digest, sources
+    from pipeline.machine_code import digest, sources
 
     around = [numba.__version__, sys.version, llvmlite.binding.get_host_cpu_name()]
     return hashlib.sha256(repr([*around, *map(digest, sorted(sources()))]).encode()).hexdigest()[:16]

@@ -21,13 +21,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import xxhash
-from numba import njit
 
 from dedup.candidates import near_components, near_links, near_route, union
 from dedup.minhash import band_hashes, measure, signature, signatures
 from dedup.near import near_elect, near_gather, near_join
 from dedup.shingles import jaccard, shingle_sets, shingles
 from pipeline.dag import Asset, Step, bucket, stage, step, whole
+from pipeline.kernels import njit
 from pipeline.run import InProcess, execute, folder_of, quiet
 from pipeline.schema import PAGES
 from pipeline.store import Part, Store

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
 from dedup.candidates import BANDS
 from pipeline.dag import Leaf, Step, ancestors, stage, step
+from pipeline.kernels import njit
 from pipeline.run import InProcess, execute, folder_of, quiet
 from pipeline.schema import PAGES
 from pipeline.store import Out, Part, ShardWriter, Store

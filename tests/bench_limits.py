@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numba import njit
 
+from pipeline.kernels import njit
 from tests import bench_input
 from tests.bench_table import FLOOR, Options, Row, in_turns, turn
 from tests.peer_signals import settings as settings_of

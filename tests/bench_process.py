@@ -32,6 +32,7 @@ def measured(command: list[str], log: Path, path: Path | str = CHECKOUT, **envir
     ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)  # orphans come to us, so that their seconds count too
     started = time.monotonic()
     around = {**os.environ, "PYTHONPATH": str(path), "LC_ALL": "C.UTF-8", **environment}
+    around.pop("PYTHONDONTWRITEBYTECODE", None)  # no user has it, and each run would compile our sources
     with (
         log.open("w") as err,
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=err, cwd=CHECKOUT, env=around, text=True) as process,

@@ -14,9 +14,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-import numba
 import numpy as np
 
+from pipeline.kernels import njit
 from tests.conftest import SHARED
 from tests.structure_gold import plain, real
 from tests.structure_pages import FORMULAS, Page, Rows, constructed
@@ -27,7 +27,7 @@ _FORMS = {"b": str.maketrans("0123456789-−", "₀₁₂₃₄₅₆₇₈₉�
 KINDS = ("code", "formulas", "tables", "lists", "headings", "inline")
 
 
-@numba.njit
+@njit()
 def _distance(a: np.ndarray, b: np.ndarray) -> int:
     row = np.arange(len(b) + 1)
     for i in range(len(a)):

@@ -88,7 +88,7 @@ def test_who_comes_second_waits_and_compiles_nothing(cache, compiling):
 
 def test_another_version_of_the_code_is_compiled_anew(cache, compiling, monkeypatch):
     warm.ready(lambda _: None)
-    monkeypatch.setattr("pipeline.kernels.sources", lambda: {"filters.new": "from numba import njit"})
+    monkeypatch.setattr("pipeline.machine_code.sources", lambda: {"filters.new": "from pipeline.kernels import njit"})
     warm.ready(lambda _: None)
     assert len(compiling) == 4
 
@@ -118,12 +118,23 @@ def test_the_lock_goes_with_its_holder(cache, compiling):
     assert compiling == ["begin", "end"] and Path(lock).exists()
 
 
-def test_what_no_command_needs_is_not_imported(tmp_path):
-    """Neither what numba looks for where it is installed, nor what other commands need."""
-    (tmp_path / "texts.jsonl").write_text('{"text": "Ein Satz."}\n')
-    command = [sys.executable, "-X", "importtime", "-m", "pipeline", "signals", str(tmp_path / "texts.jsonl")]
+def imported(*arguments: str) -> set[str]:
+    """Modules that a command imports."""
+    command = [sys.executable, "-X", "importtime", "-m", "pipeline", *arguments]
     said = subprocess.run(command, cwd=kept.CHECKOUT, capture_output=True, text=True)
-    assert said.returncode == 0 and '"word_count": 2' in said.stdout
-    imported = {line.rpartition("|")[2].strip() for line in said.stderr.splitlines() if "import time:" in line}
-    assert "numba.core.dispatcher" in imported
-    assert not imported & {"scipy.linalg", "ray", "trafilatura", "fasttext"}
+    assert said.returncode == 0 and said.stdout, said.stderr
+    return {line.rpartition("|")[2].strip() for line in said.stderr.splitlines() if "import time:" in line}
+
+
+def test_what_no_command_needs_is_not_imported(tmp_path):
+    """Neither what numba looks for where it is installed, nor what only compiling needs, nor what other commands do."""
+    (tmp_path / "texts.jsonl").write_text('{"text": "Ein Satz."}\n')
+    first, again = (imported("signals", str(tmp_path / "texts.jsonl")) for _ in range(2))
+    assert "numba.core.dispatcher" in again and "numba.cpython.setobj" not in again
+    assert not (first | again) & {"scipy.linalg", "ray", "trafilatura", "fasttext"}
+
+
+def test_what_measures_nothing_does_not_import_numba(tmp_path):
+    found = imported("plan", "de", "--root", str(tmp_path))
+    assert "dedup.candidates" in found
+    assert not found & {"numba", "llvmlite", "ftfy", "phonenumbers"}
