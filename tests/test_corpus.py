@@ -172,9 +172,8 @@ def test_a_second_run_does_nothing_and_takes_seconds(whole):
     assert time.monotonic() - started < 20
 
 
-@pytest.mark.parametrize("more", [("--workers", "2"), ("--local", "--shuffle", "5")])
-def test_ray_and_order_change_no_byte(whole, tmp_path, more):
-    made(tmp_path, *more)
+def test_ray_and_order_change_no_byte(whole, tmp_path):
+    made(tmp_path, "--workers", "2", "--shuffle", "5")
     assert contents(tmp_path) == contents(whole[0])
 
 
