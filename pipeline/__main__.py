@@ -165,9 +165,10 @@ def _unusable(arguments: argparse.Namespace, error: Exception) -> UserError:
 
 
 def _run(arguments: argparse.Namespace, store: Any, pointer: Any) -> None:
+    from pipeline.finished import folder_of
     from pipeline.index import commit
     from pipeline.plan import record
-    from pipeline.run import execute, folder_of
+    from pipeline.run import execute
 
     wanted = _goal(arguments, pointer)
     try:

@@ -13,18 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UserError
-from pipeline.run import Task, carry_out
+from pipeline.task import Task, carry_out
 from pipeline.warm import ready
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 
 class RayPool:
-    """`width` tasks in flight. Raises UserError when the cluster cannot run that many, or cannot be reached."""
+    """Tasks on `workers` CPUs. Raises UserError when the cluster has fewer, or cannot be reached."""
 
-    def __init__(self, width: int):
-        self.width = width
-        self._ray = _start(width)
+    def __init__(self, workers: int):
+        self._ray = _start(workers)
+        # A cluster of its own has no CPU for more than `workers` tasks: as many again are there when one ends.
+        self.width = workers if os.environ.get("RAY_ADDRESS") else 2 * workers
         self._remote = self._ray.remote(num_cpus=1, max_retries=0)(_work)
         self._flying: dict[Any, Task] = {}
 
@@ -62,8 +63,9 @@ def _start(width: int) -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     address = os.environ.get("RAY_ADDRESS")
-    if address is None:
+    if not address:
         os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # nobody else reaches it; spares a token file in $HOME
+        os.environ["PYTHONPATH"] = str(CHECKOUT)  # not by runtime_env: workers started in advance would not do for it
     elif ":" in address:
         _reach(address)
     import ray
@@ -94,6 +96,5 @@ def _options(address: str | None) -> dict[str, Any]:
     left = [".git", ".venv*", ".cache", "/data", "__pycache__", "tests"]
     kept = {"CORPUS_CACHE": "~/.cache/corpus-pipeline"}  # of each node: what is shipped lies in a new folder each time
     ships = {"working_dir": str(CHECKOUT), "excludes": left, "env_vars": kept}
-    here = {"env_vars": {"PYTHONPATH": str(CHECKOUT)}}
-    common = {"log_to_driver": False, "logging_level": "ERROR", "runtime_env": ships if address else here}
-    return common if address else {**common, "include_dashboard": False}
+    common = {"log_to_driver": False, "logging_level": "ERROR"}
+    return {**common, "runtime_env": ships} if address else {**common, "include_dashboard": False}

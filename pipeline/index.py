@@ -20,7 +20,8 @@ from dedup.segment import index_merge
 from dedup.stored import BAND, Documents, Segment, Stored
 from pipeline.dag import Leaf, Step, step
 from pipeline.errors import UserError
-from pipeline.run import Executor, execute, folder_of
+from pipeline.finished import folder_of
+from pipeline.run import Executor, execute
 from pipeline.store import Store
 from pipeline.wording import counted
 

@@ -14,10 +14,11 @@ from dedup.stored import RECORD, Stored, documents_file
 from extract import pages
 from pipeline.dag import Leaf, Step, bucket, step, whole
 from pipeline.errors import UserError
+from pipeline.finished import folder_of, parts
 from pipeline.index import Make, Pointer, add, compact
 from pipeline.inputs import said
 from pipeline.recipe import parameters, partitions, source_files
-from pipeline.run import execute, folder_of, parts
+from pipeline.run import execute
 from pipeline.store import Store
 from pipeline.wording import counted
 

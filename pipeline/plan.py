@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pipeline.dag import Step, ancestors, differences, digest
-from pipeline.run import damaged, folder_of, input_bytes, missing
+from pipeline.finished import damaged, folder_of, input_bytes, missing
 from pipeline.store import Store
 
 

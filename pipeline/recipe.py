@@ -31,9 +31,9 @@ from pipeline.check import Range
 from pipeline.config import Config, languages
 from pipeline.dag import Asset, Edge, Leaf, Step, bucket, digest, step, whole
 from pipeline.errors import UserError
+from pipeline.finished import folder_of, manifest, parts
 from pipeline.giants import ELECTIONS
 from pipeline.index import Pointer
-from pipeline.run import folder_of, manifest, parts
 from pipeline.store import Part, Store
 from pipeline.wording import counted
 

@@ -81,7 +81,8 @@ def _compile() -> str:
 def run(half: str) -> None:
     """One half, in a folder of its own that goes; the texts twice, to meet themselves in an index of earlier runs."""
     from pipeline import index, recipe
-    from pipeline.run import InProcess, execute, folder_of, quiet
+    from pipeline.finished import folder_of
+    from pipeline.run import InProcess, execute, quiet
     from pipeline.store import Store
 
     with tempfile.TemporaryDirectory() as folder:

@@ -27,8 +27,9 @@ from dedup.minhash import band_hashes, measure, signature, signatures
 from dedup.near import near_elect, near_gather, near_join
 from dedup.shingles import jaccard, shingle_sets, shingles
 from pipeline.dag import Asset, Step, bucket, stage, step, whole
+from pipeline.finished import folder_of
 from pipeline.kernels import njit
-from pipeline.run import InProcess, execute, folder_of, quiet
+from pipeline.run import InProcess, execute, quiet
 from pipeline.schema import PAGES
 from pipeline.store import Part, Store
 from tests.bench_process import NotInstalled, Peer, measured, pinned

@@ -15,8 +15,9 @@ import pyarrow as pa
 
 from dedup.candidates import BANDS
 from pipeline.dag import Leaf, Step, ancestors, stage, step
+from pipeline.finished import folder_of
 from pipeline.kernels import njit
-from pipeline.run import InProcess, execute, folder_of, quiet
+from pipeline.run import InProcess, execute, quiet
 from pipeline.schema import PAGES
 from pipeline.store import Out, Part, ShardWriter, Store
 from pipeline.tokens import mix

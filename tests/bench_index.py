@@ -15,7 +15,8 @@ import numpy as np
 
 from pipeline import index
 from pipeline.dag import Step
-from pipeline.run import InProcess, execute, folder_of, quiet
+from pipeline.finished import folder_of
+from pipeline.run import InProcess, execute, quiet
 from pipeline.store import Store
 from tests import index_world as world
 from tests.bench_dedup import _altered, texts

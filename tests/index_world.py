@@ -8,8 +8,9 @@ import pyarrow as pa
 
 from dedup import candidates, exact, known, minhash, near, segment, sets
 from pipeline.dag import Leaf, Step, bucket, digest, stage, step, whole
+from pipeline.finished import parts
 from pipeline.index import Pointer, add, compact, opened
-from pipeline.run import InProcess, execute, parts, quiet
+from pipeline.run import InProcess, execute, quiet
 from pipeline.schema import PAGES
 from pipeline.store import Part, Store
 

@@ -12,7 +12,8 @@ from dedup.follow import follow, follow_route
 from filters.rules import verdicts
 from pipeline import ledger, publish
 from pipeline.dag import Leaf, Step, bucket, stage, step, whole
-from pipeline.run import InProcess, execute, parts, quiet
+from pipeline.finished import parts
+from pipeline.run import InProcess, execute, quiet
 from pipeline.schema import (
     CONTAMINATION,
     DUPLICATES,

@@ -10,6 +10,7 @@ def asked(monkeypatch):
     """What `ray.init` is called with, without a cluster."""
     ray = pytest.importorskip("ray")
     said: dict = {}
+    monkeypatch.setenv("PYTHONPATH", "")  # so that it is put back
     monkeypatch.setattr(ray, "init", lambda **settings: said.update(settings))
     monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 2.0})
     monkeypatch.setattr(cluster, "_reach", lambda address: None)

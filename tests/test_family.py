@@ -7,8 +7,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from pipeline.finished import parts
 from pipeline.recipe import Wanted, load, story
-from pipeline.run import InProcess, execute, parts, quiet
+from pipeline.run import InProcess, execute, quiet
 from pipeline.store import Store
 from tests.test_run import contents
 

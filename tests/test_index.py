@@ -3,7 +3,6 @@
 import functools
 import itertools
 import json
-import os
 import random
 import shutil
 import subprocess
@@ -31,12 +30,13 @@ from pipeline import index
 from pipeline.__main__ import main
 from pipeline.dag import Leaf, bucket, stage, step
 from pipeline.errors import UserError
+from pipeline.finished import folder_of, parts
 from pipeline.plan import garbage
-from pipeline.run import InProcess, execute, folder_of, parts, quiet
+from pipeline.run import InProcess, execute, quiet
 from pipeline.store import Out, Part, Store
 from tests import index_world as world
 from tests.test_near import grams, pages, similarity
-from tests.test_run import CHECKOUT, contents
+from tests.test_run import CHECKOUT, contents, written
 from tests.test_store import s3  # noqa: F401 - a fixture
 
 HOW = {"bands": 30, "rows": 2, "ngram": 2}
@@ -46,7 +46,7 @@ HOW = {"bands": 30, "rows": 2, "ngram": 2}
 def quick(monkeypatch):
     """Small steps are many here: no waiting for disks (nobody cuts the power), no asking what they cost."""
     monkeypatch.setattr("pipeline.store.os.fsync", lambda _: None)
-    monkeypatch.setattr("pipeline.run._cpu_seconds", lambda: 0.0)
+    monkeypatch.setattr("pipeline.task._cpu_seconds", lambda: 0.0)
 
 
 def in_memory() -> tempfile.TemporaryDirectory:
@@ -310,11 +310,6 @@ def test_gc_keeps_what_the_index_needs(tmp_path):
 def start(root: Path, dumps: Path) -> subprocess.Popen:
     code = f"import tests.index_world as w; w.main({str(root)!r}, {str(dumps)!r})"
     return subprocess.Popen([sys.executable, "-u", "-c", code], cwd=CHECKOUT, stdout=subprocess.PIPE, text=True)
-
-
-def written(root: Path) -> int:
-    """Files and folders; os.walk passes over those that vanish meanwhile."""
-    return sum(len(folders) + len(files) for _, folders, files in os.walk(root))
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,8 @@ from dedup.local import run
 from dedup.minhash import PRESETS, parse_preset, probability, signatures, sketch_cut
 from dedup.near import near_elect, near_gather, near_join
 from pipeline.dag import Leaf, Step, bucket, stage, step, whole
-from pipeline.run import InProcess, execute, parts, quiet
+from pipeline.finished import parts
+from pipeline.run import InProcess, execute, quiet
 from pipeline.schema import PAGES, QUALITY
 from pipeline.store import Part, Store
 from tests.test_minhash import edited

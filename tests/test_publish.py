@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from dedup.elect import ALARMS, ELECTED
 from pipeline import giants, publish, stats
 from pipeline.explain import explain
+from pipeline.finished import folder_of, manifest
 from pipeline.ledger import KEPT
-from pipeline.run import InProcess, execute, folder_of, manifest, quiet
+from pipeline.run import InProcess, execute, quiet
 from pipeline.store import Part, Store
 from tests import small_world as world
 from tests.test_store import download, s3  # noqa: F401 - a fixture

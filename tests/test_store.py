@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from dedup.elect import concat
 from pipeline.errors import UserError
-from pipeline.run import InProcess, execute, folder_of, manifest, parts
+from pipeline.finished import folder_of, manifest, parts
+from pipeline.run import InProcess, execute
 from pipeline.store import Out, Part, ShardWriter, Store, together
 from tests import toy
 from tests.test_run import CHECKOUT, contents

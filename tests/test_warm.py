@@ -16,7 +16,8 @@ import sys, tempfile
 from pathlib import Path
 from numba.core.dispatcher import Dispatcher
 from pipeline import index, recipe, warm
-from pipeline.run import InProcess, execute, folder_of, parts, quiet
+from pipeline.finished import folder_of, parts
+from pipeline.run import InProcess, execute, quiet
 from pipeline.store import Store
 
 OURS = ("dedup", "extract", "filters", "pipeline")
