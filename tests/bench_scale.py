@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from tests.bench_table import Options, Row
 SIZE = int(os.environ.get("SIZE") or 10**9)  # bytes of the WARC that memory is measured on
 STEPS = (1, 4, 16)
 LIMIT = 1.5e9  # bytes of a worker
+HUGE = 8_000_000  # bytes of HTML, of the ten million that a page may have
 # Without a quality model, whose training costs the same whatever the size of a small crawl.
 _PLAIN = """language = "de"
 [extract]
@@ -51,6 +53,7 @@ def figures(options: Options) -> dict[str, Any]:
             "linear": linear(folder, pages, 100 if options.quick else 400),
             "memory": memory(folder, large),
             "ray": ray(folder, large),
+            "huge": huge(folder, pages, size // 8),
         }
 
 
@@ -71,15 +74,26 @@ def memory(folder: Path, warc: Path) -> dict[str, Any]:
     root, peak = folder / "large", Watch()
     with peak:
         cost, _ = _corpus(warc, root, folder, "--local", "--set", "extract.engine=blocks")
-    shards = next(iter(root.glob("pages/*/cost.json")))
     return {
         "warc_bytes": warc.stat().st_size,
         "peak_bytes": peak.bytes,
         "peak_step": peak.step(root),
         "cpu_seconds": cost.cpu,
         "steps": _steps(root),
-        "shard_seconds": [shard["cpu_seconds"] for shard in json.loads(shards.read_text())["shards"]],
+        "shard_seconds": _seconds(next(iter(root.glob("pages/*/cost.json")))),
     }
+
+
+def huge(folder: Path, pages: list[bench_input.Capture], size: int) -> dict[str, Any]:
+    """A WARC of `size` bytes in which one page in a thousand has HUGE bytes of HTML: what its sixteen shards cost."""
+    found = (
+        replace(page, body=page.body * (HUGE // len(page.body) + 1)) if number % 1000 == 500 else page
+        for number, page in enumerate(bench_input.reworded(pages))
+    )
+    warc = bench_input.write(folder / "huge.warc.gz", found, size)
+    root, piece = folder / "huge", max(1 << 20, warc.stat().st_size // 16)
+    _corpus(warc, root, folder, "--local", "--set", f"source.chunk_bytes={piece}", recipe=_plain(folder))
+    return {"shard_seconds": _seconds(next(iter(root.glob("pages/*/cost.json"))))}
 
 
 class Watch:
@@ -152,10 +166,12 @@ def _corpus(warc: Path, root: Path, folder: Path, *how: str, recipe: str = "de")
 
 
 def _steps(root: Path) -> dict[str, float]:
-    return {
-        path.parent.parent.name: sum(shard["cpu_seconds"] for shard in json.loads(path.read_text())["shards"])
-        for path in sorted(root.glob("*/*/cost.json"))
-    }
+    return {path.parent.parent.name: sum(_seconds(path)) for path in sorted(root.glob("*/*/cost.json"))}
+
+
+def _seconds(cost: Path) -> list[float]:
+    """Of CPU, each shard of a step."""
+    return [shard["cpu_seconds"] for shard in json.loads(cost.read_text())["shards"]]
 
 
 def busy(seconds: list[float], workers: int) -> float:
@@ -168,7 +184,13 @@ def busy(seconds: list[float], workers: int) -> float:
 
 def rows(figures: dict[str, Any]) -> list[Row]:
     """Linear cost, memory, cores kept busy, Ray."""
-    return [*_linear_rows(figures["linear"]), *_memory_rows(figures["memory"]), *_ray_rows(figures["ray"])]
+    linear, memory, ray = (figures[part] for part in ("linear", "memory", "ray"))
+    return [
+        *_linear_rows(linear),
+        *_memory_rows(memory),
+        *_ray_rows(ray),
+        *_busy_rows(figures["huge"], "with huge pages"),
+    ]
 
 
 def _linear_rows(found: list[dict[str, Any]]) -> Iterator[Row]:
@@ -188,10 +210,15 @@ def _memory_rows(found: dict[str, Any]) -> Iterator[Row]:
     size = f"{found['warc_bytes'] / 1e9:.2f} GB of WARC, {found['cpu_seconds']:.0f} core-s"
     note = f"worker and extraction child together, highest {found['peak_step']}; {size}"
     yield Row("memory of a worker", "", found["peak_bytes"] / 1e9, "GB", most=LIMIT / 1e9, note=note)
+    yield from _busy_rows(found)
+
+
+def _busy_rows(found: dict[str, Any], kind: str = "") -> Iterator[Row]:
     shards = found["shard_seconds"]
     for workers in (2, 8, 16):
         note = f"{len(shards)} shards of {min(shards):.1f} to {max(shards):.1f} core-s, one file"
-        yield Row(f"{workers} cores kept busy by one WARC", "", 100 * busy(shards, workers), "%", note=note)
+        what = f"{workers} cores kept busy by one WARC {kind}".strip()
+        yield Row(what, "", 100 * busy(shards, workers), "%", note=note)
 
 
 def _ray_rows(found: dict[str, dict[str, float]]) -> Iterator[Row]:
