@@ -36,19 +36,8 @@ _KINDS = _names()
 TAG_NAMES = ("", *sorted(_KINDS))  # tag 0: any name that is not in the list
 TAG = {name: i for i, name in enumerate(TAG_NAMES)}
 TAG_KIND = np.array([BLOCK, *(_KINDS[name] for name in TAG_NAMES[1:])], np.uint8)
-ATTRIBUTES: tuple[str, ...] = (
-    "class",
-    "id",
-    "role",
-    "itemprop",
-    "itemtype",
-    "style",
-    "hidden",
-    "aria-hidden",
-    "href",
-)
-ATTRIBUTES += ("type", "property", "name", "content", "rel")
-ATTRIBUTE = {name: i + 1 for i, name in enumerate(ATTRIBUTES)}
+_ATTRIBUTES = "class id role itemprop itemtype style hidden aria-hidden href type property name content rel"
+ATTRIBUTE = {name: i + 1 for i, name in enumerate(_ATTRIBUTES.split())}
 
 FNV_BASIS = 0xCBF29CE484222325
 FNV_PRIME = 0x100000001B3
