@@ -19,6 +19,7 @@ _JSON_LINES = (".jsonl", ".ndjson", ".jsonlines", ".json")
 _COMPRESSED = (".gz", ".zst", ".zstd", ".lz4")
 _FIRST_ID = re.compile(rb"WARC/[^\r\n]*\r?\n(?:[^\r\n]+\r?\n)*?WARC-Record-ID:[ \t]*([^\r\n]+)", re.I)
 _CRAWL = re.compile(r"CC-MAIN-\d{4}-\d{2}(?!\d)")
+MOST_PIECES = 4096  # of files that can be cut: what one piece writes for each partition are requests of an object store
 
 
 @dataclass(frozen=True)
@@ -49,23 +50,38 @@ def kind_of(path: str) -> Kind:
     return "jsonl" if stem.endswith(_JSON_LINES) else "warc"
 
 
-def list_chunks(paths: list[str], chunk_bytes: int) -> list[dict[str, Any]]:
+def is_text(path: str) -> bool:
+    """Is it a file of texts (tables, WET), with some eight times the documents in a byte that a crawl's HTML has?"""
+    return kind_of(path) != "warc" or ".wet" in path.lower()
+
+
+def piece_bytes(total: int) -> int:
+    """Bytes of a piece of files of `total` bytes in all: 64 MiB, which is 16 tasks for a file of Common Crawl, each
+    inflating 16 MiB to find where it begins; of more than 256 GiB, what makes `MOST_PIECES`, up to a GiB.
+
+    It cannot depend on the number of workers, as it is in keys.
+    """
+    return min(max(1 << 26, -(-total // MOST_PIECES)), 1 << 30)
+
+
+def list_chunks(paths: list[str], chunk_bytes: int | None = None) -> list[dict[str, Any]]:
     """One row a shard, `path, name, start, end, size, mtime_ns, copy`, in the order of names and then of places.
 
-    Files of more than `chunk_bytes` are cut where reading can begin anywhere: compressed WARCs, Parquet, plain JSON
-    lines. `copy`: how many files before begin with the same record (copies, in whatever compression, have the same
-    record ids; see `extract.capture.Ids`; on object stores only among files of one base name). `name` is relative to
-    the folder that all paths share; `end` None: to the end of the file. Raises UserError for a path that is no readable
-    file, and for none at all.
+    Files of more than `chunk_bytes` (by default, `piece_bytes` of all) are cut where reading can begin anywhere:
+    compressed WARCs, Parquet, plain JSON lines. `copy`: how many files before begin with the same record (copies, in
+    whatever compression, have the same record ids; see `extract.capture.Ids`; on object stores only among files of one
+    base name). `name` is relative to the folder that all paths share; `end` None: to the end of the file. Raises
+    UserError for a path that is no readable file, and for none at all.
     """
     if not paths:
         raise UserError("no input files: give the path of a WARC, WET, Parquet or JSON lines file")
     full = sorted({path if "://" in path else os.path.abspath(path) for path in paths})
     names = _names(full)
     stems = Counter(_stem(path) for path in full)
+    stats = [_stat(path) for path in full]
+    chunk_bytes = chunk_bytes or piece_bytes(sum(size for size, _ in stats))
     rows, begun = [], Counter[bytes]()
-    for name, path in sorted(zip(names, full, strict=True)):
-        size, mtime = _stat(path)
+    for name, path, (size, mtime) in sorted(zip(names, full, stats, strict=True)):
         near = "://" not in path or stems[_stem(path)] > 1  # an object store's files are not opened without need
         first = _first_id(path) if near and kind_of(path) == "warc" else b""
         shared = {"size": size, "mtime_ns": mtime, "copy": begun[first] if first else 0}

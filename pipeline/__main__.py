@@ -175,6 +175,8 @@ def _run(arguments: argparse.Namespace, store: Any, pointer: Any) -> None:
         record(wanted.goal, store, wanted.name, wanted.told)
     except (OSError, ValueError) as error:  # ValueError: pyarrow's, for a path that cannot be
         raise _unusable(arguments, error) from error
+    if said := wanted.unindexed():
+        say(said)
     execute(wanted.goal, store, _pool(arguments), say, arguments.shuffle)
     if pointer:
         commit(pointer, wanted, _pool(arguments), say)

@@ -68,6 +68,16 @@ class Leaf:
     def key(self) -> str:
         return digest({"leaf": self.name, "identity": self.identity})
 
+    def bytes(self) -> int:
+        """Of its files; a row with `start` and `end` (None: to the end) is a piece of one of `size` bytes."""
+        return sum(map(row_bytes, self.rows))
+
+
+def row_bytes(row: Mapping[str, Any]) -> int:
+    """Bytes of a leaf's row."""
+    end = row.get("end")
+    return (row.get("size", 0) if end is None else end) - row.get("start", 0)
+
 
 @dataclass(frozen=True, eq=False)
 class Edge:

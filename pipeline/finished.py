@@ -83,4 +83,4 @@ def missing(goal: Step, store: Store) -> list[Step]:
 def input_bytes(step: Step) -> int:
     """Bytes of raw input that a step rests on: what its cost is in proportion to."""
     leaves = {e.source.key: e.source for s in ancestors(step) for e in s.inputs if isinstance(e.source, Leaf)}
-    return sum(row.get("size") or 0 for leaf in leaves.values() for row in leaf.rows)
+    return sum(leaf.bytes() for leaf in leaves.values())

@@ -12,12 +12,13 @@ import numpy as np
 from dedup import minhash, segment, sets
 from dedup.stored import RECORD, Stored, documents_file
 from extract import pages
+from pipeline.binding import DOCUMENTS, partitions, source_files
 from pipeline.dag import Leaf, Step, bucket, step, whole
 from pipeline.errors import UserError
 from pipeline.finished import folder_of, parts
 from pipeline.index import Make, Pointer, add, compact
 from pipeline.inputs import said
-from pipeline.recipe import parameters, partitions, source_files
+from pipeline.recipe import parameters
 from pipeline.run import execute
 from pipeline.store import Store
 from pipeline.wording import counted
@@ -75,7 +76,7 @@ def _account(made: dict[str, Step], store: Store, text_column: str, say: Say) ->
 
 
 def _steps(files: Leaf, like: dict, text_column: str, id_column: str) -> dict[str, Step]:
-    n = partitions(sum(row["size"] for row in files.rows))
+    n = partitions(files, DOCUMENTS)
     docs = step(pages.pages, files, text_column=text_column, id_column=id_column)
     how = {name: like[name] for name in ("bands", "rows", "ngram")}
     sigs = step(sets.signatures_and_sets, docs, name="signatures", **how)

@@ -14,22 +14,22 @@ Measure once, decide cheaply, account for everything: a changed threshold runs `
 extraction; scores are kept beside the documents; every record has one row in the ledger that says why.
 """
 
-import contextlib
+import functools
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 from dedup import candidates, exact, follow, known, minhash, near, segment, sets, spans, substrings
-from dedup.order import check_policy
-from extract import demo, language, lid_embedded, pages, sources
+from extract import language, lid_embedded, pages
 from filters import contamination, lines, quality, rules, signals, urls
 from pipeline import config, ledger, publish, schema
+from pipeline.binding import DOCUMENTS, PIECES, Binder, said_at
 from pipeline.check import Range
 from pipeline.config import Config, languages
-from pipeline.dag import Asset, Edge, Leaf, Step, bucket, digest, step, whole
+from pipeline.dag import Asset, Edge, Leaf, Step, bucket, digest, whole
 from pipeline.errors import UserError
 from pipeline.finished import folder_of, manifest, parts
 from pipeline.giants import ELECTIONS
@@ -37,13 +37,10 @@ from pipeline.index import Pointer
 from pipeline.store import Part, Store
 from pipeline.wording import counted
 
-# Bytes of a piece: 16 tasks for a file of Common Crawl, each inflating 16 MiB to find where it begins. In the key,
-# so it cannot depend on the number of workers.
-CHUNK = 1 << 26
 
-
-def source(*, paths: tuple[str, ...] = (), chunk_bytes: Annotated[int, Range(1 << 20)] = CHUNK) -> None:
-    """Input. `paths`: files and globs, none for the demo crawl. `chunk_bytes`: larger files are read in pieces."""
+def source(*, paths: tuple[str, ...] = (), chunk_bytes: Annotated[int, Range(1 << 20)] = 1 << 26) -> None:
+    """Input. `paths`: files and globs, none for the demo crawl. `chunk_bytes`: larger files are read in pieces, by
+    default of `extract.sources.piece_bytes`."""
 
 
 def lsh(*, preset: str = "") -> None:
@@ -82,7 +79,6 @@ COLUMNS = {
     "quality": schema.QUALITY,
     "decontaminate": schema.CONTAMINATION,
 }
-DOCUMENTS = 8  # GiB of crawl a partition of what is compared by document: some 240,000 pages, half a kB each
 OPTIONAL = ("clean", "quality", "decontaminate", "url_dedup", "spans", "substrings")
 ALWAYS = ("source", "extract", "identify", "exact", "near", "publish")
 
@@ -125,7 +121,14 @@ class Wanted:
         documents = sum(entry["rows"] for entry in before)
         then = "the dump is added" if self.adds else "the dump is in it already"
         met = f"{counted(documents, 'document')} of {counted(len(before), 'dump')}"
-        return f"\nindex {self.index.name}: compared with {met}; {then}"
+        said = self.unindexed()
+        return f"\nindex {self.index.name}: compared with {met}; {then}" + (f"\n{said}" if said else "")
+
+    def unindexed(self) -> str:
+        """Which steps look at the documents of this run alone though there is an index; "" for none."""
+        names = [name for name in ("url_dedup", "spans", "substrings") if self.index and name in self.steps]
+        verb = "looks" if len(names) == 1 else "look"
+        return f"index: {' and '.join(names)} {verb} at this dump's own documents, not at the index" if names else ""
 
 
 def load(
@@ -163,16 +166,9 @@ def parameters(steps: Mapping[str, Step]) -> dict[str, Any]:
 
 def build(c: Config, files: tuple[str, ...] | None, index: Pointer | None = None) -> dict[str, Step]:
     """All steps by name. Arguments are edges: aligned shard by shard, `whole` or `bucket`."""
-    s: dict[str, Step] = {}
-
-    def add(name: str, fn: Callable, *inputs: Any, section: str = "", tasks: int | None = None, **more: Any) -> Step:
-        settings = {**(c.of(section, fn) if section else {}), **more}
-        s[name] = step(fn, *inputs, name=name, tasks=tasks, **settings)
-        return s[name]
-
-    crawl = _source(c, files, add)
+    b = Binder(c)
+    s, add, crawl = b.steps, b.add, b.source(files)
     earlier = index.leaf(index.position(crawl.key)) if index else None
-    size = sum(row["size"] for row in crawl.rows) if isinstance(crawl, Leaf) else 0
     docs = add("pages", pages.pages, crawl if isinstance(crawl, Leaf) else bucket(crawl), section="extract")
     if c.has("clean"):
         docs = add("clean", lines.clean, docs, section="clean")
@@ -182,8 +178,8 @@ def build(c: Config, files: tuple[str, ...] | None, index: Pointer | None = None
     listed = add("urls", urls.urls, docs, section="urls")
     measured = add("signals", signals.signals, docs, section="signals")
     sidecars = [docs, tongue, listed, measured]
-    scores = _quality(c, docs, tongue, add) if c.has("quality") else None
-    hits = _contamination(c, docs, add) if c.has("decontaminate") else None
+    scores = _quality(b, docs, tongue) if c.has("quality") else None
+    hits = _contamination(b, docs) if c.has("decontaminate") else None
     sidecars += [x for x in (scores, hits) if x is not None]
 
     # decide
@@ -191,18 +187,18 @@ def build(c: Config, files: tuple[str, ...] | None, index: Pointer | None = None
     add("fingerprints", exact.fingerprints, docs)
     left = [judged]
     if c.has("url_dedup"):
-        left += [_same(c, "url_dedup", exact.url_route, docs, left, s, size, add)]
-    same = _same(c, "exact", exact.exact_route, docs, left, s, size, add)
-    alike = _near(c, docs, [*left, same], _ranked(c, "near", s), size, add, earlier)
+        left += [_same(b, "url_dedup", exact.url_route, docs, left)]
+    same = _same(b, "exact", exact.exact_route, docs, left)
+    alike = _near(b, docs, [*left, same], earlier)
     left += [same, *([s["index"]] if index else []), alike]
     for name, cut_by in (("spans", _spans), ("substrings", _substrings)):
-        left += [cut_by(c, docs, left, s, size, add)] if c.has(name) else []
+        left += [cut_by(b, docs, left)] if c.has(name) else []
 
     # account and publish
     threshold = s["near_elect"].params["threshold"]
     decided = [s[name] for name in ("url_dedup", "exact", "index", "near", "spans", "substrings") if name in s]
     names = tuple(made.name for made in decided)
-    ends = _followed(decided, s, add)
+    ends = _followed(b, decided)
     book = add("ledger", ledger.ledger, docs, judged, *decided, *ends, names=names, similarity=threshold)
     cut = add("layout", publish.layout, whole(book), section="publish")
     cuts = [whole(s[name]) for name in ("spans", "substrings") if name in s]
@@ -228,41 +224,8 @@ def build(c: Config, files: tuple[str, ...] | None, index: Pointer | None = None
         recipe=said,
     )
     if index:
-        _index(docs, left, s, add, _label(crawl))
+        _index(b, docs, left, _label(crawl))
     return s
-
-
-def _source(c: Config, files: tuple[str, ...] | None, add: Callable) -> Leaf | Step:
-    """Files of the command line, else of the recipe, else the demo crawl."""
-    found = files or tuple(f for pattern in c["source"].get("paths", ()) for f in expand(c, pattern))
-    if not found:
-        return add("crawl", demo.crawl, texts_sha256=demo.content_digest())
-    chunk = c["source"].get("chunk_bytes", CHUNK)
-    return source_files(list(found), chunk)
-
-
-def source_files(paths: list[str], chunk: int = CHUNK) -> Leaf:
-    """These files as input, larger ones in pieces."""
-    rows = sources.list_chunks(paths, chunk)
-    seen = sorted({(row["name"], row["size"], row["mtime_ns"]) for row in rows})
-    return Leaf("files", [[list(entry) for entry in seen], chunk], tuple(rows))
-
-
-def expand(c: Config, pattern: str) -> tuple[str, ...]:
-    """Files of one entry of `source.paths`, which starts where the recipe lies."""
-    from pipeline.inputs import matching
-
-    full = pattern if "://" in pattern else str(c.folders["source.paths"] / pattern)
-    return matching(full, f"{c.at('source.paths')}: source.paths")
-
-
-@contextlib.contextmanager
-def said_at(place: str) -> Iterator[None]:
-    """What a stage's own check finds wrong, with the place in the recipe before it."""
-    try:
-        yield
-    except UserError as error:
-        raise UserError(f"{place}: {error}") from error
 
 
 def _model(c: Config) -> dict[str, Any]:
@@ -278,87 +241,62 @@ def _model(c: Config) -> dict[str, Any]:
     return {"model": Asset(model, sha256)} if sha256 else {}
 
 
-def _quality(c: Config, docs: Step, tongue: Step, add: Callable) -> Step:
-    model = add("quality_model", quality.quality_model, whole(docs), whole(tongue), section="quality")
-    return add("quality", quality.quality, docs, tongue, whole(model), section="quality")
+def _quality(b: Binder, docs: Step, tongue: Step) -> Step:
+    model = b.add("quality_model", quality.quality_model, whole(docs), whole(tongue), section="quality")
+    return b.add("quality", quality.quality, docs, tongue, whole(model), section="quality")
 
 
-def _contamination(c: Config, docs: Step, add: Callable) -> Step:
-    said = c["decontaminate"]
+def _contamination(b: Binder, docs: Step) -> Step:
+    said = b.c["decontaminate"]
     paths = [Path(asset.path).with_suffix("") for asset in said.get("benchmarks", ())]
     if not paths:
         hint = 'type benchmarks = ["file.jsonl"] in it, or decontaminate = "off"'
-        raise UserError(f"{c.files[-1]}: [decontaminate] is on and names no benchmark: {hint}")
+        raise UserError(f"{b.c.files[-1]}: [decontaminate] is on and names no benchmark: {hint}")
     base = os.path.commonpath([path.parent for path in paths])
     names = said.get("names") or tuple(path.relative_to(base).as_posix() for path in paths)
-    index = add("benchmarks", contamination.benchmark_index, section="decontaminate", names=names)
-    phrases = add("phrases", contamination.benchmark_phrases, docs, whole(index), section="decontaminate")
-    return add(
-        "contamination", contamination.contamination, docs, whole(index), whole(phrases), section="decontaminate"
-    )
+    index = whole(b.add("benchmarks", contamination.benchmark_index, section="decontaminate", names=names))
+    phrases = whole(b.add("phrases", contamination.benchmark_phrases, docs, index, section="decontaminate"))
+    return b.add("contamination", contamination.contamination, docs, index, phrases, section="decontaminate")
 
 
-def _ranked(c: Config, section: str, s: Mapping[str, Step]) -> list[Step]:
-    """The sidecar with the column of `keep = "best:<column>"`, so that dedup can rank by it."""
-    keep, place = c[section].get("keep", "oldest"), c.at(f"{section}.keep")
-    with said_at(place):
-        check_policy(keep)
-    column = keep.partition("best:")[2].strip()
-    found = [s[name] for name in ("signals", "languages", "quality") if name in s and column in _columns(s[name])]
-    if column and not found:
-        raise UserError(f"{place}: keep = {keep!r}: no stage that is on makes a column {column!r}")
-    return found[:1]
-
-
-def _columns(made: Step) -> list[str]:
-    return [name for name in made.stage.outputs["part"].names if name != "id"]
-
-
-def _same(
-    c: Config, section: str, route: Callable, docs: Step, left: list[Step], s: Mapping[str, Step], size: int,
-    add: Callable,
-) -> Step:  # fmt: skip
+def _same(b: Binder, section: str, route: Callable, docs: Step, left: list[Step]) -> Step:
     """One document of each hash that `route` sends out: of an address (whatever its text), or of a text."""
-    n, ranked = c[section].get("partitions") or partitions(size, DOCUMENTS), _ranked(c, section, s)
-    inputs, name = (docs, s["fingerprints"], *left, *ranked), section.removesuffix("_dedup")
-    routed = add(f"{name}_route", route, *inputs, section=section, partitions=n)
-    elected = add(f"{name}_elect", exact.exact_elect, bucket(routed), section=section, tasks=n)
-    return add(section, exact.exact_join, docs, bucket(elected), *left)
+    inputs = docs, b.steps["fingerprints"], *left, *b.ranked(section)
+    name = section.removesuffix("_dedup")
+    _, elected = b.elect(name, section, route, exact.exact_elect, *inputs, gib=DOCUMENTS)
+    return b.add(section, exact.exact_join, docs, elected, *left)
 
 
-def _near(
-    c: Config, docs: Step, left: list[Step], ranked: list[Step], size: int, add: Callable, earlier: Leaf | None
-) -> Step:
-    n = c["near"].get("partitions") or partitions(size, DOCUMENTS)
-    banding = _lsh(c)
+def _near(b: Binder, docs: Step, left: list[Step], earlier: Leaf | None) -> Step:
+    n, banding, ranked = b.partitions("near", DOCUMENTS), _lsh(b.c), b.ranked("near")
     measure = sets.signatures_and_sets if earlier else minhash.signatures
-    sigs = add("signatures", measure, docs, section="near", **banding)
-    routed = add("near_route", candidates.near_route, docs, sigs, *left, section="near", partitions=n)
+    sigs = b.add("signatures", measure, docs, section="near", **banding)
+    routed = b.add("near_route", candidates.near_route, docs, sigs, *left, section="near", partitions=n)
     if earlier:
-        left = [*left, _known(c, sigs, routed, earlier, n, add)]
+        left = [*left, _known(b, sigs, routed, earlier)]
+    links = b.add("near_links", candidates.near_links, bucket(routed), section="near", tasks=n, **banding)
+    groups = bucket(b.add("near_components", candidates.near_components, whole(links), whole(sigs)))
     kept = [*left, *ranked]
-    links = add("near_links", candidates.near_links, bucket(routed), section="near", tasks=n, **banding)
-    groups = add("near_components", candidates.near_components, whole(links), whole(sigs))
-    gathered = add("near_gather", near.near_gather, docs, sigs, bucket(groups), *kept, section="near", partitions=n)
-    elected = add("near_elect", near.near_elect, bucket(gathered), section="near", tasks=n, **banding)
-    return add("near", near.near_join, docs, bucket(elected), *left)
+    gathered = b.add("near_gather", near.near_gather, docs, sigs, groups, *kept, section="near", partitions=n)
+    elected = b.add("near_elect", near.near_elect, bucket(gathered), section="near", tasks=n, **banding)
+    return b.add("near", near.near_join, docs, bucket(elected), *left)
 
 
-def _known(c: Config, sigs: Step, routed: Step, earlier: Leaf, n: int, add: Callable) -> Step:
+def _known(b: Binder, sigs: Step, routed: Step, earlier: Leaf) -> Step:
     """Documents that resemble what earlier runs with the same index kept."""
-    if c["near"].get("scope", "corpus") == "dump":
-        raise UserError(f'{c.at("near.scope")}: scope = "dump" compares no dumps: leave it out, or the index')
-    met = add("index_met", known.index_met, bucket(routed), whole(earlier), tasks=n)
-    return add("index", known.index_known, sigs, bucket(met), whole(earlier), section="near", **_lsh(c))
+    if b.c["near"].get("scope", "corpus") == "dump":
+        raise UserError(f'{b.c.at("near.scope")}: scope = "dump" compares no dumps: leave it out, or the index')
+    met = b.add("index_met", known.index_met, bucket(routed), whole(earlier), tasks=routed.params["partitions"])
+    return b.add("index", known.index_known, sigs, bucket(met), whole(earlier), section="near", **_lsh(b.c))
 
 
-def _index(docs: Step, left: list[Step], s: dict[str, Step], add: Callable, label: str) -> Step:
+def _index(b: Binder, docs: Step, left: list[Step], label: str) -> Step:
     """What an index keeps of the documents that are left."""
-    sigs, n = s["signatures"], s["near_route"].params["partitions"]
-    stored = add("index_documents", segment.index_documents, docs, sigs, *left)
-    rows = add("index_rows", segment.index_rows, sigs, *left, partitions=n)
-    bands = add("index_bands", segment.index_bands, bucket(rows), tasks=n)
-    return add("index_entry", segment.index_entry, whole(stored), whole(bands), whole(s["corpus"]), label=label)
+    sigs, n = b.steps["signatures"], b.steps["near_route"].params["partitions"]
+    stored = b.add("index_documents", segment.index_documents, docs, sigs, *left)
+    rows = b.add("index_rows", segment.index_rows, sigs, *left, partitions=n)
+    bands = b.add("index_bands", segment.index_bands, bucket(rows), tasks=n)
+    return b.add("index_entry", segment.index_entry, whole(stored), whole(bands), whole(b.steps["corpus"]), label=label)
 
 
 def _label(crawl: Leaf | Step) -> str:
@@ -379,42 +317,30 @@ def _lsh(c: Config) -> dict[str, int]:
     return {"bands": b, "rows": r}
 
 
-def _spans(c: Config, docs: Step, left: list[Step], s: Mapping[str, Step], size: int, add: Callable) -> Step:
+def _spans(b: Binder, docs: Step, left: list[Step]) -> Step:
     """Lines or runs of sentences that stand elsewhere before: what to cut out of the documents that are left."""
-    n, ranked = c["spans"].get("partitions") or partitions(size), _ranked(c, "spans", s)
-    routed = add("span_route", spans.span_route, docs, *left, *ranked, section="spans", partitions=n)
-    elected = add("span_elect", spans.span_elect, bucket(routed), tasks=n, span=routed.params["span"])
-    return add("spans", spans.span_join, docs, routed, bucket(elected), *left, section="spans")
+    inputs = docs, *left, *b.ranked("spans")
+    routed, elected = b.elect("span", "spans", spans.span_route, spans.span_elect, *inputs, gib=PIECES)
+    return b.add("spans", spans.span_join, docs, routed, elected, *left, section="spans")
 
 
-def _substrings(c: Config, docs: Step, left: list[Step], s: Mapping[str, Step], size: int, add: Callable) -> Step:
+def _substrings(b: Binder, docs: Step, left: list[Step]) -> Step:
     """Runs of words that stand elsewhere before, in what spans have left."""
-    n, ranked = c["substrings"].get("partitions") or partitions(size), _ranked(c, "substrings", s)
-    settings: dict[str, Any] = {"section": "substrings", "partitions": n}
-    anchors = add("anchor_route", substrings.anchor_route, docs, *left, **settings)
-    again = add("anchor_elect", substrings.anchor_elect, bucket(anchors), tasks=n)
-    inputs = docs, anchors, bucket(again), *left, *ranked
-    routed = add("substring_route", substrings.substring_route, *inputs, **settings)
-    elected = add("substring_elect", spans.span_elect, bucket(routed), tasks=n, span=routed.params["tokens"])
-    return add("substrings", substrings.substring_join, docs, routed, bucket(elected), *left, section="substrings")
+    elect, section = functools.partial(b.elect, gib=PIECES), "substrings"
+    anchors, again = elect("anchor", section, substrings.anchor_route, substrings.anchor_elect, docs, *left)
+    inputs, span = (docs, anchors, again, *left, *b.ranked(section)), anchors.params["tokens"]
+    routed, elected = elect("substring", section, substrings.substring_route, spans.span_elect, *inputs, span=span)
+    return b.add(section, substrings.substring_join, docs, routed, elected, *left, section=section)
 
 
-def _followed(decided: list[Step], s: Mapping[str, Step], add: Callable) -> list[Edge]:
+def _followed(b: Binder, decided: list[Step]) -> list[Edge]:
     """Where duplicates of documents that were dropped later belong: they are few beside all documents."""
-    n, ends = max(1, s["near_route"].params["partitions"] // 16), list[Edge]()
-    rounds = len(decided) - 1 - ("index" in s)  # what an index knows leads out of the corpus at once
+    n, ends = max(1, b.steps["near_route"].params["partitions"] // 16), list[Edge]()
+    rounds = len(decided) - 1 - ("index" in b.steps)  # what an index knows leads out of the corpus at once
     for name in ("follow", "follow_further")[:rounds]:
-        asked = add(f"{name}_route", follow.follow_route, *decided, *ends[-1:], partitions=n)
-        ends.append(bucket(add(name, follow.follow, bucket(asked), tasks=n)))
+        asked = b.add(f"{name}_route", follow.follow_route, *decided, *ends[-1:], partitions=n)
+        ends.append(bucket(b.add(name, follow.follow, bucket(asked), tasks=n)))
     return ends
-
-
-def partitions(size: int, gib: int = 1) -> int:
-    """Shuffle partitions for `size` bytes of raw input: one for so many GiB keeps the memory of each below a GiB.
-
-    Not more: on an object store, every partition of a step asks every shard of the step before (`dedup/README.md`).
-    """
-    return min(max(2, -(-size // (gib << 30))), 4096)
 
 
 def _explained(c: Config) -> list[dict[str, Any]]:

@@ -441,6 +441,19 @@ def test_dumps_one_by_one_on_the_command_line(shell):
     assert 'scope = "dump" compares no dumps' in shell.corpus(dumps[0], "--set", "near.scope=dump", code=2)
 
 
+def test_steps_that_do_not_look_at_the_index_say_so(shell, capsys):
+    file = lines(shell.folder, "CC-MAIN-2024-10", monthly(0))
+    arguments = [str(shell.folder / "r.toml"), "--source", str(file), "--index", "german"]
+    recipe = shell.folder / "r.toml"
+    assert "own documents" not in shell("plan", *arguments)
+    recipe.write_text(recipe.read_text() + "[spans]\n")
+    said = "index: spans looks at this dump's own documents, not at the index\n"
+    assert said in shell("plan", *arguments)
+    recipe.write_text(recipe.read_text() + "[url_dedup]\n")
+    assert main(["corpus", *arguments, "--root", str(shell.root), "--local"]) == 0
+    assert "index: url_dedup and spans look at this dump's own documents, not at the index\n" in capsys.readouterr().err
+
+
 def test_joining_a_published_corpus_and_withdrawing(shell):
     other = monthly(0)
     published = lines(shell.folder, "published", other)

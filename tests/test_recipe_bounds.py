@@ -1,9 +1,12 @@
 """Numbers and sections that no stage can work with are refused before anything runs, in the shipped recipes too."""
 
+from pathlib import Path
+
 import pytest
 
 from pipeline import recipe
 from pipeline.errors import UserError
+from pipeline.finished import input_bytes
 
 
 @pytest.mark.parametrize(
@@ -80,8 +83,44 @@ def test_a_preset_beside_other_numbers_is_refused():
         recipe.load("de", None, {"near.preset": "26x11", "near.bands": "14"})
 
 
+def sparse(folder: Path, name: str, gib: float) -> str:
+    """A file of that size that takes no room."""
+    with open(folder / name, "wb") as file:
+        file.truncate(int(gib * (1 << 30)))
+    return str(folder / name)
+
+
 @pytest.mark.parametrize(
-    ("gib", "each", "count"), [(0, 1, 2), (2, 1, 2), (2.1, 1, 3), (16, 8, 2), (16.1, 8, 3), (1 << 30, 8, 4096)]
+    ("name", "gib", "pieces", "documents", "spans"),
+    [
+        ("a.warc.gz", 1, 16, 2, 2),
+        ("a.warc.gz", 16, 256, 2, 4),
+        ("a.warc.gz", 16.1, 258, 3, 5),
+        ("a.warc.gz", 256, 4096, 32, 64),
+        ("a.warc.gz", 512, 4096, 64, 128),  # no more pieces, but larger ones
+        ("a.warc.gz", 5000, 5000, 625, 1250),  # pieces of a GiB at most
+        ("a.jsonl", 4, 64, 4, 8),  # texts: more documents in a byte
+        ("a.warc.wet.gz", 4, 64, 4, 8),
+    ],
 )
-def test_partitions_by_the_size_of_the_crawl(gib, each, count):
-    assert recipe.partitions(int(gib * (1 << 30)), each) == count
+def test_shards_and_partitions_by_the_bytes_of_the_crawl(tmp_path, name, gib, pieces, documents, spans):
+    file, recipe_ = sparse(tmp_path, name, gib), tmp_path / "my.toml"
+    recipe_.write_text('extends = "de"\n[spans]\n')
+    steps = recipe.load(str(recipe_), (file,), {}).steps
+    assert len(steps["pages"].inputs[0].source.rows) == pieces
+    assert {steps[n].params["partitions"] for n in ("exact_route", "near_route", "near_gather")} == {documents}
+    assert steps["span_route"].params["partitions"] == steps["span_elect"].tasks == spans
+
+
+def test_a_file_in_pieces_is_counted_once(tmp_path):
+    sizes = [
+        input_bytes(recipe.load("de", (sparse(tmp_path, "a.warc.gz", 1),), {"source.chunk_bytes": chunk}).corpus)
+        for chunk in ("67108864", "1073741824")
+    ]
+    assert sizes == [1 << 30, 1 << 30]
+
+
+def test_partitions_can_be_said(tmp_path):
+    steps = recipe.load("de", (sparse(tmp_path, "a.warc.gz", 100),), {"near.partitions": "3"}).steps
+    assert steps["near_links"].tasks == steps["near_elect"].tasks == 3
+    assert (steps["near_route"].params["partitions"], steps["exact_route"].params["partitions"]) == (3, 13)
