@@ -100,51 +100,63 @@ def _lower2() -> np.ndarray:
     return table.astype(np.uint16)
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _word(data, at, stop, lower):
+    """(end of the word at `at`, whether it is an address: with @ or ://, or www., whether it is all in capitals)"""
+    end, address, capitals, small = at, False, 0, False
+    while end < stop and data[end] > 32:
+        b = data[end]
+        slashes = b == 58 and end + 2 < stop and data[end + 1] == 47 and data[end + 2] == 47
+        address |= slashes or (b == 64 and end > at)
+        point, size = np.uint16(b), 1
+        if 0xC0 <= b < 0xE0 and end + 1 < stop:
+            point, size = (np.uint16(b & 31) << np.uint16(6)) | np.uint16(data[end + 1] & 63), 2
+        if (b < 0x80 or size == 2) and lower[point] != point:
+            capitals += 1
+        elif 97 <= b <= 122 or (size == 2 and point > 0xBF):
+            small = True
+        end += size
+    if end - at > 4 and data[at + 3] == 46:
+        address |= data[at] | 32 == 119 and data[at + 1] | 32 == 119 and data[at + 2] | 32 == 119
+    return end, address, capitals > 1 and not small
+
+
 @njit(cache=True, nogil=True)
 def _clean(data, offsets, lower, out, bounds):
-    """Words in capitals become lower case; addresses (a word with @ or ://, or www.), digits and extra space go."""
+    """Words in capitals become lower case; addresses, digits and extra space go."""
     n = 0
     for d in range(len(offsets) - 1):
         at, stop = offsets[d], offsets[d + 1]
         while at < stop:
             while at < stop and data[at] <= 32:
                 at += 1
-            end, address, capitals, small = at, False, 0, False
-            while end < stop and data[end] > 32:
-                b = data[end]
-                slashes = b == 58 and end + 2 < stop and data[end + 1] == 47 and data[end + 2] == 47
-                address |= slashes or (b == 64 and end > at)
-                point, size = np.uint16(b), 1
-                if 0xC0 <= b < 0xE0 and end + 1 < stop:
-                    point, size = (np.uint16(b & 31) << np.uint16(6)) | np.uint16(data[end + 1] & 63), 2
-                if (b < 0x80 or size == 2) and lower[point] != point:
-                    capitals += 1
-                elif 97 <= b <= 122 or (size == 2 and point > 0xBF):
-                    small = True
-                end += size
-            if end - at > 4 and data[at + 3] == 46:
-                address |= data[at] | 32 == 119 and data[at + 1] | 32 == 119 and data[at + 2] | 32 == 119
+            end, address, fold = _word(data, at, stop, lower)
             if not address and end > at:
-                fold = capitals > 1 and not small
-                while at < end:
-                    b = data[at]
-                    if fold and b < 0x80:
-                        out[n] = np.uint8(lower[b])
-                        n += 1
-                    elif fold and 0xC0 <= b < 0xE0 and at + 1 < end:
-                        point = lower[(np.uint16(b & 31) << np.uint16(6)) | np.uint16(data[at + 1] & 63)]
-                        out[n] = np.uint8(0xC0 | (point >> np.uint16(6)))
-                        out[n + 1] = np.uint8(0x80 | (point & np.uint16(63)))
-                        n += 2
-                        at += 1
-                    elif b < 48 or b > 57:
-                        out[n] = b
-                        n += 1
-                    at += 1
-                out[n] = 32
-                n += 1
+                n = _write(data, at, end, fold, lower, out, n)
             at = end
         bounds[d + 1] = n
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _write(data, at, end, fold, lower, out, n):
+    """Write a word, in lower case where `fold` is true, and a space to out[n:]; returns the place behind them."""
+    while at < end:
+        b = data[at]
+        if fold and b < 0x80:
+            out[n] = np.uint8(lower[b])
+            n += 1
+        elif fold and 0xC0 <= b < 0xE0 and at + 1 < end:
+            point = lower[(np.uint16(b & 31) << np.uint16(6)) | np.uint16(data[at + 1] & 63)]
+            out[n] = np.uint8(0xC0 | (point >> np.uint16(6)))
+            out[n + 1] = np.uint8(0x80 | (point & np.uint16(63)))
+            n += 2
+            at += 1
+        elif b < 48 or b > 57:
+            out[n] = b
+            n += 1
+        at += 1
+    out[n] = 32
+    return n + 1
 
 
 def clean(data: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
