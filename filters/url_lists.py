@@ -120,7 +120,7 @@ def hosts_of(listings: list[Listing], in_ascii: Callable[[str], str]) -> Names:
         for first, data in listing.blocks():
             if not data.isascii():
                 lines = listing.text(first, data).split("\n")
-                data = "\n".join(x if x.isascii() or "#" in x else in_ascii(x.strip()) for x in lines).encode()
+                data = "\n".join(x if x.isascii() else in_ascii(x.partition("#")[0].strip()) for x in lines).encode()
             hashes, bad = _host_lines(np.frombuffer(data, np.uint8))
             if bad >= 0:
                 entry = data.split(b"\n")[bad].decode().strip()

@@ -127,7 +127,7 @@ def in_ascii(host: str) -> str:
 
 
 def _label(name: str) -> str:
-    return f"xn--{name.encode('punycode').decode()}" if _KEPT & set(name) else name.encode("idna").decode()
+    return f"xn--{name.lower().encode('punycode').decode()}" if _KEPT & set(name) else name.encode("idna").decode()
 
 
 @lru_cache(maxsize=4)  # once a worker, not once a shard

@@ -59,6 +59,7 @@ def verdict(url: str | None, **settings) -> tuple[str | None, str | None]:
         ("https://xn--strae-oqa.example/", ("domain", "xn--strae-oqa.example")),
         ("https://strasse.example/", (None, None)),
         ("https://www.ßmüller.straße.example/", ("subdomain", "xn--strae-oqa.example")),
+        ("https://öße.example/", ("domain", "xn--e-pfa2e.example")),
         ("https://a..ü.example/", (None, None)),
         ("", (None, None)),
         (None, (None, None)),
@@ -66,7 +67,7 @@ def verdict(url: str | None, **settings) -> tuple[str | None, str | None]:
 )
 def test_hosts(listed, url, outcome):
     names = ["bad.example", "# a comment", "", "  www.sub.host.example ", "*.xxx", "10.0.0.1"]
-    hosts = listed(*names, "müller.example", "Straße.example")
+    hosts = listed(*names, "müller.example  # Umlaute", "# größere Liste", "Straße.example", "Öße.example")
     assert verdict(url, hosts=(hosts,)) == outcome
 
 
