@@ -133,17 +133,17 @@ def _json(text: str, path: str) -> Iterator[dict[str, Any]]:
         raise UserError(f"{path}: no list of items; a .json benchmark is a list, or an object with one under 'data'")
     for number, record in enumerate(records, 1):
         record = _object(record, f"{path} item {number}")
-        yield from _squad(record) if "paragraphs" in record else (record,)
+        yield from _squad(record, f"{path} item {number}") if "paragraphs" in record else (record,)
 
 
-def _squad(article: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _squad(article: dict[str, Any], place: str) -> Iterator[dict[str, Any]]:
     """SQuAD's questions. The passage is left out: a page that has a passage of Wikipedia is no leak of the question."""
     for paragraph in article["paragraphs"]:
-        yield from paragraph["qas"]
+        yield from (_object(item, place) for item in _object(paragraph, place).get("qas", ()))
 
 
 def _csv(text: str, path: str) -> Iterator[dict[str, Any]]:
-    rows = list(csv.reader(io.StringIO(text)))
+    rows = _rows(text, path)
     header = rows[0] if rows else []
     if not _known(header) and len(header) == 6 and re.fullmatch(r"\s*[A-E]\s*", header[5]):  # MMLU as first published
         header, rows = ["question", "A", "B", "C", "D", "answer"], [header, *rows]
@@ -154,12 +154,20 @@ def _csv(text: str, path: str) -> Iterator[dict[str, Any]]:
 
 def _tsv(text: str, path: str) -> Iterator[dict[str, Any]]:
     """Tab-separated; without a header (MGSM) the first column is the question and the last one the answer."""
-    rows = [row for row in csv.reader(io.StringIO(text), delimiter="\t", quoting=csv.QUOTE_NONE) if row]
+    rows = [row for row in _rows(text, path, delimiter="\t", quoting=csv.QUOTE_NONE) if row]
     if rows and _known(rows[0]):
         yield from (dict(zip(rows[0], row, strict=False)) for row in rows[1:])
         return
     for row in rows:
         yield {"question": row[0], "answer": row[-1] if len(row) > 1 else ""}
+
+
+def _rows(text: str, path: str, **form: Any) -> list[list[str]]:
+    csv.field_size_limit(max(csv.field_size_limit(), len(text)))  # a passage may be longer than its 128 KiB
+    try:
+        return list(csv.reader(io.StringIO(text, newline=""), **form))
+    except csv.Error as error:
+        raise UserError(f"{path}: cannot be read as a benchmark ({error})") from error
 
 
 def _parsed(text: str, place: str) -> Any:

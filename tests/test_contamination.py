@@ -100,6 +100,8 @@ READ = [
         ("1", "Which?", ("1", "2", "3", "4"), "2"),
     ),
     ("a.csv", "Which?,one,two,three,four,C", ("1", "Which?", ("one", "two", "three", "four"), "three")),
+    ("a.csv", "question,answer\rWhich?,one", ("1", "Which?", (), "one")),  # lines end as on old Macs
+    ("a.csv", f"question,context,answer\nWhich?,{'x' * 200_000},one", ("1", "Which?", (), "one")),
     ("a.tsv", 'Wie viel "kostet" das?\t18', ("1", 'Wie viel "kostet" das?', (), "18")),
     ("a.tsv", "question\tanswer\nWie viel?\t18", ("1", "Wie viel?", (), "18")),
     (
@@ -146,6 +148,9 @@ def test_reads_parquet(tmp_path):
         ("a.jsonl", "[1]", "a.jsonl line 1: an item is an object"),
         ("a.jsonl", '{"titel": "x"}', "a.jsonl item 1: none of the fields question, .* it has: titel"),
         ("a.json", '{"x": 1}', "a.json: no list of items"),
+        ("a.json", '{"data": [{"paragraphs": ["x"]}]}', "a.json item 1: an item is an object"),
+        ("a.json", '{"data": [{"paragraphs": [{"qas": ["x"]}]}]}', "a.json item 1: an item is an object"),
+        ("a.json", '{"data": [{"paragraphs": [{"context": "x"}]}]}', "a.json: no items"),
         ("a.jsonl", "\n", "a.jsonl: no items"),
         ("a.csv", "a,b\n1,2", "a.csv item 1: none of the fields"),
         ("a.csv", "a,b,c,d,e,\n1,2,3,4,5,6", "a.csv item 1: none of the fields"),  # six columns, but no letter
