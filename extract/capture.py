@@ -1,5 +1,6 @@
 """From one record to a page, its text, or the reason why there is none."""
 
+import posixpath
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -79,38 +80,37 @@ class Page:
 
 
 class Ids:
-    """32 hex digits a record: of its WARC-Record-ID, else, and where that occurs a second time, of its place.
+    """32 hex digits a record: xxh3-128 of the file's base name, its place in the file, and what it calls itself.
 
-    xxh3-128; ids of records with rows are unique in a shard. `copy`: number of the file among those that begin with the
-    same record: a second copy's records have ids of their own. Two shards can share one still where two files (or two
-    ends of one file) of different beginnings hold records with the same WARC-Record-ID, which the standard forbids.
+    So they are unique in a run, whatever records call themselves, and those of a file are the same in every run, in
+    whatever folder it lies and however it is cut. `copy`: number of the file among those of the run with its name.
+    A row of a table that has an id like ours keeps it (a corpus that is read again), the first of a shard; should
+    documents of several files share one and be kept, the report says so.
     """
 
     def __init__(self, copy: int = 0) -> None:
-        self._seen: set[bytes] = set()
-        self._copy = f"\0copy {copy}".encode() if copy else b""
+        self._copy = copy
+        self._own: set[str] = set()
 
     def of(self, event: Event) -> str:
-        first = self._digest(event)
-        if first in self._seen or first is None:
-            first = xxhash.xxh3_128(_place(event).encode()).digest()
-        self._seen.add(first)
-        return first.hex()
-
-    def _digest(self, event: Event) -> bytes | None:
-        if isinstance(event, Record) and (name := event.headers.get("warc-record-id")):
-            return xxhash.xxh3_128(name.encode() + self._copy).digest()
-        if isinstance(event, Row) and event.values["id"] is not None:
-            name = str(event.values["id"])
-            if _HEX.fullmatch(name):  # an id of ours: a corpus that is read again keeps it
-                return bytes.fromhex(name)
-            return xxhash.xxh3_128(f"{event.source}\0{name}".encode("utf-8", "replace")).digest()
-        return None
+        name = _named(event)
+        if isinstance(event, Row) and _HEX.fullmatch(name) and name not in self._own:
+            self._own.add(name)
+            return name
+        file = posixpath.basename(event.source)
+        inner = event.inner if isinstance(event, Record) else 0
+        place = (file, self._copy, event.offset, inner, type(event).__name__, name)
+        return xxhash.xxh3_128_hexdigest("\0".join(map(str, place)).encode("utf-8", "replace"))
 
 
-def _place(event: Event) -> str:
-    inner = event.inner if isinstance(event, Record) else 0
-    return f"{event.source}\0{event.offset}\0{inner}\0{type(event).__name__}"
+def _named(event: Event) -> str:
+    """What a record calls itself: its id, else its address; a row of a table without id, its text."""
+    if isinstance(event, Record):
+        return event.headers.get("warc-record-id") or event.headers.get("warc-target-uri", "")
+    if isinstance(event, Row):
+        said = event.values["id"]
+        return str(event.values["text"] if said is None else said)
+    return ""
 
 
 def judge(

@@ -27,7 +27,7 @@ _ROWS, _TEXT = 2048, 32 << 20  # a table is yielded at so many rows or character
 
 
 @stage(
-    version=6,
+    version=7,
     libraries=(*engines.LIBRARIES, "isal", "brotli", "lz4", "backports.zstd", "pyarrow"),
     outputs={"part": PAGES, "rejects": REJECTS, "records": RECORDS},
 )

@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, BinaryIO, Literal
 
-from extract.files import DecodeError, Lost, codec_of, open_source, size_of
+from extract.files import Lost, codec_of, open_source, size_of
 from extract.members import compressed
 from pipeline.errors import UserError
 
 Kind = Literal["warc", "parquet", "jsonl"]
 _JSON_LINES = (".jsonl", ".ndjson", ".jsonlines", ".json")
 _COMPRESSED = (".gz", ".zst", ".zstd", ".lz4")
-_FIRST_ID = re.compile(rb"WARC/[^\r\n]*\r?\n(?:[^\r\n]+\r?\n)*?WARC-Record-ID:[ \t]*([^\r\n]+)", re.I)
 _CRAWL = re.compile(r"CC-MAIN-\d{4}-\d{2}(?!\d)")
 MOST_PIECES = 4096  # of files that can be cut: what one piece writes for each partition are requests of an object store
 
@@ -68,47 +67,25 @@ def list_chunks(paths: list[str], chunk_bytes: int | None = None) -> list[dict[s
     """One row a shard, `path, name, start, end, size, mtime_ns, copy`, in the order of names and then of places.
 
     Files of more than `chunk_bytes` (by default, `piece_bytes` of all) are cut where reading can begin anywhere:
-    compressed WARCs, Parquet, plain JSON lines. `copy`: how many files before begin with the same record (copies, in
-    whatever compression, have the same record ids; see `extract.capture.Ids`; on object stores only among files of one
-    base name). `name` is relative to the folder that all paths share; `end` None: to the end of the file. Raises
-    UserError for a path that is no readable file, and for none at all.
+    compressed WARCs, Parquet, plain JSON lines. `name` is relative to the folder that all paths share, `copy` the
+    number of files before with the same base name (see `extract.capture.Ids`). `end` None: to the end of the file.
+    Raises UserError for a path that is no readable file, and for none at all.
     """
     if not paths:
         raise UserError("no input files: give the path of a WARC, WET, Parquet or JSON lines file")
     full = sorted({path if "://" in path else os.path.abspath(path) for path in paths})
-    names = _names(full)
-    stems = Counter(_stem(path) for path in full)
     stats = [_stat(path) for path in full]
     chunk_bytes = chunk_bytes or piece_bytes(sum(size for size, _ in stats))
-    rows, begun = [], Counter[bytes]()
-    for name, path, (size, mtime) in sorted(zip(names, full, stats, strict=True)):
-        near = "://" not in path or stems[_stem(path)] > 1  # an object store's files are not opened without need
-        first = _first_id(path) if near and kind_of(path) == "warc" else b""
-        shared = {"size": size, "mtime_ns": mtime, "copy": begun[first] if first else 0}
-        begun[first] += 1
+    rows, named = [], Counter[str]()
+    for name, path, (size, mtime) in sorted(zip(_names(full), full, stats, strict=True)):
+        base = posixpath.basename(name)
+        shared = {"size": size, "mtime_ns": mtime, "copy": named[base]}
+        named[base] += 1
         count = max(1, -(-size // chunk_bytes)) if _can_be_cut(path) else 1
         cuts = [i * size // count for i in range(count)]
         for start, end in zip(cuts, [*cuts[1:], None], strict=True):
             rows.append({"path": path, "name": name, "start": start, "end": end, **shared})
     return rows
-
-
-def _stem(path: str) -> str:
-    """Base name without its endings: copies of a file in another folder or compression share it."""
-    return posixpath.basename(path).partition(".")[0]
-
-
-def _first_id(path: str) -> bytes:
-    """The WARC-Record-ID of a file's first record, b"" where it does not begin with one."""
-    with open_source(path) as file:
-        codec = codec_of(file)
-        file.seek(0)
-        head = file.read(codec.step if codec else 1 << 14)
-    try:
-        found = _FIRST_ID.match(codec.decoder().decode(head)[0] if codec else head)
-    except DecodeError:
-        return b""
-    return found[1].strip() if found else b""
 
 
 def _names(full: list[str]) -> list[str]:

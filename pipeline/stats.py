@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline import giants
+from pipeline import giants, leaks
 from pipeline.store import Part, together
 from pipeline.wording import counted
 
@@ -38,7 +38,6 @@ def count(
 ) -> dict[str, Any]:
     """All that `stats.json`, the card and the report say. `others`: shards of the optional steps that ran, by name.
     `recipe`: "rules" (in order) and "steps" (name: key)."""
-    contamination = others.get("contamination")
     compared = {name: others[name] for name in ("url_dedup",) if name in others} | {"exact": exact, "near": near}
     totals = _totals(data)
     rules = _rules(verdicts, recipe)
@@ -47,6 +46,7 @@ def count(
         "records": sum(part.rows() for part in ledgers),
         "documents": documents,
         "kept": {n: totals[n] for n in ("documents", "characters", "words", "text_bytes", "mended")},
+        "shared_ids": _shared_ids(data),
         "files": len(data),
         "funnel": _funnel(ledgers, pages, [rule["rule"] for rule in rules]),
         "rules": rules,
@@ -55,7 +55,7 @@ def count(
         "hosts": _hosts(data),
         "lengths": _lengths(data),
         "quality": _quality(data),
-        "contamination": _contamination(contamination, ledgers) if contamination else [],
+        **leaks.leaks(others.get("contamination", []), ledgers),
         "pii": {n.removeprefix("pii_"): totals[n] for n in sorted(totals) if n.startswith("pii_")},
         "duplicates": {name: _clusters(compared[name], before, ledgers) for name, before in _pairs(compared)}
         | {name: _known(others[name]) for name in ("index",) if name in others},
@@ -80,6 +80,17 @@ def _totals(data: list[Part]) -> Counter:
         for row in part.table(name="totals").to_pylist():
             totals[row["name"]] += row["value"]
     return totals
+
+
+def _shared_ids(data: list[Part]) -> int:
+    """Published documents whose id another has: tables may bring ids of their own. Holds 8 bytes a document."""
+    ids = [np.zeros(0, np.uint64)]
+    for part in data:
+        for batch in part.batches(["id"], rows=1 << 16):
+            halves = pc.utf8_slice_codeunits(batch["id"], 0, 16).to_pylist()
+            ids.append(np.frombuffer(bytes.fromhex("".join(halves)), np.uint64))
+    _, sizes = np.unique(np.concatenate(ids), return_counts=True)
+    return int(sizes[sizes > 1].sum())
 
 
 def _counted(parts: Iterable[Part], column: str, name: str = "part") -> Counter:
@@ -187,22 +198,6 @@ def _quality(data: list[Part]) -> dict[str, Any] | None:
     return {"documents": int(bins.sum()), "deciles": [round((int(e) + 0.5) / _BINS, 4) for e in edges]}
 
 
-def _contamination(contamination: list[Part], ledgers: list[Part]) -> list[dict[str, Any]]:
-    """Per benchmark: documents with a hit, how many of them were kept, items hit, the highest score."""
-    hits: dict[str, dict[str, Any]] = defaultdict(lambda: {"documents": 0, "kept": 0, "highest": 0.0, "items": set()})
-    for part, ledger in zip(contamination, ledgers, strict=True):
-        table = part.table(["id", "benchmark", "item", "contamination"])
-        table = table.filter(pc.is_valid(table["benchmark"]))
-        kept = set(ledger.table(["id"], name="kept")["id"].to_pylist()) if table.num_rows else set()
-        for row in table.to_pylist():
-            hit = hits[row["benchmark"]]
-            hit["documents"] += 1
-            hit["kept"] += row["id"] in kept
-            hit["highest"] = max(hit["highest"], row["contamination"])
-            hit["items"].add(row["item"])
-    return [{"benchmark": name, **hits[name], "items": len(hits[name]["items"])} for name in sorted(hits)]
-
-
 def _cuts(cuts: list[Part], ledgers: list[Part]) -> dict[str, int]:
     """Documents that a cutting step dropped; the published ones that it cut something out of, and how much."""
     found = {"dropped": 0, "documents": 0, "characters": 0}
@@ -277,6 +272,9 @@ def alarms(stats: dict[str, Any]) -> list[dict[str, str]]:
             head = clusters["largest"][0]["url"]
             found.append(("alarm", f"A cluster of {name} duplicates has {size:,} documents ({head}): look at it."))
     found += giants.said(stats["giants"])
+    if stats["shared_ids"]:
+        shared = counted(stats["shared_ids"], "kept document")
+        found.append(("alarm", f"{shared} share their ids with others, as the tables that were read have them."))
     for row in stats["funnel"]:
         share = row["dropped"] / max(1, stats["records"])
         if row["what"] == "no document" and share > 0.01 and _TROUBLE.search(row["rule"] or ""):
@@ -295,7 +293,7 @@ def alarms(stats: dict[str, Any]) -> list[dict[str, str]]:
     for host in stats["hosts"]["top"][:1]:
         if kept >= 100 and host["documents"] > kept / 5:
             found.append(("note", f"{host['documents'] / kept:.0%} of the kept documents are from {host['host']}."))
-    leaked = sum(row["kept"] for row in stats["contamination"])
+    leaked = stats["contaminated"]["kept"]
     if leaked:
         found.append(("note", f"Text of benchmarks, below the recipe's bound, in {counted(leaked, 'kept document')}."))
     return [{"level": level, "text": text} for level, text in found]

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from dedup.follow import follow, follow_route
+from filters.contamination import HITS
 from filters.rules import verdicts
 from pipeline import ledger, publish
 from pipeline.dag import Leaf, Step, bucket, stage, step, whole
@@ -150,15 +151,18 @@ def quality(p: Part) -> Iterator[pa.Table]:
     yield _sidecar(QUALITY, p.index, quality=lambda r: score[r], quality_percentile=lambda r: 100 * score[r])
 
 
-@stage(version=1, outputs={"part": CONTAMINATION})
+@stage(version=1, outputs={"part": CONTAMINATION, "hits": HITS})
 def contamination(p: Part) -> Iterator[pa.Table]:
     leaked = {r: 0.97 for r in _rows(p.index) if fate_of(p.index, r) == "contamination"} | {11: 0.4}
     named = {r: f"small/{p.index}-{r}{SCRIPT}" for r in leaked}
     yield _sidecar(
         CONTAMINATION, p.index, contamination=lambda r: leaked.get(r, 0.0), item=named.get,
         benchmark=lambda r: "small-bench" if r in leaked else None, kind=lambda r: "both" if r in leaked else None,
-        contaminated_items=lambda r: int(r in leaked),
+        contaminated_items=lambda r: 1 + (r == 11) if r in leaked else 0,
     )  # fmt: skip
+    hits = [(r, "small-bench", named[r], leaked[r]) for r in leaked] + [(11, "other-bench", "0", 0.3)]
+    columns = zip(*[(id_of(p.index, r), name, item, "both", score, 0, 9) for r, name, item, score in hits], strict=True)
+    yield Out(pa.table([list(column) for column in columns], schema=HITS), name="hits")
 
 
 def _duplicates(shard: int, kind: str, head: tuple[int, int], size: int, similarity: float) -> pa.Table:

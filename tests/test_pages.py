@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import re
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
@@ -15,7 +16,7 @@ from backports import zstd
 from extract.capture import Ids, Settings, host_of
 from extract.cli import extract_file
 from extract.files import Lost
-from extract.pages import RECORDS, pages, tables
+from extract.pages import RECORDS, events, pages, tables
 from extract.sources import Columns, Row, date_of, kind_of, list_chunks, rows
 from extract.warc import records
 from extract.watchdog import Limits, guarded
@@ -128,10 +129,9 @@ def test_the_columns_of_a_page(tmp_path):
     path.write_bytes(info + warc("request", b"GET / HTTP/1.1\r\n\r\n", 2) + page)
     found = run(path)
     (row,) = found["part"]
-    text = row.pop("text")
-    assert text.strip() == TEXT.strip()
+    text, identity = row.pop("text"), row.pop("id")
+    assert text.strip() == TEXT.strip() and re.fullmatch("[0-9a-f]{32}", identity)
     assert row == {
-        "id": "62876d167e092c171808a8b420a0f2e2",
         "url": "https://www.example.org/7",
         "host": "www.example.org",
         "date": datetime(2024, 2, 3, 4, 5, 6, tzinfo=UTC),
@@ -233,15 +233,6 @@ def test_truncated_pages_are_kept_when_wanted(tmp_path):
     assert [r["rule"] for r in rejected["rejects"]] == ["truncated", "truncated", "damaged"]
     assert "inside" in rejected["rejects"][1]["detail"] and rejected["rejects"][1]["value"] > 0
     assert len(kept["part"]) == 2 and [r["rule"] for r in kept["rejects"]] == ["damaged"]
-
-
-def test_a_record_id_that_comes_twice_gives_two_ids(tmp_path):
-    data = warc("response", http(), 3)
-    (tmp_path / "x.warc.gz").write_bytes(data * 3)
-    found = run(tmp_path / "x.warc.gz")["part"]
-    assert len({r["id"] for r in found}) == 3
-    (tmp_path / "y.warc.gz").write_bytes(data)
-    assert run(tmp_path / "y.warc.gz")["part"][0]["id"] == found[0]["id"]
 
 
 def mad(path: Path, timeout=1.0, memory=500_000_000) -> dict[str, list]:
@@ -352,23 +343,62 @@ def test_no_parquet(tmp_path):
     assert [r["rule"] for r in run(tmp_path / "x.parquet")["rejects"]] == ["damaged"]
 
 
-def test_copies_of_a_file_have_ids_of_their_own(tmp_path):
-    records_ = [warc("response", http(), number=n) for n in range(3)]
-    plain = b"".join(gzip.decompress(record) for record in records_)
-    for name, data in (("a.warc.gz", b"".join(records_)), ("b.warc.gz", b"".join(records_)), ("c.warc", plain)):
+def test_records_have_ids_of_their_own_whatever_they_call_themselves(tmp_path):
+    """Copies, copies of one name, files of different beginnings, the same record twice in one, no id at all."""
+    again = [warc("response", http(), number=n) for n in (0, 1, 2, 0)]
+    other = [warc("response", http(), number=7), *again, warc("response", http(), WARC_Record_ID="")]
+    plain = b"".join(gzip.decompress(record) for record in again)
+    written = {"a.warc.gz": b"".join(again), "b.warc.gz": b"".join(again), "c.warc": plain}
+    written |= {
+        "d.warc.gz": b"".join(other),
+        "x/a.warc.gz": b"".join(again),
+        "e.warc.gz": other[0] + b"\x1f\x8b\x08 broken",
+    }
+    for name, data in written.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(data)
-    alone = [row["id"] for row in run(tmp_path / "a.warc.gz")["part"]]
-    found = [row["id"] for row in run(*tmp_path.iterdir())["part"]]
-    assert found[:3] == alone and len(set(found)) == 9
-    assert [row["id"] for row in run(*tmp_path.iterdir(), chunk=200)["part"]] == found
+    files = [tmp_path / name for name in written]
+    whole = run(*files)
+    found = [row["id"] for row in [*whole["part"], *whole["rejects"]]]
+    assert len(set(found)) == len(found) == 4 * 4 + 6 + 2
+    cut = run(*files, chunk=200)
+    assert [row["id"] for row in [*cut["part"], *cut["rejects"]]] == found
 
 
-def test_files_that_begin_with_different_records_are_no_copies(tmp_path):
-    (tmp_path / "a.warc.gz").write_bytes(warc("response", http(), number=1))
-    (tmp_path / "b.warc.gz").write_bytes(warc("response", http(), number=2))
-    (tmp_path / "c.warc.gz").write_bytes(b"\x1f\x8b\x08 broken")
-    (tmp_path / "d.warc.gz").write_bytes(b"\x1f\x8b\x08 broken")
-    assert [row["copy"] for row in list_chunks([str(p) for p in tmp_path.iterdir()], 1 << 40)] == [0] * 4
+def test_ids_are_those_of_the_file_whatever_else_is_read_and_where_it_lies(tmp_path):
+    data = b"".join(warc("response", http(), number=n) for n in range(3))
+    for folder in ("here", "there/deep"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "a.warc.gz").write_bytes(data)
+    (tmp_path / "here" / "0.warc.gz").write_bytes(warc("response", http(), number=9))
+    alone = [row["id"] for row in run(tmp_path / "there/deep/a.warc.gz")["part"]]
+    beside = run(*(tmp_path / "here").iterdir())["part"]
+    assert [row["id"] for row in beside if row["source"] == "a.warc.gz"] == alone
+
+
+def test_real_records_have_ids_of_their_own(shared):
+    """Broken files of other parsers: several begin differently and go on with the same records."""
+    files = sorted(
+        p for p in (shared / "warc").rglob("*") if p.is_file() and p.suffix not in (".tsv", ".txt", ".jsonl")
+    )
+    seen: set[str] = set()
+    for place in list_chunks([str(p) for p in files], 1 << 20):
+        ids = Ids(place["copy"])
+        for event in events(place, kind_of(place["name"]), Columns()):
+            identity = ids.of(event)
+            assert identity not in seen, (event.source, event.offset)
+            seen.add(identity)
+    assert len(seen) > 1000
+
+
+def test_rows_of_files_of_one_name_have_ids_of_their_own_in_every_run(tmp_path):
+    """A month's `part-0.jsonl` is not the next month's: an index of earlier runs holds both."""
+    found = []
+    for month in ("2024-01", "2024-02"):
+        (tmp_path / month).mkdir()
+        (tmp_path / month / "part-0.jsonl").write_text(json.dumps({"text": f"Wetter im Monat {month}. {TEXT}"}))
+        found += [row["id"] for row in run(tmp_path / month / "part-0.jsonl")["part"]]
+    assert len(set(found)) == 2
 
 
 def test_ids_of_our_own_corpora_stay():

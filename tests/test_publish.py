@@ -280,13 +280,13 @@ def test_statistics_against_a_recount(published):
     assert said["dumps"]["CC-MAIN-2020-05"] == {"documents": 120, "kept": 105}
     assert said["duplicates"]["near"]["largest"][0]["size"] == 7
     assert said["duplicates"]["exact"]["dropped"] == 3
-    assert said["contamination"][0] == {
-        "benchmark": "small-bench",
-        "documents": 10,
-        "kept": 4,
-        "highest": 0.97,
-        "items": 10,
-    }
+    kept = {row["id"] for row in rows} & {world.id_of(s, 11) for s in range(world.SHARDS)}
+    assert said["contamination"] == [
+        {"benchmark": "other-bench", "documents": 4, "kept": 4, "highest": 0.3, "items": 1},
+        {"benchmark": "small-bench", "documents": 10, "kept": 4, "highest": 0.97, "items": 10},
+    ]
+    assert said["contaminated"] == {"documents": 10, "kept": len(kept)}
+    assert said["shared_ids"] == 0
 
 
 def test_what_each_rule_removes_and_what_it_alone_removes(published):
@@ -327,7 +327,7 @@ def _alarms(*sizes: tuple[float, str]) -> Part:
 def test_alarms():
     calm = {
         "documents": 1000, "records": 2000, "kept": {"documents": 500, "characters": 900}, "rules": [], "funnel": [],
-        "contamination": [], "giants": [], "cuts": {"spans": {"characters": 300}},
+        "contaminated": {"kept": 0}, "shared_ids": 0, "giants": [], "cuts": {"spans": {"characters": 300}},
         "hosts": {"top": [{"host": "a.de", "documents": 10}]},
         "duplicates": {"exact": {"largest": []}, "near": {"largest": [{"size": 100, "url": "u", "id": "i"}]}},
     }  # fmt: skip
@@ -340,7 +340,8 @@ def test_alarms():
         ("hosts", {"top": [{"host": "a.de", "documents": 101}]}, "a.de"),
         ("cuts", {"spans": {"characters": 301}}, "spans cut 25%"),
         ("kept", {"documents": 0, "characters": 900}, "Nothing was kept"),
-        ("contamination", [{"kept": 1}], "in 1 kept document."),
+        ("contaminated", {"kept": 1}, "in 1 kept document."),
+        ("shared_ids", 2, "2 kept documents share their ids"),
     ]
     for key, value, text in cases:
         assert text in stats.alarms({**calm, key: value})[0]["text"]
