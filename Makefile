@@ -11,7 +11,7 @@ python := .venv/bin/python
 run = $(python) -m pipeline
 quoted = '$(subst ','\'',$(1))'
 options = --root $(call quoted,$(ROOT)) $(if $(SOURCE),--source $(call quoted,$(SOURCE))) $(if $(INDEX),--index $(call quoted,$(INDEX))) \
-  $(if $(WORKERS),--workers $(call quoted,$(WORKERS))) $(if $(LOCAL),--local) $(foreach pair,$(SET),--set $(call quoted,$(pair)))
+  $(if $(WORKERS),--workers $(call quoted,$(WORKERS))) $(if $(LOCAL),--local) $(if $(SET),--set $(call quoted,$(SET)))
 
 .PHONY: help corpus plan gc funnel test check bench bench-scale-dedup quality lock clean
 .DEFAULT_GOAL := help
@@ -19,7 +19,7 @@ options = --root $(call quoted,$(ROOT)) $(if $(SOURCE),--source $(call quoted,$(
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 	@echo
-	@echo 'make corpus LANG=de [SOURCE="crawl/*.warc.gz"] [INDEX=name] [ROOT=data] [WORKERS=2] [LOCAL=1] [SET="near.threshold=0.7"]'
+	@echo 'make corpus LANG=de [SOURCE="crawl/*.warc.gz"] [INDEX=name] [ROOT=data] [WORKERS=2] [LOCAL=1] [SET="near.threshold=0.7 near.keep=longest"]'
 
 corpus: .venv/ready recipe  ## WARC files to a finished corpus; prints its folder: LANG=de [SOURCE=glob] [ROOT=dir] [WORKERS=n]
 	@$(run) corpus $(call quoted,$(RECIPE)) $(options)

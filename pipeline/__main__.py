@@ -103,7 +103,7 @@ def _run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--source", help="files or globs (default: the recipe's, else the demo crawl)")
     parser.add_argument("--index", metavar="NAME", help="deduplicate against earlier runs with this index, and join it")
     _place_options(parser)
-    parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="change a setting")
+    parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="change settings")
     parser.add_argument("--shuffle", type=int, metavar="SEED", help="start shards in a random order (for tests)")
 
 
@@ -126,10 +126,9 @@ def say(line: str) -> None:
 
 def _goal(arguments: argparse.Namespace, index: Any = None) -> Any:
     from pipeline import recipe
-    from pipeline.inputs import said
+    from pipeline.inputs import said, settings
 
-    overrides = dict(_pair(text) for text in arguments.set)
-    return recipe.load(arguments.recipe, said(arguments.source), overrides, index)
+    return recipe.load(arguments.recipe, said(arguments.source), settings(arguments.set), index)
 
 
 def _pointer(arguments: argparse.Namespace, store: Any) -> Any:
@@ -137,13 +136,6 @@ def _pointer(arguments: argparse.Namespace, store: Any) -> Any:
     from pipeline import index
 
     return index.load(store, arguments.index) if arguments.index is not None else None
-
-
-def _pair(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise UserError(f"--set {text}: write it as SECTION.KEY=VALUE, for example --set near.threshold=0.7")
-    return key.strip(), value.strip()
 
 
 def _corpus(arguments: argparse.Namespace) -> None:

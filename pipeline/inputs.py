@@ -1,9 +1,13 @@
-"""Which files a user means."""
+"""What options of the command line mean: which files, which settings."""
 
 import glob
 import os
+import re
 
 from pipeline.errors import UserError
+
+# Settings in one text, as make's SET has them: parted by blanks behind which the next one begins, but not in quotes.
+_SETTING = re.compile(r"""(?:"(?:[^"\\]|\\.)*"|'[^']*'|\{[^{}]*\}|\S|\s+(?![A-Za-z][\w.-]*\s*=))+""")
 
 
 def said(source: str | None, option: str = "--source") -> tuple[str, ...] | None:
@@ -22,4 +26,15 @@ def matching(pattern: str, place: str) -> tuple[str, ...]:
     found = tuple(path for path in sorted(glob.glob(pattern, recursive=True)) if os.path.isfile(path))
     if not found:
         raise UserError(f"{place} {pattern}: no file is there; give WARC, WET, Parquet or JSONL files, or a glob")
+    return found
+
+
+def settings(said: list[str]) -> dict[str, str]:
+    """`a.b=1`, or several in one text (`a.b=1 c.d=two words e="f=1"`), later ones over earlier."""
+    found = {}
+    for text in filter(None, (setting.strip() for several in said for setting in _SETTING.findall(several))):
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():
+            raise UserError(f"--set {text}: write it as SECTION.KEY=VALUE, for example --set near.threshold=0.7")
+        found[key.strip()] = value.strip()
     return found

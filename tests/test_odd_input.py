@@ -13,6 +13,7 @@ import pytest
 
 from pipeline import inputs, recipe
 from pipeline.__main__ import main
+from pipeline.errors import UserError
 
 
 def test_identify_with_standard_input_closed_says_so():
@@ -72,10 +73,36 @@ def test_sigterm_stops_a_run_on_ray_as_ctrl_c_does(tmp_path):
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="no make")
 def test_make_hands_every_variable_on_as_one_word():
-    given = ["ROOT=it's here", "SOURCE=a b; c", "WORKERS=2; echo oops", "SET=near.threshold=0.7"]
+    given = ["ROOT=it's here", "SOURCE=a b; c", "WORKERS=2; echo oops", 'SET=near.threshold=0.7 publish.tag=it\'s "x"']
     command = ["make", "--dry-run", "--old-file", ".venv/ready", "corpus", "LANG=de", *given]
     done = subprocess.run(command, capture_output=True, text=True, cwd=Path(inputs.__file__).parent.parent, check=True)
     line = next(line for line in done.stdout.splitlines() if "-m pipeline corpus" in line)
     said = dict(zip(*[iter(shlex.split(line)[5:])] * 2, strict=True))
-    wanted = {"--root": "it's here", "--source": "a b; c", "--workers": "2; echo oops", "--set": "near.threshold=0.7"}
-    assert said == wanted
+    wanted = {"--root": "it's here", "--source": "a b; c", "--workers": "2; echo oops"}
+    assert said == {**wanted, "--set": 'near.threshold=0.7 publish.tag=it\'s "x"'}
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted"),
+    [
+        (["near.threshold=0.7"], {"near.threshold": "0.7"}),
+        (["a.b=1 c.d=2\te-f.g=3"], {"a.b": "1", "c.d": "2", "e-f.g": "3"}),
+        (["a.b = 1  c.d =2 "], {"a.b": "1", "c.d": "2"}),
+        (["publish.tag=two words a.b=1"], {"publish.tag": "two words", "a.b": "1"}),
+        (['publish.tag="a b.c=1" a.b=1'], {"publish.tag": '"a b.c=1"', "a.b": "1"}),
+        (["publish.tag='a b.c=1' a.b=1"], {"publish.tag": "'a b.c=1'", "a.b": "1"}),
+        (['a.b=["x y", "z"] c.d={ e = 1 }'], {"a.b": '["x y", "z"]', "c.d": "{ e = 1 }"}),
+        (["publish.tag=it's a.b=1"], {"publish.tag": "it's", "a.b": "1"}),
+        (["spans=on"], {"spans": "on"}),
+        (["a.b=1", "a.b=2 c.d="], {"a.b": "2", "c.d": ""}),
+        (["", " "], {}),
+    ],
+)
+def test_settings_of_the_command_line(said, wanted):
+    assert inputs.settings(said) == wanted
+
+
+@pytest.mark.parametrize("said", ["near.threshold", "=1", " = 1", "threshold 0.7"])
+def test_what_is_no_setting(said):
+    with pytest.raises(UserError, match=r"write it as SECTION\.KEY=VALUE"):
+        inputs.settings([said])
