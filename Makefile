@@ -13,7 +13,7 @@ quoted = '$(subst ','\'',$(1))'
 options = --root $(call quoted,$(ROOT)) $(if $(SOURCE),--source $(call quoted,$(SOURCE))) $(if $(INDEX),--index $(call quoted,$(INDEX))) \
   $(if $(WORKERS),--workers $(call quoted,$(WORKERS))) $(if $(LOCAL),--local) $(if $(SET),--set $(call quoted,$(SET)))
 
-.PHONY: help corpus plan gc funnel test check bench bench-scale-dedup quality lock clean
+.PHONY: help corpus plan gc funnel costs test check bench bench-scale-dedup quality lock clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -29,6 +29,9 @@ plan: .venv/ready recipe  ## what `make corpus` would run, why, and what it may 
 
 funnel: .venv/ready recipe  ## the finished corpus's page funnel as a Markdown table
 	@$(run) funnel "$$($(run) corpus $(call quoted,$(RECIPE)) $(options))"
+
+costs: .venv/ready recipe  ## what the finished corpus cost, step by step
+	@$(run) costs "$$($(run) corpus $(call quoted,$(RECIPE)) $(options))"
 
 gc: .venv/ready  ## list step folders under ROOT that no recorded run needs; YES=1 removes them
 	@$(run) gc --root $(call quoted,$(ROOT)) $(if $(YES),--yes)

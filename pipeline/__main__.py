@@ -74,8 +74,8 @@ def _parser() -> argparse.ArgumentParser:
     index.add_argument("--text-column", default="text")
     index.add_argument("--id-column", default="id")
     _place_options(index)
-    funnel = command("funnel", _funnel, "the page funnel of a finished corpus as a Markdown table")
-    funnel.add_argument("folder")
+    command("funnel", _funnel, "the page funnel of a finished corpus as a Markdown table").add_argument("folder")
+    command("costs", _costs, "what a corpus cost, step by step, as a Markdown table").add_argument("folder")
     extract = command("extract", _extract, "text of an HTML file, or JSONL of url and text of a WARC")
     extract.add_argument("file")
     extract.add_argument("--engine", default="blocks")
@@ -256,14 +256,23 @@ def _index(arguments: argparse.Namespace) -> None:
 
 def _funnel(arguments: argparse.Namespace) -> None:
     from pipeline.card import funnel_table
+
+    print(funnel_table(_published(arguments.folder).read_json("stats.json")))
+
+
+def _costs(arguments: argparse.Namespace) -> None:
+    from pipeline.costs import costs
+
+    print(costs(_published(arguments.folder)))
+
+
+def _published(folder: str) -> Any:
     from pipeline.store import Store
 
-    store = Store(arguments.folder)
+    store = Store(folder)
     if not store.exists("stats.json"):
-        raise UserError(
-            f"{arguments.folder}: no finished corpus (stats.json is missing); give a folder `corpus` printed"
-        )
-    print(funnel_table(store.read_json("stats.json")))
+        raise UserError(f"{folder}: no finished corpus (stats.json is missing); give a folder `corpus` printed")
+    return store
 
 
 def _explain(arguments: argparse.Namespace) -> None:

@@ -18,9 +18,8 @@ _REASONS = {"no document": "lost", "rule": "drop", "duplicate": "copy"}
 Samples = dict[str, Any]  # "kept": rows, "dropped": {(stage, rule): rows}, "hits": rows; see pipeline/samples.py
 
 
-def report(stats: dict[str, Any], samples: Samples, name: str, language: str, costs: list[dict] | None = None) -> str:
-    """The page. `costs`: rows of step, cpu_seconds, wall_seconds, peak_rss_bytes; none in a published corpus, whose
-    bytes must not depend on the machine."""
+def report(stats: dict[str, Any], samples: Samples, name: str, language: str) -> str:
+    """The page. What the corpus cost is not in it, since bytes must not depend on the machine (`pipeline/costs.py`)."""
     sections = [
         _headline(stats, name, language),
         _section("Funnel", _funnel(stats)),
@@ -30,7 +29,6 @@ def report(stats: dict[str, Any], samples: Samples, name: str, language: str, co
         _section("Duplicates", _clusters(stats)),
         _section("Benchmarks", _benchmarks(stats, samples["hits"])) if stats["contamination"] else "",
         _section("Shape of the corpus", _shape(stats)),
-        _section("Costs", _costs(costs)) if costs else "",
         _section("Recipe", _recipe(stats["recipe"])),
     ]
     head = f'<head><meta charset="utf-8"/><title>{_e(name)}</title>{_VIEW}<style>{STYLE}</style></head>'
@@ -233,17 +231,6 @@ def _bars(title: str, rows: list[tuple[str, float]]) -> str:
     most = max(value for _, value in rows)
     body = [[_e(name), _bar(most, (value, "left")), _n(value)] for name, value in rows]
     return f"<div><h3>{_e(title)}</h3>{_table(['', '', ''], body, 'tbn')}</div>"
-
-
-def _costs(costs: list[dict]) -> str:
-    most = max(c["cpu_seconds"] for c in costs)
-    rows = []
-    for c in costs:
-        bar = _bar(most, (c["cpu_seconds"], "left"))
-        rows.append(
-            [_e(c["step"]), bar, *[_n(c[k]) for k in ("cpu_seconds", "wall_seconds")], _bytes(c["peak_rss_bytes"])]
-        )
-    return _table(["step", "", "CPU s", "wall s", "peak memory"], rows, "tbnnn")
 
 
 def _recipe(recipe: dict[str, Any]) -> str:

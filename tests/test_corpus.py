@@ -225,6 +225,19 @@ def test_explain_tells_a_pages_story(whole):
     assert row["duplicate_of"] in result.stdout
 
 
+def test_costs_of_every_step_add_up(whole, tmp_path):
+    root, folder = whole
+    told = pipeline("costs", str(folder)).stdout
+    rows = [[cell.strip() for cell in line.strip("| ").split("|")] for line in told.splitlines()[2:-2]]
+    assert sorted(row[0] for row in rows) == sorted(path.parent.parent.name for path in root.glob("*/*/cost.json"))
+    shards = [s for path in root.glob("*/*/cost.json") for s in json.loads(path.read_text())["shards"]]
+    assert f"350 records: {sum(s['cpu_seconds'] for s in shards):,.1f} s of CPU" in told
+    assert sum(int(row[4]) for row in rows) == len(shards)
+    away = shutil.copytree(folder, tmp_path / "away")
+    said = pipeline("costs", str(away))
+    assert said.returncode == 2 and "its steps are not beside it" in said.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -239,6 +252,7 @@ def test_explain_tells_a_pages_story(whole):
         (("corpus", "de", "--workers", "0"), "'0' is not a number of workers"),
         (("explain", "https://nowhere.example/", "--recipe", "de"), "is not made yet"),
         (("funnel", "."), "no finished corpus"),
+        (("costs", "."), "no finished corpus"),
         (("dedup", "nothing.jsonl"), "nothing.jsonl"),
         (("signals", "nothing.parquet"), "nothing.parquet"),
         (("extract", "nothing.html"), "nothing.html"),

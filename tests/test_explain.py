@@ -65,7 +65,7 @@ def test_duplicates_name_the_page_that_is_kept(parts):
 def test_benchmark_hits_and_other_languages(parts):
     hit = _tell(parts, world.id_of(0, 11))
     assert "benchmark  small-bench small/0-11" in hit
-    assert ": 0.4 (both), 1 item in all" in hit
+    assert ": 0.4 (both), 2 items in all" in hit
     foreign = next((s, r) for s in range(4) for r in range(60) if world.fate_of(s, r) == "language")
     assert "verdict    DROPPED by language/language: nl" in _tell(parts, world.id_of(*foreign))
 
