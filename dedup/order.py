@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.check import unknown
 from pipeline.errors import UserError
 from pipeline.store import Part
 
@@ -14,7 +15,7 @@ LAST = np.iinfo(np.int64).max  # unknown dates and scores stand behind all known
 def check_policy(keep: str) -> None:
     """Raises UserError naming the policies when `keep` is none of them."""
     if keep not in POLICIES[:3] and not (keep.startswith("best:") and keep[5:].strip()):
-        raise UserError(f"keep = {keep!r}: no such policy; type one of {', '.join(POLICIES)}")
+        raise UserError(f"keep: {unknown('policy', keep, POLICIES)}")
 
 
 def order_keys(keep: str, documents: pa.Table, scores: dict[str, pa.ChunkedArray]) -> np.ndarray:

@@ -13,6 +13,7 @@ from extract.lid_base import UNKNOWN, Guess, Identifier, best_two, sample
 from extract.lid_codes import two_letters
 from extract.lid_embedded import clean, encode
 from extract.lid_script import scripts
+from pipeline.check import nearest
 from pipeline.errors import UserError
 
 _PREFIX = "__label__"
@@ -28,9 +29,15 @@ def backend(model: str, sha256: str | None, characters: int) -> Identifier:
 def check(model: str, sha256: str | None) -> None:
     """Raise UserError unless `model` is a fastText model that is pinned, and, for a file, there with that content."""
     _known(model)
+    if "://" not in model and not Path(model).is_file():
+        raise UserError(_missing(model))
     if sha256 is None:
-        where = "" if "://" in model or not Path(model).is_file() else f' = "{_sha256(Path(model))}"'
-        raise UserError(f"{model}: pin the model, so that the same settings give the same rows: add sha256{where}")
+        digest = "..." if "://" in model else _sha256(Path(model))
+        hint = " (64 hex digits, as sha256sum prints them)" if "://" in model else ""
+        raise UserError(
+            f"{model}: pin the model, so that the same settings give the same rows: "
+            f'type sha256 = "{digest}" below it{hint}'
+        )
     if not re.fullmatch("[0-9a-fA-F]{64}", sha256):
         raise UserError(f"{model}: sha256 {sha256!r} is not 64 hex digits; type what sha256sum prints for the model")
     if "://" not in model:
@@ -46,7 +53,7 @@ def fetch(model: str, sha256: str | None) -> Path:
     if "://" not in model:
         path = Path(model)
         if not path.is_file():
-            raise UserError(f"{model}: no such fastText model; give the path of an existing .bin or .ftz file")
+            raise UserError(_missing(model))
         _verify(path, sha256, model)
         return path
     if sha256 is None:
@@ -58,11 +65,16 @@ def fetch(model: str, sha256: str | None) -> Path:
     return path
 
 
+def _missing(model: str) -> str:
+    return f"{model}: no such fastText model; give the path of an existing .bin or .ftz file"
+
+
 def _known(model: str) -> None:
     if not model.endswith((".bin", ".ftz")):
+        guess = nearest(model, ("embedded", "langdetect"))
         raise UserError(
-            f"language model {model!r} is unknown: type embedded, langdetect, or the path or URL of a fastText model "
-            "that ends in .bin or .ftz"
+            f"language model {model!r} is unknown: {f'did you mean {guess}? Type' if guess else 'type'} embedded, "
+            "langdetect, or the path or URL of a fastText model that ends in .bin or .ftz"
         )
 
 

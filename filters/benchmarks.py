@@ -9,6 +9,7 @@ import gzip
 import io
 import json
 import re
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from string import ascii_uppercase
@@ -115,7 +116,7 @@ def _records(path: str) -> Iterator[dict[str, Any]]:
         opener = gzip.open if path.lower().endswith(".gz") else open
         with opener(path, "rb") as file:
             text = file.read().decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError, ValueError) as error:
+    except (OSError, EOFError, zlib.error, ValueError) as error:
         raise UserError(f"{path}: cannot be read as a benchmark ({error})") from error
     yield from {".csv": _csv, ".tsv": _tsv, ".json": _json}.get(suffix, _jsonl)(text, path)
 

@@ -1,6 +1,7 @@
 """Texts of reference corpora, a few at a time."""
 
 import gzip
+import zlib
 from collections.abc import Iterator
 from itertools import islice
 from typing import IO, Any
@@ -25,7 +26,7 @@ def texts(path: str, column: str) -> Iterator[list[str]]:
             found = _paragraphs(file)
             while some := list(islice(found, _ROWS)):
                 yield some
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read as a reference corpus ({error})") from error
 
 

@@ -5,8 +5,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import pyarrow as pa
+
 from dedup.order import check_policy
 from extract import demo, sources
+from pipeline import schema
+from pipeline.check import unknown
 from pipeline.config import Config
 from pipeline.dag import Edge, Leaf, Step, bucket, row_bytes, step
 from pipeline.errors import UserError
@@ -20,12 +24,12 @@ _MOST = 4096
 
 
 @contextlib.contextmanager
-def said_at(place: str) -> Iterator[None]:
-    """What a stage's own check finds wrong, with the place in the recipe before it."""
+def said_at(head: str) -> Iterator[None]:
+    """What a stage's own check finds wrong, with the place in the recipe (`Config.at`) before it."""
     try:
         yield
     except UserError as error:
-        raise UserError(f"{place}: {error}") from error
+        raise UserError(f"{head}{error}") from error
 
 
 def source_files(paths: list[str], chunk: int | None = None) -> Leaf:
@@ -66,7 +70,7 @@ class Binder:
         from pipeline.inputs import matching
 
         full = pattern if "://" in pattern else str(self.c.folders["source.paths"] / pattern)
-        return matching(full, f"{self.c.at('source.paths')}: source.paths")
+        return matching(full, f"{self.c.at('source.paths')}paths")
 
     def add(
         self, name: str, fn: Callable, *inputs: Any, section: str = "", tasks: int | None = None, **more: Any
@@ -91,12 +95,20 @@ class Binder:
 
     def ranked(self, section: str) -> list[Step]:
         """The sidecar with the column of `keep = "best:<column>"`, so that dedup can rank by it."""
-        keep, place = self.c[section].get("keep", "oldest"), self.c.at(f"{section}.keep")
-        with said_at(place):
+        keep, head = self.c[section].get("keep", "oldest"), self.c.at(f"{section}.keep")
+        with said_at(head):
             check_policy(keep)
         column = keep.partition("best:")[2].strip()
-        sidecars = [self.steps[name] for name in ("signals", "languages", "quality") if name in self.steps]
-        found = [made for made in sidecars if column in made.stage.outputs["part"].names and column != "id"]
-        if column and not found:
-            raise UserError(f"{place}: keep = {keep!r}: no stage that is on makes a column {column!r}")
-        return found[:1]
+        sidecars = [self.steps[name] for name in ("quality", "languages", "signals") if name in self.steps]
+        homes = {name: made for made in sidecars for name in _numbers(made)}
+        if column in schema.QUALITY.names and not self.c.has("quality"):
+            hint = "[quality] makes that column and is off: type [quality] to switch it on"
+            raise UserError(f"{head}keep = {keep!r}: {hint}")
+        if column and column not in homes:
+            raise UserError(f"{head}keep = {keep!r}: {unknown('column of numbers', column, homes)}")
+        return [homes[column]] if column else []
+
+
+def _numbers(made: Step) -> list[str]:
+    kinds = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean)
+    return [field.name for field in made.stage.outputs["part"] if any(fits(field.type) for fits in kinds)]

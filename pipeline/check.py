@@ -7,6 +7,7 @@ Numbers are not negative unless a Range says so: counts, thresholds, seconds and
 
 import difflib
 import math
+import re
 import types
 import typing
 from collections.abc import Iterable
@@ -16,6 +17,9 @@ from typing import Any, Literal
 
 from pipeline.dag import Asset
 from pipeline.errors import UserError
+
+_TRUTHS = {"true": "true", "yes": "true", "on": "true", "1": "true"}
+_TRUTHS |= {"false": "false", "no": "false", "off": "false", "0": "false"}
 
 
 @dataclass(frozen=True)
@@ -61,8 +65,25 @@ class Said:
         """The value's entry `key`."""
         return Said(self.value[key], self.source, (*self.path, key))
 
+    @property
+    def head(self) -> str:
+        """What an error begins with: `my.toml:4: [near] `, or `--set near.keep: `."""
+        return f"{self.place}: " + (section(self.path) if self.source.lines is not None else "")
+
     def wrong(self, what: str) -> UserError:
-        return UserError(f"{self.place}: {what}")
+        return UserError(f"{self.head}{what}")
+
+
+def section(path: tuple) -> str:
+    """The header below which a key stands, and a blank; nothing for keys above all headers and for headers."""
+    for table, header in (
+        (("rules", "add"), "[[rules.add]] "),
+        (("rules", "set"), "[rules.set] "),
+        (("rule",), "[[rule]] "),
+    ):
+        if path[: len(table)] == table and len(path) > len(table):
+            return header
+    return f"[{path[0]}] " if len(path) > 1 and isinstance(path[1], str) else ""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -133,6 +154,8 @@ def _entries(said: Said, kind: Any) -> list[Said]:
     example = {str: '["a", "b"]', Asset: '["a.txt", "b.txt"]'}.get(kind, "[1, 2]")
     if said.source.lines is None and isinstance(said.value, str):  # --set source.paths=one.warc.gz
         return [said]
+    if isinstance(said.value, str) and kind in (str, Asset):
+        raise said.wrong(f'{_key(said)} must be a list, not "{said.value}"; type {_key(said)} = ["{said.value}"]')
     return [said.of(i) for i in range(len(_want(said, list, f"a list like {example}")))]
 
 
@@ -174,22 +197,34 @@ def _plain(said: Said, kind: type, low: float, high: float) -> Any:
 
 
 def _span(low: float, high: float) -> str:
-    return f"at least {low:g}" if high == math.inf else f"{low:g} to {high:g}"
+    spelled = [f"{int(n):,}" if n < math.inf and n == int(n) else f"{n:g}" for n in (low, high)]
+    return f"at least {spelled[0]}" if high == math.inf else " to ".join(spelled)
 
 
 def _retype(said: Said, kind: type) -> str:
     """`; type threshold = 0.3` for a number in quotes or a text without them."""
     start = "type" if isinstance(said.path[-1], int) else f"type {_key(said)} ="
     if isinstance(said.value, str) and kind in (int, float):
-        try:
-            return f"; {start} {kind(said.value)}"
-        except ValueError:
-            return ""
-    if isinstance(said.value, str) and kind is bool and said.value.lower() in ("true", "false"):
-        return f"; {start} {said.value.lower()}"
+        number = _number(said.value, kind)
+        return "" if number is None else f"; {start} {number}"
+    truth = _TRUTHS.get(str(said.value).lower())
+    if kind is bool and truth:
+        return f"; {start} {truth}"
     if kind is str and isinstance(said.value, (int, float)):
         return f'; {start} "{_show(said.value)}"'
     return ""
+
+
+def _number(text: str, kind: type) -> str | None:
+    """What a text means as a number: "0.3", "64 MB"; None where it means none."""
+    size = re.fullmatch(r"([0-9.]+) ?([kKMGT])(i?)B?", text)
+    try:
+        if size:
+            power = "KMGT".index(size[2].upper()) + 1
+            return f"{round(float(size[1]) * (1024 if size[3] else 1000) ** power):_}"
+        return str(kind(text))
+    except ValueError:
+        return None
 
 
 def _key(said: Said) -> str:

@@ -36,7 +36,7 @@ class Config:
     why: dict[str, str]  # rule -> the preset's words, for reports (never in a key)
     on: frozenset[str]
     folders: dict[str, Path]  # "section.key" -> where relative paths in that setting start
-    places: dict[str, str]  # "section.key" -> file:line, or the option that says it
+    heads: dict[str, str]  # "section.key", "section" -> `file:line: [section] ` or `--set section.key: `
     files: tuple[str, ...]  # read, in order
 
     def __getitem__(self, section: str) -> dict[str, Any]:
@@ -47,8 +47,9 @@ class Config:
         return section in self.on
 
     def at(self, setting: str) -> str:
-        """`file:line` of a setting ("near.keep"), for an error; the recipe where nothing says it."""
-        return self.places.get(setting, self.files[-1])
+        """What an error about a setting ("near.keep") begins with: its place, else its section's, else the recipe."""
+        section = setting.partition(".")[0]
+        return self.heads.get(setting) or self.heads.get(section) or f"{self.files[-1]}: [{section}] "
 
     def of(self, section: str, stage: Callable) -> dict[str, Any]:
         """The settings of `section` that `stage` takes, for sections of several stages."""
@@ -102,7 +103,7 @@ def load(
         {r.name: r.values.get("why", "") for r in rules},
         frozenset(merged.on),
         {f"{name}.{key}": said.source.folder for name in sections for key, said in merged.said[name].items()},
-        {f"{name}.{key}": said.place for name in sections for key, said in merged.said[name].items()},
+        merged.heads(),
         tuple(source.name for source in chain),
     )
 
@@ -186,6 +187,7 @@ class _Merged:
     presets: list[Said] = field(default_factory=list)
     changes: dict[str, Said] = field(default_factory=dict)
     own: list[Said] = field(default_factory=list)
+    headers: dict[str, Said] = field(default_factory=dict)  # of sections, where one was said last
 
     def __post_init__(self) -> None:
         self.said = {name: {} for name in self.sections}
@@ -212,7 +214,7 @@ class _Merged:
             hint = "move it below that header" if said.source.lines else f"type --set {homes[0]}.{key}=..."
             return f"'{key}' is a setting of [{homes[0]}]: {hint}"
         if section:
-            return unknown("setting", key, parameters(self.sections[section])) + f" (in [{section}])"
+            return unknown("setting", key, parameters(self.sections[section]))
         return unknown("section", key, ["language", "extends", "rules", *self.sections])
 
     def _section(self, name: str, said: Said) -> None:
@@ -225,6 +227,8 @@ class _Merged:
             off = "" if name in self.always else f', or {name} = "off"'
             raise said.wrong(f"{name} is a section: type [{name}] on a line of its own{off}")
         self.on.add(name)
+        if said.source.lines is not None:
+            self.headers[name] = said
         known = parameters(self.sections[name])
         for key in said.value:
             if key not in known:
@@ -237,7 +241,7 @@ class _Merged:
         for key, value in said.value.items():
             kinds = {"presets": list, "set": dict, "add": list}
             if key not in kinds:
-                raise said.of(key).wrong(unknown("key", key, kinds) + " (in [rules])")
+                raise said.of(key).wrong(unknown("key", key, kinds))
             if not isinstance(value, kinds[key]):
                 example = {"presets": 'presets = ["language", "gopher"]', "set": "[rules.set]", "add": "[[rules.add]]"}
                 raise said.of(key).wrong(f"rules.{key} is not like that: type {example[key]}")
@@ -248,6 +252,12 @@ class _Merged:
             self.changes |= {name: entries["set"].of(name) for name in entries["set"].value}
         if "add" in entries:
             self.own += [entries["add"].of(i) for i in range(len(entries["add"].value))]
+
+    def heads(self) -> dict[str, str]:
+        """For `Config.at`."""
+        of_settings = {f"{n}.{k}": said.head for n, section in self.said.items() for k, said in section.items()}
+        lead = {n: f"{said.head}[{n}] " for n, said in self.headers.items()}
+        return {**of_settings, **lead, **({"language": self.language.head} if self.language else {})}
 
     def off(self) -> set[str]:
         return set(self.sections) - self.on

@@ -11,11 +11,12 @@ from pipeline.store import Part
 
 def leaks(contamination: list[Part], ledgers: list[Part]) -> dict[str, Any]:
     """For `stats.json`. "contamination": a row a benchmark: documents with any of its items, how many of these were
-    kept, the highest score, items found. "contaminated": documents and kept ones with an item of any benchmark."""
+    kept, the highest score, items found. "contaminated": documents and kept ones with an item of any benchmark. Nothing
+    where `contamination` has no shards: the step did not run."""
     counts: dict[str, Counter[str]] = {"documents": Counter(), "kept": Counter()}
     whole, items = Counter(documents=0, kept=0), set[tuple[str, ...]]()
     highest: dict[str, float] = defaultdict(float)
-    for part, ledger in zip(contamination, ledgers, strict=True):
+    for part, ledger in zip(contamination, ledgers if contamination else [], strict=True):
         hits = part.table(["id", "benchmark", "item", "score"], name="hits")
         kept = ledger.table(["id"], name="kept")["id"].combine_chunks()
         for name, table in (("documents", hits), ("kept", hits.filter(pc.is_in(hits["id"], value_set=kept)))):

@@ -158,7 +158,7 @@ def rule(said: Said, stage: str, language: str) -> Rule:
         raise said.wrong("a rule is a table: [[rules.add]] with name, column and a bound")
     for key in said.value:
         if key not in BOUNDS and key not in _OTHER:
-            raise said.of(key).wrong(unknown("key", key, [*_OTHER, *BOUNDS]) + " (in a rule)")
+            raise said.of(key).wrong(unknown("key", key, [*_OTHER, *BOUNDS]))
     bounds = [key for key in BOUNDS if key in said.value]
     for key in ("name", "column"):
         if key not in said.value:
@@ -183,7 +183,7 @@ def resolve(
     seen: dict[str, Rule] = {}
     for entry in rules:
         if entry.name in seen:
-            raise entry.said.wrong(f"rule '{entry.name}' is there twice: also at {seen[entry.name].said.place}")
+            raise entry.said.wrong(f"rule '{entry.name}' is there twice: also at {_whereabouts(entry, seen)}")
         seen[entry.name] = entry
     for name, said in changes.items():
         if name in left_out:
@@ -197,6 +197,12 @@ def resolve(
             _check_columns(entry, columns)
     _check_room(left)
     return left
+
+
+def _whereabouts(entry: Rule, seen: Mapping[str, Rule]) -> str:
+    before = seen[entry.name].said
+    other = before.source is not entry.said.source and entry.said.path[0] == "rules"
+    return before.place + (f"; to change its bound, type {entry.name} = ... in [rules.set]" if other else "")
 
 
 def _changed(entry: Rule, said: Said) -> Rule:

@@ -25,7 +25,7 @@ from typing import Annotated, Any
 from dedup import candidates, exact, follow, known, minhash, near, segment, sets, spans, substrings
 from extract import language, lid_embedded, pages
 from filters import contamination, lines, quality, rules, signals, urls
-from pipeline import config, ledger, publish, schema
+from pipeline import config, early, ledger, publish, schema
 from pipeline.binding import DOCUMENTS, PIECES, Binder, said_at
 from pipeline.check import Range
 from pipeline.config import Config, languages
@@ -139,6 +139,7 @@ def load(
     Raises UserError before anything runs.
     """
     settings = config.load(recipe, overrides, sections=SECTIONS, columns=COLUMNS, optional=OPTIONAL, always=ALWAYS)
+    early.check(settings)
     steps = build(settings, files, index)
     told = {"recipe": recipe, "source": list(files or ()), "set": dict(sorted(overrides.items()))}
     told |= {"index": index.name} if index else {}
@@ -231,11 +232,13 @@ def build(c: Config, files: tuple[str, ...] | None, index: Pointer | None = None
 def _model(c: Config) -> dict[str, Any]:
     """A language model's content is in the key, where it lies is not. Raises UserError for one that is not pinned."""
     model, sha256 = c["identify"].get("model", "embedded"), c["identify"].get("sha256")
+    if model.endswith((".bin", ".ftz")) and "://" not in model:
+        model = str(c.folders["identify.model"] / Path(model).expanduser())
     with said_at(c.at("identify.model")):
         language.check(model, sha256)
     if model == "embedded" and c.language not in languages() and c.language not in lid_embedded.load().labels:
         raise UserError(
-            f'{c.files[-1]}: the embedded model does not tell the language "{c.language}": take a code that it tells '
+            f'{c.at("language")}the embedded model does not tell the language "{c.language}": take a code it tells '
             f"({', '.join(lid_embedded.load().labels[:8])}, ...), or name a fastText model: [identify] model and sha256"
         )
     return {"model": Asset(model, sha256)} if sha256 else {}
@@ -249,9 +252,6 @@ def _quality(b: Binder, docs: Step, tongue: Step) -> Step:
 def _contamination(b: Binder, docs: Step) -> Step:
     said = b.c["decontaminate"]
     paths = [Path(asset.path).with_suffix("") for asset in said.get("benchmarks", ())]
-    if not paths:
-        hint = 'type benchmarks = ["file.jsonl"] in it, or decontaminate = "off"'
-        raise UserError(f"{b.c.files[-1]}: [decontaminate] is on and names no benchmark: {hint}")
     base = os.path.commonpath([path.parent for path in paths])
     names = said.get("names") or tuple(path.relative_to(base).as_posix() for path in paths)
     index = whole(b.add("benchmarks", contamination.benchmark_index, section="decontaminate", names=names))
@@ -285,7 +285,7 @@ def _near(b: Binder, docs: Step, left: list[Step], earlier: Leaf | None) -> Step
 def _known(b: Binder, sigs: Step, routed: Step, earlier: Leaf) -> Step:
     """Documents that resemble what earlier runs with the same index kept."""
     if b.c["near"].get("scope", "corpus") == "dump":
-        raise UserError(f'{b.c.at("near.scope")}: scope = "dump" compares no dumps: leave it out, or the index')
+        raise UserError(f'{b.c.at("near.scope")}scope = "dump" compares no dumps: leave it out, or the index')
     met = b.add("index_met", known.index_met, bucket(routed), whole(earlier), tasks=routed.params["partitions"])
     return b.add("index", known.index_known, sigs, bucket(met), whole(earlier), section="near", **_lsh(b.c))
 

@@ -38,17 +38,28 @@ def shown(path: Path) -> str:
     return str(path)
 
 
+# What tomllib says, what stands at that place, and what to type.
+_HINTS = (
+    ("Invalid value", r"[“”„‘’«»]", 'the quotes are straight ones: name = "value"'),
+    ("Invalid value", r"(?i)true|false", "true and false have small letters"),
+    ("Invalid value", r"\.[0-9]", "a number begins with a digit: 0.7"),
+    ("Invalid value", "", 'text stands in quotes: name = "value"'),
+    ("Unclosed array", "", "close it with ]"),
+    ("Expected '=' after a key in a key/value pair", "", "type name = value"),
+    ("Cannot overwrite a value", "", "the key is there twice: leave one out"),
+    ("Cannot declare", "", "the header is there twice: put all of its settings below one"),
+    ("Invalid statement", "", "type name = value or [section]"),
+    ("Expected newline", r",[0-9]", "numbers have a point: 0.7"),
+    ("Expected newline", "", "one setting a line, text in quotes"),
+)
+
+
 def _syntax(name: str, text: str, said: str) -> str:
     """tomllib's message with the place in front: it says `... (at line 3, column 5)` or `(at end of document)`."""
     what, _, where = said.removesuffix(")").rpartition(" (at ")
     found = re.fullmatch(r"line (\d+), column (\d+)", where)
     line = int(found[1]) if found else text.count("\n", 0, len(text.rstrip())) + 1
-    hint = {
-        "Invalid value": '; text stands in quotes: name = "value"',
-        "Unclosed array": "; close it with ]",
-        "Expected '=' after a key in a key/value pair": "; type name = value",
-        "Cannot overwrite a value": "; the key is there twice: leave one out",
-        "Invalid statement": "; type name = value or [section]",
-    }.get(what, "")
+    there = text.split("\n")[line - 1][int(found[2]) - 1 :] if found else ""
+    hint = next((f"; {hint}" for start, at, hint in _HINTS if what.startswith(start) and re.match(at, there)), "")
     column = f", column {found[2]}" if found else ""
     return f"{name}:{line}{column}: not TOML: {what[:1].lower()}{what[1:]}{hint}"

@@ -225,37 +225,37 @@ BAD = [
     ),
     (
         'language = "xx"\n[near]\n# so\ntreshold = 0.7\n',
-        "my.toml:4: unknown setting 'treshold': did you mean 'threshold'? (in [near])",
+        "my.toml:4: [near] unknown setting 'treshold': did you mean 'threshold'?",
     ),
     (
         'language = "xx"\n[extract]\nthreshold = 0.7\n',
-        "my.toml:3: 'threshold' is a setting of [near]: move it below that header",
+        "my.toml:3: [extract] 'threshold' is a setting of [near]: move it below that header",
     ),
     ('bands = 3\nlanguage = "xx"\n', "my.toml:1: 'bands' is a setting of [near]: move it below that header"),
     (
         'language = "xx"\n[rules]\npreset = ["length"]\n',
-        "my.toml:3: unknown key 'preset': did you mean 'presets'? (in [rules])",
+        "my.toml:3: [rules] unknown key 'preset': did you mean 'presets'?",
     ),
     (
         'language = "xx"\n[rules]\npresets = [\n  "length",\n  "lenght",\n]\n',
-        "my.toml:5: unknown preset 'lenght': did you mean 'length'?",
+        "my.toml:5: [rules] unknown preset 'lenght': did you mean 'length'?",
     ),
     (
         'language = "xx"\n[rules]\npresets = ["length"]\n[rules.set]\nshrt = 3\n',
-        "my.toml:5: unknown rule 'shrt': did you mean 'short'?",
+        "my.toml:5: [rules.set] unknown rule 'shrt': did you mean 'short'?",
     ),
     (
         'language = "xx"\n[rules]\npresets = ["good"]\n[rules.set]\ngood = 0.7\n',
-        "my.toml:5: rule 'good' needs [quality], which is off: type [quality]",
+        "my.toml:5: [rules.set] rule 'good' needs [quality], which is off: type [quality]",
     ),
-    (ADD + 'nmae = "a"\n', "my.toml:3: unknown key 'nmae': did you mean 'name'? (in a rule)"),
+    (ADD + 'nmae = "a"\n', "my.toml:3: [[rules.add]] unknown key 'nmae': did you mean 'name'?"),
     (
         ADD + 'name = "a"\ncolumn = "word_cuont"\nmin = 3\n',
-        "my.toml:2: rule 'a': unknown column 'word_cuont': did you mean 'word_count'?",
+        "my.toml:2: [[rules.add]] rule 'a': unknown column 'word_cuont': did you mean 'word_count'?",
     ),
     (
         ADD + 'name = "a"\ncolumn = "ratio"\nmin = 3\ndetail = "hst"\n',
-        "my.toml:2: rule 'a': unknown column 'hst': did you mean 'host'?",
+        "my.toml:2: [[rules.add]] rule 'a': unknown column 'hst': did you mean 'host'?",
     ),
     (
         'language = "xx"\n[rules]\npresets = ["odd"]\n',
@@ -264,61 +264,78 @@ BAD = [
     # wrong types and values
     (
         'language = "xx"\n[near]\nthreshold = "0.3"\n',
-        'my.toml:3: threshold must be a number, not "0.3"; type threshold = 0.3',
+        'my.toml:3: [near] threshold must be a number, not "0.3"; type threshold = 0.3',
     ),
-    ('language = "xx"\n[near]\nthreshold = "a"\n', 'my.toml:3: threshold must be a number, not "a"'),
-    ('language = "xx"\n[near]\nbands = true\n', "my.toml:3: bands must be a whole number, not true"),
-    ('language = "xx"\n[near]\nbands = 2.5\n', "my.toml:3: bands must be a whole number, not 2.5"),
-    ('language = "xx"\n[near]\nbands = -1\n', "my.toml:3: bands = -1 is out of range: at least 0"),
-    ('language = "xx"\n[near]\nthreshold = 1.5\n', "my.toml:3: threshold = 1.5 is out of range: 0 to 1"),
-    ('language = "xx"\n[near]\nthreshold = nan\n', "my.toml:3: threshold = nan is out of range: 0 to 1"),
-    ('language = "xx"\n[near]\nseed = -6\n', "my.toml:3: seed = -6 is out of range: -5 to 5"),
-    ('language = "xx"\n[extract]\ntimeout = inf\n', "my.toml:3: timeout = inf is out of range: at least 0"),
+    ('language = "xx"\n[near]\nthreshold = "a"\n', 'my.toml:3: [near] threshold must be a number, not "a"'),
+    ('language = "xx"\n[near]\nbands = true\n', "my.toml:3: [near] bands must be a whole number, not true"),
+    ('language = "xx"\n[near]\nbands = 2.5\n', "my.toml:3: [near] bands must be a whole number, not 2.5"),
+    ('language = "xx"\n[near]\nbands = -1\n', "my.toml:3: [near] bands = -1 is out of range: at least 0"),
+    ('language = "xx"\n[near]\nthreshold = 1.5\n', "my.toml:3: [near] threshold = 1.5 is out of range: 0 to 1"),
+    ('language = "xx"\n[near]\nthreshold = nan\n', "my.toml:3: [near] threshold = nan is out of range: 0 to 1"),
+    ('language = "xx"\n[near]\nseed = -6\n', "my.toml:3: [near] seed = -6 is out of range: -5 to 5"),
+    ('language = "xx"\n[extract]\ntimeout = inf\n', "my.toml:3: [extract] timeout = inf is out of range: at least 0"),
     (
         'language = "xx"\n[near]\nexact = "True"\n',
-        'my.toml:3: exact must be true or false, not "True"; type exact = true',
+        'my.toml:3: [near] exact must be true or false, not "True"; type exact = true',
     ),
-    ('language = "xx"\n[near]\nexact = 1\n', "my.toml:3: exact must be true or false, not 1"),
-    ('language = "xx"\n[near]\nkeep = 3\n', 'my.toml:3: keep must be text in quotes, not 3; type keep = "3"'),
-    ('language = "xx"\n[near]\nsizes = 3\n', "my.toml:3: sizes must be a list like [1, 2], not 3"),
+    ('language = "xx"\n[near]\nexact = 1\n', "my.toml:3: [near] exact must be true or false, not 1; type exact = true"),
+    (
+        'language = "xx"\n[near]\nexact = "yes"\n',
+        'my.toml:3: [near] exact must be true or false, not "yes"; type exact = true',
+    ),
+    (
+        'language = "xx"\n[near]\nbands = "1.5 MB"\n',
+        'my.toml:3: [near] bands must be a whole number, not "1.5 MB"; type bands = 1_500_000',
+    ),
+    (
+        'language = "xx"\n[near]\nbands = "2GiB"\n',
+        'my.toml:3: [near] bands must be a whole number, not "2GiB"; type bands = 2_147_483_648',
+    ),
+    ('language = "xx"\n[near]\nbands = "1..5k"\n', 'my.toml:3: [near] bands must be a whole number, not "1..5k"'),
+    ('language = "xx"\n[near]\nsizes = "3"\n', 'my.toml:3: [near] sizes must be a list like [1, 2], not "3"'),
+    ('language = "xx"\n[near]\nkeep = 3\n', 'my.toml:3: [near] keep must be text in quotes, not 3; type keep = "3"'),
+    ('language = "xx"\n[near]\nsizes = 3\n', "my.toml:3: [near] sizes must be a list like [1, 2], not 3"),
     (
         'language = "xx"\n[near]\nsizes = [\n1,\n"2"]\n',
-        'my.toml:5: entry 2 of sizes must be a whole number, not "2"; type 2',
+        'my.toml:5: [near] entry 2 of sizes must be a whole number, not "2"; type 2',
     ),
-    ('language = "xx"\n[near]\nweights = 3\n', "my.toml:3: weights must be a table like { name = 1 }, not 3"),
-    ('language = "xx"\n[near.weights]\na = 1\nb = "x"\n', 'my.toml:4: b must be a number, not "x"'),
+    ('language = "xx"\n[near]\nweights = 3\n', "my.toml:3: [near] weights must be a table like { name = 1 }, not 3"),
+    ('language = "xx"\n[near.weights]\na = 1\nb = "x"\n', 'my.toml:4: [near] b must be a number, not "x"'),
     (
         'language = "xx"\n[extract]\nengine = "trafilatur"\n',
-        "my.toml:3: engine cannot be \"trafilatur\": did you mean 'trafilatura'?",
+        "my.toml:3: [extract] engine cannot be \"trafilatur\": did you mean 'trafilatura'?",
     ),
     (
         'language = "xx"\n[extract]\nengine = 7\n',
-        "my.toml:3: engine cannot be 7: it is one of trafilatura, resiliparse",
+        "my.toml:3: [extract] engine cannot be 7: it is one of trafilatura, resiliparse",
     ),
-    ('language = "xx"\n[signals]\nstop_words = "a"\n', 'my.toml:3: stop_words must be a list like ["a", "b"], not "a"'),
+    (
+        'language = "xx"\n[signals]\nstop_words = "a"\n',
+        'my.toml:3: [signals] stop_words must be a list, not "a"; type stop_words = ["a"]',
+    ),
     ('language = "xx"\nnear = 3\n', 'my.toml:2: near is a section: type [near] on a line of its own, or near = "off"'),
     ('language = "xx"\nrules = 3\n', "my.toml:2: rules is a section: type [rules] on a line of its own"),
     (
         'language = "xx"\n[rules]\npresets = "length"\n',
-        'my.toml:3: rules.presets is not like that: type presets = ["language", "gopher"]',
+        'my.toml:3: [rules] rules.presets is not like that: type presets = ["language", "gopher"]',
     ),
     (
         'language = "xx"\n[rules]\npresets = [3]\n',
-        'my.toml:3: entry 1 of presets must be text in quotes, not 3; type "3"',
+        'my.toml:3: [rules] entry 1 of presets must be text in quotes, not 3; type "3"',
     ),
     # files
     (
         'language = "xx"\n[signals]\nbad_words = "lists/none.txt"\n',
-        "my.toml:3: bad_words: there is no file lists/none.txt (looked in lists)",
+        "my.toml:3: [signals] bad_words: there is no file lists/none.txt (looked in lists)",
     ),
     (
         'language = "xx"\n[quality]\nlists = ["words.txt", "none.txt"]\n',
-        "my.toml:3: entry 2 of lists: there is no file none.txt (looked in .)",
+        "my.toml:3: [quality] entry 2 of lists: there is no file none.txt (looked in .)",
     ),
-    ('language = "xx"\n[rules]\npresets = ["none.toml"]\n', "my.toml:3: there is no preset file none.toml"),
+    ('language = "xx"\n[rules]\npresets = ["none.toml"]\n', "my.toml:3: [rules] there is no preset file none.toml"),
     (
         'language = "yy"\n[rules]\npresets = ["local"]\n',
-        "my.toml:3: preset 'local' has no bounds for language 'yy', only for xx; "
+        "my.toml:3: [rules] preset 'local' has no bounds for language 'yy', only for xx; "
         "write configs/presets/local/yy.toml (CONTRIBUTING.md)",
     ),
     # TOML
@@ -338,6 +355,33 @@ BAD = [
         'language = "xx"\n[rules]\npresets = ["a"\n',
         "my.toml:3: not TOML: unclosed array; close it with ]",
     ),
+    (
+        'language = "xx"\n[near]\n[extract]\n[near]\n',
+        "my.toml:4, column 6: not TOML: cannot declare ('near',) twice; "
+        "the header is there twice: put all of its settings below one",
+    ),
+    (
+        'language = "xx"\n[near]\nthreshold = 0,7\n',
+        "my.toml:3, column 14: not TOML: expected newline or end of document after a statement; "
+        "numbers have a point: 0.7",
+    ),
+    (
+        'language = "xx"\n[near]\nthreshold = .7\n',
+        "my.toml:3, column 13: not TOML: invalid value; a number begins with a digit: 0.7",
+    ),
+    (
+        'language = "xx"\n[near]\nbands = 3 sizes = [1]\n',
+        "my.toml:3, column 11: not TOML: expected newline or end of document after a statement; "
+        "one setting a line, text in quotes",
+    ),
+    (
+        'language = "xx"\n[near]\nexact = False\n',
+        "my.toml:3, column 9: not TOML: invalid value; true and false have small letters",
+    ),
+    (
+        "language = “xx”\n",
+        'my.toml:1, column 12: not TOML: invalid value; the quotes are straight ones: name = "value"',
+    ),
     (b'language = "xx"\n# \xfc\n', "my.toml:2: not UTF-8; save the file as UTF-8"),
     # language
     ("[near]\n", 'my.toml:1: no language: type language = "de" in the first line'),
@@ -349,31 +393,33 @@ BAD = [
     ('extends = "my.toml"\n', "my.toml:1: extends goes round in a circle: my.toml <- my.toml"),
     ('extends = "no.toml"\n', "my.toml:1: extends: no.toml: there is no such recipe file"),
     # rules
-    (ADD + 'column = "ratio"\nmin = 1\n', 'my.toml:2: a rule needs a name: type name = "..."'),
-    (ADD + 'name = "a"\nmin = 1\n', 'my.toml:2: a rule needs a column: type column = "..."'),
+    (ADD + 'column = "ratio"\nmin = 1\n', 'my.toml:2: [[rules.add]] a rule needs a name: type name = "..."'),
+    (ADD + 'name = "a"\nmin = 1\n', 'my.toml:2: [[rules.add]] a rule needs a column: type column = "..."'),
     (
         ADD + 'name = "a"\ncolumn = "ratio"\n',
-        "my.toml:2: rule 'a' has no bound: min, max, equals, not_equals, any_of, none_of, lacks",
+        "my.toml:2: [[rules.add]] rule 'a' has no bound: min, max, equals, not_equals, any_of, none_of, lacks",
     ),
     (
         ADD + 'name = "a"\ncolumn = "ratio"\nmin = 1\nmax = 2\n',
-        "my.toml:2: rule 'a' has two bounds (min and max): write two rules",
+        "my.toml:2: [[rules.add]] rule 'a' has two bounds (min and max): write two rules",
     ),
     (
         ADD + 'name = "a"\ncolumn = "ratio"\nmin = 0.7\n[[rules.add]]\nname = "b"\ncolumn = "ratio"\nmax = 0.3\n',
-        "my.toml:2: nothing can pass: ratio >= 0.7 (a) and <= 0.3 (b, my.toml:6)",
+        "my.toml:2: [[rules.add]] nothing can pass: ratio >= 0.7 (a) and <= 0.3 (b, my.toml:6)",
     ),
     (
         'language = "xx"\n[rules]\npresets = ["length"]\n[rules.set]\nshort = 2000\n',
-        "my.toml:5: nothing can pass: word_count >= 2000 (short) and <= 1000 (long, configs/presets/length.toml:10)",
+        "my.toml:5: [rules.set] nothing can pass: word_count >= 2000 (short) "
+        "and <= 1000 (long, configs/presets/length.toml:10)",
     ),
     (
         'language = "xx"\n[rules]\npresets = ["length"]\n[[rules.add]]\nname = "long"\ncolumn = "ratio"\nmin = 1\n',
-        "my.toml:4: rule 'long' is there twice: also at configs/presets/length.toml:10",
+        "my.toml:4: [[rules.add]] rule 'long' is there twice: also at configs/presets/length.toml:10; "
+        "to change its bound, type long = ... in [rules.set]",
     ),
     (
         'language = "xx"\n[rules]\npresets = ["length", "all"]\n',
-        "configs/presets/length.toml:5: rule 'short' is there twice: also at configs/presets/length.toml:5",
+        "configs/presets/length.toml:5: [[rule]] rule 'short' is there twice: also at configs/presets/length.toml:5",
     ),
     (
         'language = "xx"\n[rules]\npresets = ["looped"]\n',
@@ -381,37 +427,40 @@ BAD = [
     ),
     (
         'language = "xx"\n[rules]\npresets = ["length"]\n[rules.set]\nshort = "x"\n',
-        'my.toml:5: short must be a number, not "x"',
+        'my.toml:5: [rules.set] short must be a number, not "x"',
     ),
     (
         ADD + 'name = "a"\ncolumn = "host"\nmin = 1\n',
-        "my.toml:2: rule 'a': column 'host' is text, min does not fit it",
+        "my.toml:2: [[rules.add]] rule 'a': column 'host' is text, min does not fit it",
     ),
     (
         ADD + 'name = "a"\ncolumn = "flag"\nequals = "yes"\n',
-        "my.toml:2: rule 'a': column 'flag' is true or false, so equals must be true or false",
+        "my.toml:2: [[rules.add]] rule 'a': column 'flag' is true or false, so equals must be true or false",
     ),
     (
         ADD + 'name = "a"\ncolumn = "date"\nequals = "2020"\n',
-        "my.toml:2: rule 'a': column 'date' is a timestamp[s, tz=UTC], equals does not fit it",
+        "my.toml:2: [[rules.add]] rule 'a': column 'date' is a timestamp[s, tz=UTC], equals does not fit it",
     ),
-    (ADD + 'name = "a"\ncolumn = "ratio"\nmin = "1"\n', 'my.toml:5: min must be a number, not "1"; type min = 1.0'),
+    (
+        ADD + 'name = "a"\ncolumn = "ratio"\nmin = "1"\n',
+        'my.toml:5: [[rules.add]] min must be a number, not "1"; type min = 1.0',
+    ),
     (
         ADD + 'name = "a"\ncolumn = "host"\nany_of = "b"\n',
-        'my.toml:5: any_of must be a list like ["a", "b"], not "b"',
+        'my.toml:5: [[rules.add]] any_of must be a list, not "b"; type any_of = ["b"]',
     ),
     (
         ADD + 'name = "a"\ncolumn = "ratio"\nmin = 1\nnull = "keep"\n',
-        'my.toml:6: null cannot be "keep": it is one of pass, drop',
+        'my.toml:6: [[rules.add]] null cannot be "keep": it is one of pass, drop',
     ),
     (
         'language = "xx"\n[rules]\npresets = ["best"]\n',
-        "configs/presets/best.toml:1: rule 'best': column 'quality' is made by [quality], which is off: "
+        "configs/presets/best.toml:1: [[rule]] rule 'best': column 'quality' is made by [quality], which is off: "
         "type [quality] to switch it on, or drop the rule",
     ),
     (
         'language = "yy"\n[rules]\npresets = ["stops"]\n',
-        "configs/presets/stops.toml:1: rule 'stops' counts stop words and there are none for 'yy': "
+        "configs/presets/stops.toml:1: [[rule]] rule 'stops' counts stop words and there are none for 'yy': "
         'type stop_words = ["...", "..."] in [signals], or stops = "off" in [rules.set]',
     ),
 ]
@@ -430,7 +479,7 @@ def test_a_bad_recipe_is_one_line_with_its_place(folder, text, message):
         ({"near.threshold": "high"}, '--set near.threshold: threshold must be a number, not "high"'),
         (
             {"near.treshold": "0.7"},
-            "--set near.treshold: unknown setting 'treshold': did you mean 'threshold'? (in [near])",
+            "--set near.treshold: unknown setting 'treshold': did you mean 'threshold'?",
         ),
         ({"naer.threshold": "0.7"}, "--set naer.threshold: unknown section 'naer': did you mean 'near'?"),
         ({"threshold": "0.7"}, "--set threshold: 'threshold' is a setting of [near]: type --set near.threshold=..."),

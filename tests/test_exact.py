@@ -170,7 +170,12 @@ def test_best_orders_floats_as_numbers(values):
 
 @pytest.mark.parametrize(
     ("keep", "says"),
-    [("eldest", "no such policy"), ("best:", "no such policy"), ("best:qualty", "there are"), ("best:id", "there are")],
+    [
+        ("eldest", "did you mean 'oldest'"),
+        ("best:", "unknown policy 'best:'"),
+        ("best:qualty", "there are"),
+        ("best:id", "there are"),
+    ],
 )
 def test_a_policy_that_there_is_not(keep, says):
     parts = pages(ROWS)

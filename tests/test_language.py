@@ -261,11 +261,11 @@ def test_model_from_a_url_is_fetched_once_and_verified(toy_model, tmp_path, monk
 @pytest.mark.parametrize(
     "model, sha256, says",
     [
-        ("embeded", None, "type embedded, langdetect, or the path"),
+        ("embeded", None, "did you mean embedded? Type embedded, langdetect, or the path"),
         ("none.bin", "0" * 64, "no such fastText model"),
-        ("https://example.org/lid.bin", None, "add sha256"),
+        ("https://example.org/lid.bin", None, 'type sha256 = "..." below it'),
         ("https://example.org/lid.bin", "xyz", "not 64 hex digits"),
-        ("TOY", None, 'add sha256 = "'),
+        ("TOY", None, 'type sha256 = "'),
         ("TOY", "0" * 64, "get the right file"),
     ],
 )

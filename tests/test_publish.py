@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dedup.elect import ALARMS, ELECTED
-from pipeline import giants, publish, stats
+from pipeline import giants, leaks, publish, stats
 from pipeline.explain import explain
 from pipeline.finished import folder_of, manifest
 from pipeline.ledger import KEPT
 from pipeline.run import InProcess, execute, quiet
+from pipeline.schema import LEDGER
 from pipeline.store import Part, Store
 from tests import small_world as world
 from tests.test_store import download, s3  # noqa: F401 - a fixture
@@ -287,6 +288,11 @@ def test_statistics_against_a_recount(published):
     ]
     assert said["contaminated"] == {"documents": 10, "kept": len(kept)}
     assert said["shared_ids"] == 0
+
+
+def test_without_decontamination_there_are_no_leaks():
+    nothing = leaks.leaks([], [Part.of(LEDGER.empty_table())])
+    assert nothing == {"contamination": [], "contaminated": {"documents": 0, "kept": 0}}
 
 
 def test_what_each_rule_removes_and_what_it_alone_removes(published):

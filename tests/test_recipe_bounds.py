@@ -1,5 +1,6 @@
 """Numbers and sections that no stage can work with are refused before anything runs, in the shipped recipes too."""
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -46,25 +47,54 @@ def test_what_lies_at_a_bound_is_taken(setting, value):
 def test_a_language_that_no_model_tells_is_refused(tmp_path):
     path = tmp_path / "odd.toml"
     path.write_text('language = "qqq"\n[rules]\npresets = ["rights"]\n')
-    with pytest.raises(UserError, match=r'odd\.toml: the embedded model does not tell the language "qqq"'):
+    with pytest.raises(UserError, match=r'odd\.toml:1: the embedded model does not tell the language "qqq"'):
         recipe.load(str(path), None, {})
 
 
 @pytest.mark.parametrize(
     ("text", "line", "says"),
     [
-        ('[near]\nkeep = "oldst"\n', 3, "no such policy"),
-        ('[exact]\nthreads = 1\nkeep = "best:beauty"\n', 3, "unknown setting"),
-        ('[exact]\nkeep = "best:beauty"\n', 3, "no stage that is on makes a column 'beauty'"),
-        ('[identify]\n\nmodel = "lid.bin"\n', 4, "pin the model"),
-        ('[source]\npaths = ["none/*.warc.gz"]\n', 3, "no file is there"),
+        ('[near]\nkeep = "oldst"\n', 3, "[near] keep: unknown policy 'oldst': did you mean 'oldest'?"),
+        ('[exact]\nthreads = 1\nkeep = "best:beauty"\n', 3, "[exact] unknown setting 'threads'"),
+        ('[exact]\nkeep = "best:beauty"\n', 3, "[exact] keep = 'best:beauty': unknown column of numbers 'beauty'"),
+        ('[near]\nkeep = "best:language"\n', 3, "[near] keep = 'best:language': unknown column of numbers"),
+        ('[identify]\n\nmodel = "lid.bin"\n', 4, "[identify] {here}/lid.bin: no such fastText model"),
+        (
+            '[identify]\nmodel = "own.bin"\n',
+            3,
+            "pin the model, so that the same settings give the same rows: type sha256 =",
+        ),
+        ('[identify]\nmodel = "embeded"\n', 3, "did you mean embedded?"),
+        ('[source]\npaths = ["none/*.warc.gz"]\n', 3, "[source] paths {here}/none/*.warc.gz: no file is there"),
+        ('[publish]\npii = ["phones"]\n', 3, "[publish] pii: unknown kind 'phones': did you mean 'phone'?"),
+        ('[publish]\nregion = "Germany"\n', 3, "[publish] region: 'Germany' is no country"),
+        ('[publish]\n\ntag = "[x]"\n', 4, "[publish] tag: '[x]' would be taken for personal data again"),
+        ('[decontaminate]\nnames = ["a", "b"]\n', 3, "[decontaminate] names: 2 names for 1 benchmark; give one each"),
+        ("[decontaminate]\nbenchmarks = []\n", 3, "[decontaminate] no benchmark is named"),
+        ('[decontaminate]\nbenchmarks = ["own.bin"]\n', 3, "[decontaminate] {here}/own.bin line 1: not JSON"),
+        ('[decontaminate]\nbenchmarks = ["cut.csv.gz"]\n', 3, "cut.csv.gz: cannot be read as a benchmark"),
+        ('[quality]\nreferences = ["own.bin"]\n', 3, "[quality] {here}/own.bin: not a reference corpus"),
+        ('[quality]\nreferences = ["cut.txt.gz"]\n', 3, "cut.txt.gz: cannot be read as a reference corpus"),
+        ('[quality]\nreferences = ["other.jsonl"]\n', 3, "no text in 'text'; it has content: set `text_column`"),
     ],
 )
 def test_what_a_stage_finds_wrong_has_its_line(tmp_path, text, line, says):
     path = tmp_path / "my.toml"
     path.write_text(f'extends = "de"\n{text}')
-    with pytest.raises(UserError, match=f"my.toml:{line}: .*{says}"):
+    (tmp_path / "own.bin").write_text("neither model nor benchmark\n")
+    (tmp_path / "other.jsonl").write_text('{"content": "x"}\n')
+    for name in ("cut.csv.gz", "cut.txt.gz"):
+        (tmp_path / name).write_bytes(gzip.compress(b"question,answer\nWho?,me\n" * 9)[:20])
+    with pytest.raises(UserError) as error:
         recipe.load(str(path), None, {})
+    assert f"my.toml:{line}: " in str(error.value) and says.format(here=tmp_path) in str(error.value)
+
+
+def test_documents_cannot_be_ranked_by_what_is_not_measured():
+    with pytest.raises(
+        UserError, match=r"--set exact\.keep: .*: \[quality\] makes that column and is off: type \[quality\]"
+    ):
+        recipe.load("any", None, {"exact.keep": "best:quality"})
 
 
 @pytest.mark.parametrize(("preset", "bands", "rows"), [("26x11", 26, 11), ("450x20", 450, 20), ("93x15", 93, 15)])
