@@ -112,7 +112,7 @@ def test_fineweb_2_has_no_english(tmp_path):
     path = tmp_path / "my.toml"
     path.write_text('language = "en"\n[rules]\npresets = ["fineweb-2"]\n')
     with pytest.raises(
-        UserError, match=r"my.toml:3: \\[rules\\] preset 'fineweb-2' has no bounds for language 'en', only for cs, "
+        UserError, match=r"my.toml:3: \[rules\] preset 'fineweb-2' has no bounds for language 'en', only for cs, "
     ):
         recipe(path)
 
