@@ -10,7 +10,9 @@ RECIPE ?= $(if $(filter command line,$(origin LANG)),$(LANG))
 python := .venv/bin/python
 run = $(python) -m pipeline
 quoted = '$(subst ','\'',$(1))'
-options = --root $(call quoted,$(ROOT)) $(if $(SOURCE),--source $(call quoted,$(SOURCE))) $(if $(INDEX),--index $(call quoted,$(INDEX))) \
+# Given and empty (an unset variable of a script) is handed on, so that it is told: no demo corpus, no run without the index.
+given = $(if $(filter-out undefined,$(origin $(1))),$(2) $(call quoted,$($(1))))
+options = --root $(call quoted,$(ROOT)) $(call given,SOURCE,--source) $(call given,INDEX,--index) \
   $(if $(WORKERS),--workers $(call quoted,$(WORKERS))) $(if $(LOCAL),--local) $(if $(SET),--set $(call quoted,$(SET)))
 
 .PHONY: help corpus plan gc funnel costs test check bench bench-scale-dedup quality lock clean

@@ -138,11 +138,17 @@ def _pointer(arguments: argparse.Namespace, store: Any) -> Any:
     return index.load(store, arguments.index) if arguments.index is not None else None
 
 
-def _corpus(arguments: argparse.Namespace) -> None:
-    from pipeline import index
+def _store(arguments: argparse.Namespace) -> Any:
+    from pipeline.inputs import root
     from pipeline.store import Store
 
-    store = Store(arguments.root)
+    return Store(root(arguments.root))
+
+
+def _corpus(arguments: argparse.Namespace) -> None:
+    from pipeline import index
+
+    store = _store(arguments)
     with contextlib.ExitStack() as stack:
         try:
             found = index.opened(store, arguments.index, say) if arguments.index is not None else None
@@ -169,10 +175,14 @@ def _run(arguments: argparse.Namespace, store: Any, pointer: Any) -> None:
         raise _unusable(arguments, error) from error
     if said := wanted.unindexed():
         say(said)
+    folder = folder_of(wanted.corpus)
+    before = store.exists(f"{folder}/manifest.json")
     execute(wanted.goal, store, _pool(arguments), say, arguments.shuffle)
     if pointer:
         commit(pointer, wanted, _pool(arguments), say)
-    print(store.uri(folder_of(wanted.corpus)))
+    for alarm in () if before else store.read_json(f"{folder}/stats.json")["alarms"]:
+        say(f"{alarm['level']}: {alarm['text']}")
+    print(store.uri(folder))
 
 
 def _pool(arguments: argparse.Namespace) -> Callable:
@@ -197,9 +207,8 @@ def _reason(error: Exception) -> str:
 
 def _plan(arguments: argparse.Namespace) -> None:
     from pipeline.plan import plan, table
-    from pipeline.store import Store
 
-    store = Store(arguments.root)
+    store = _store(arguments)
     wanted = _goal(arguments, _pointer(arguments, store))
     print(table(plan(wanted.goal, store)))
     print(wanted.notes())
@@ -213,26 +222,26 @@ def _warm(_: argparse.Namespace) -> None:
 
 def _gc(arguments: argparse.Namespace) -> None:
     from pipeline.plan import garbage, remove
-    from pipeline.store import Store
 
-    store = Store(arguments.root)
+    store = _store(arguments)
     try:
         found = garbage(store)
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"ROOT={arguments.root}: cannot be read ({_reason(error)}); give a folder of steps") from error
     for name in found:
         gone = arguments.yes and remove(store, name)
         print(f"{'removed' if gone else 'in use' if arguments.yes else 'not needed'}: {store.uri(name)}")
-    if found and not arguments.yes:
+    if not found:
+        say(f"nothing to remove in {store.root}")
+    elif not arguments.yes:
         say("nothing was removed; add --yes (make gc YES=1) to remove these")
 
 
 def _index(arguments: argparse.Namespace) -> None:
     from pipeline import index_command as index
     from pipeline.index import load, names, opened
-    from pipeline.store import Store
 
-    store, make = Store(arguments.root), _pool(arguments)
+    store, make = _store(arguments), _pool(arguments)
     nothing = arguments.add is arguments.withdraw is None and not arguments.compact
     if arguments.name is None and nothing:
         return print("\n".join(names(store))) if names(store) else say(f"no index is in {store.root}")
@@ -269,17 +278,16 @@ def _costs(arguments: argparse.Namespace) -> None:
 def _published(folder: str) -> Any:
     from pipeline.store import Store
 
-    store = Store(folder)
-    if not store.exists("stats.json"):
+    store = None if os.path.isfile(folder) else Store(folder)
+    if store is None or not store.exists("stats.json"):
         raise UserError(f"{folder}: no finished corpus (stats.json is missing); give a folder `corpus` printed")
     return store
 
 
 def _explain(arguments: argparse.Namespace) -> None:
     from pipeline.recipe import story
-    from pipeline.store import Store
 
-    store = Store(arguments.root)
+    store = _store(arguments)
     print(story(_goal(arguments, _pointer(arguments, store)), store, arguments.page), end="")
 
 

@@ -125,12 +125,17 @@ def _find(recipe: str, configs: Path) -> tuple[Path, Path]:
     if recipe in languages(configs):
         return path, configs.parent
     known = languages(configs)
-    guess = next((k for k in (re.split(r"[-_.]", recipe)[0].lower(), nearest(recipe.lower(), known)) if k in known), "")
+    guess = next((k for k in (re.split(r"[-_.]", recipe)[0].lower(), _guess(recipe, known)) if k in known), "")
     hint = f"did you mean {guess}? There" if guess else "there"
     raise UserError(
         f"no recipe for language '{recipe}': {hint} are {', '.join(known)}; to add one, "
         f"copy configs/fr.toml to configs/{recipe}.toml (CONTRIBUTING.md), or give the path of a .toml file"
     )
+
+
+def _guess(recipe: str, known: list[str]) -> str:
+    """A code that was meant; none where it is a word, which resembles any code by chance."""
+    return nearest(recipe.lower(), known) if len(recipe) <= 3 else ""
 
 
 def _chain(path: Path, folder: Path, configs: Path) -> list[Source]:

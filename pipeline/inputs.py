@@ -14,8 +14,11 @@ def said(source: str | None, option: str = "--source") -> tuple[str, ...] | None
     """Files that an option names: one path or glob, or several separated by blanks; None when it is not given."""
     if source is None:
         return None
+    if not source.strip():
+        raise UserError(f"{option} is empty: give files, or leave it out for the recipe's own (else the demo crawl)")
+    source = os.path.expanduser(source)
     one = os.path.exists(source) or "://" in source or glob.glob(source, recursive=True)  # blanks may be in its name
-    patterns = [source] if one else source.split()
+    patterns = [source] if one else [os.path.expanduser(pattern) for pattern in source.split()]
     return tuple(dict.fromkeys(path for pattern in patterns for path in matching(pattern, option)))
 
 
@@ -24,9 +27,20 @@ def matching(pattern: str, place: str) -> tuple[str, ...]:
     if "://" in pattern:
         return (pattern,)
     found = tuple(path for path in sorted(glob.glob(pattern, recursive=True)) if os.path.isfile(path))
+    if os.path.isdir(pattern):
+        raise UserError(f"{place} {pattern}: a folder; give its files, for example '{pattern.rstrip('/')}/*.warc.gz'")
     if not found:
         raise UserError(f"{place} {pattern}: no file is there; give WARC, WET, Parquet or JSONL files, or a glob")
     return found
+
+
+def root(said: str) -> str:
+    """Where steps are kept, as `--root` names it."""
+    if not said.strip():
+        raise UserError("ROOT is empty: give a folder or s3://bucket/prefix, or leave it out for ./data")
+    if re.match(r"s3:/?[^/]", said):
+        raise UserError(f"ROOT={said}: buckets are written with two slashes: s3://bucket/prefix")
+    return os.path.expanduser(said)
 
 
 def settings(said: list[str]) -> dict[str, str]:

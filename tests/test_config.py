@@ -501,6 +501,7 @@ def test_the_command_line_goes_through_the_same_checks(folder, overrides, messag
         ("xy", "no recipe for language 'xy': did you mean xx? There are xx; "),
         ("xx_XX.UTF-8", "no recipe for language 'xx_XX.UTF-8': did you mean xx? There are xx; "),
         ("german", "no recipe for language 'german': there are xx; "),
+        ("xxxx", "no recipe for language 'xxxx': there are xx; "),
     ],
 )
 def test_an_unknown_language(folder, recipe, message):

@@ -39,6 +39,64 @@ def test_globs_and_lists_whose_names_have_blanks(tmp_path, monkeypatch):
     assert inputs.said("c.warc " * 2000) == ("c.warc",)  # longer than any file name may be
 
 
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--source", ""], "--source is empty: give files, or leave it out"),
+        (["--source", "  "], "--source is empty: give files, or leave it out"),
+        (["--source", "crawl"], "--source crawl: a folder; give its files, for example 'crawl/*.warc.gz'"),
+        (["--source", "crawl/"], "--source crawl/: a folder; give its files, for example 'crawl/*.warc.gz'"),
+        (["--source", "none/*"], "--source none/*: no file is there"),
+        (["--source", "crawl/warc.paths.gz"], "warc.paths.gz: a list of files; give the files that it names"),
+        (["--index", ""], "a name has letters, digits, dots and dashes"),
+        (["--root", ""], "ROOT is empty: give a folder or s3://bucket/prefix"),
+        (["--root", "s3:/bucket"], "ROOT=s3:/bucket: buckets are written with two slashes: s3://bucket/prefix"),
+        (["--root", "s3:bucket/x"], "buckets are written with two slashes"),
+    ],
+)
+def test_options_that_a_script_got_wrong_run_nothing(tmp_path, monkeypatch, capsys, options, says):
+    """An unset variable is no wish for the demo crawl, for the current folder or for a run without the index."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "crawl").mkdir()
+    (tmp_path / "crawl" / "warc.paths.gz").touch()
+    assert main(["corpus", "any", "--local", *options]) == 2
+    out, said = capsys.readouterr()
+    assert out == "" and said.startswith("error: ") and said.count("\n") == 1 and says in said
+    assert [path.name for path in tmp_path.iterdir()] == ["crawl"]
+
+
+def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "c.warc").touch()
+    assert inputs.root("~/steps") == str(tmp_path / "steps")
+    assert inputs.said("~/c.warc") == inputs.said("~/*.warc ~/c.warc") == (str(tmp_path / "c.warc"),)
+
+
+def test_what_is_alarming_is_said_at_the_end_of_the_run_and_once(tmp_path, capsys):
+    (tmp_path / "c.warc").touch()
+    command = ["corpus", "any", "--local", "--source", str(tmp_path / "c.warc"), "--root", str(tmp_path / "root")]
+    for said in ("alarm: Nothing was kept of 1 record.", ""):
+        assert main(command) == 0
+        out, log = capsys.readouterr()
+        assert out.count("\n") == 1 and said in log and bool(log) == bool(said)
+
+
+def test_folders_that_are_no_root(tmp_path, capsys):
+    assert main(["gc", "--root", str(tmp_path / "none")]) == 0
+    assert f"nothing to remove in {tmp_path}/none" in capsys.readouterr().err
+    (tmp_path / "file").touch()
+    for command in ("funnel", "costs"):
+        assert main([command, str(tmp_path / "file")]) == 2
+        assert "file: no finished corpus" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name != "posix" or sys.platform == "darwin", reason="names of files are bytes on Linux")
+def test_a_root_with_a_name_that_is_not_utf_8(tmp_path, capsys):
+    os.makedirs(os.fsencode(tmp_path) + b"/\xff")
+    assert main(["gc", "--root", str(tmp_path)]) == 2
+    assert "cannot be read" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("command", ["corpus any --local --source c.warc", "plan any --source c.warc", "gc"])
 def test_a_root_that_is_no_folder_is_told_in_one_line(tmp_path, monkeypatch, capsys, command):
     monkeypatch.chdir(tmp_path)
@@ -80,6 +138,25 @@ def test_make_hands_every_variable_on_as_one_word():
     said = dict(zip(*[iter(shlex.split(line)[5:])] * 2, strict=True))
     wanted = {"--root": "it's here", "--source": "a b; c", "--workers": "2; echo oops"}
     assert said == {**wanted, "--set": 'near.threshold=0.7 publish.tag=it\'s "x"'}
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="no make")
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ([], []),
+        (["SOURCE=", "INDEX="], ["--source", "", "--index", ""]),
+        (["SOURCE=a b"], ["--source", "a b"]),
+    ],
+)
+def test_make_hands_on_what_is_given_and_empty(given, wanted):
+    command = ["make", "--dry-run", "--old-file", ".venv/ready", "plan", "LANG=de", *given]
+    env = {k: v for k, v in os.environ.items() if k not in ("SOURCE", "INDEX")}
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=Path(inputs.__file__).parent.parent, check=True, env=env
+    )
+    line = next(line for line in done.stdout.splitlines() if "-m pipeline plan" in line)
+    assert shlex.split(line)[5:] == ["--root", "data", *wanted]
 
 
 @pytest.mark.parametrize(
