@@ -73,8 +73,8 @@ def list_chunks(paths: list[str], chunk_bytes: int | None = None) -> list[dict[s
     """
     if not paths:
         raise UserError("no input files: give the path of a WARC, WET, Parquet or JSON lines file")
-    if lists := [path for path in paths if path.lower().endswith((".paths", ".paths.gz"))]:
-        raise UserError(f"{lists[0]}: a list of files; give the files that it names")
+    if all(path.lower().endswith((".paths", ".paths.gz")) for path in paths):
+        raise UserError(f"{paths[0]}: a list of files; give the files that it names")
     full = sorted({path if "://" in path else os.path.abspath(path) for path in paths})
     stats = [_stat(path) for path in full]
     chunk_bytes = chunk_bytes or piece_bytes(sum(size for size, _ in stats))

@@ -73,9 +73,9 @@ def test_a_language_that_no_model_tells_is_refused(tmp_path):
         ("[decontaminate]\nbenchmarks = []\n", 3, "[decontaminate] no benchmark is named"),
         ('[decontaminate]\nbenchmarks = ["own.bin"]\n', 3, "[decontaminate] {here}/own.bin line 1: not JSON"),
         ('[decontaminate]\nbenchmarks = ["cut.csv.gz"]\n', 3, "cut.csv.gz: cannot be read as a benchmark"),
-        ('[quality]\nreferences = ["own.bin"]\n', 3, "[quality] {here}/own.bin: not a reference corpus"),
+        ('[quality]\nreferences = ["own.bin"]\n', 3, "[quality] {here}/own.bin: unknown kind of file"),
         ('[quality]\nreferences = ["cut.txt.gz"]\n', 3, "cut.txt.gz: cannot be read as a reference corpus"),
-        ('[quality]\nreferences = ["other.jsonl"]\n', 3, "no text in 'text'; it has content: set `text_column`"),
+        ('[quality]\nreferences = ["other.jsonl"]\n', 3, "other.jsonl:1: no column 'text'; there are content"),
     ],
 )
 def test_what_a_stage_finds_wrong_has_its_line(tmp_path, text, line, says):
