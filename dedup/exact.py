@@ -121,11 +121,11 @@ def _routed(
     by: str, pages: Part, prints: Part, sidecars: tuple[Part, ...], keep: str, scope: str, partitions: int
 ) -> Iterator[Out]:
     documents = pages.table(["id", "date", "dump"])
-    found = prints.table()
-    kept, scores = read_sidecars(documents, (prints, *sidecars))
-    order = order_keys(keep, documents.append_column("chars", found["chars"]), scores)
-    kept &= pc.is_valid(found[f"{by}_hash"]).to_numpy()
-    high, low = _halves(found[f"{by}_hash"].fill_null(bytes(16)))
+    kept, scores = read_sidecars(documents, (*sidecars, prints))
+    order = order_keys(keep, documents.append_column("chars", scores["chars"]), scores)
+    hashes = scores[f"{by}_hash"]
+    kept &= pc.is_valid(hashes).to_numpy()
+    high, low = _halves(hashes.fill_null(bytes(16)))
     if scope == "dump":
         high = high ^ dump_hashes(documents["dump"])
     rows = np.flatnonzero(kept)

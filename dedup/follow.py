@@ -25,7 +25,7 @@ from dedup.exact import partition_of
 from pipeline.check import Range
 from pipeline.dag import stage
 from pipeline.schema import FOLLOWED
-from pipeline.store import Out, Part, together
+from pipeline.store import Out, Part, paired
 
 # A dropped document that others name (where it went), or a document (where it stands) that names the document `id`.
 ASKED = pa.schema(
@@ -65,12 +65,12 @@ def follow_route(*sides: Part | list[Part], partitions: Annotated[int, Range(1, 
 
 def _fates(parts: list[Part]) -> tuple[pa.Table, np.ndarray]:
     """What became of each document, and what it stood for then; and which were dropped before the last step."""
-    table = together((parts[0], []))
-    n = table.num_rows
+    first = parts[0].table()
+    ids, n = first["id"], first.num_rows
     of, similarity = pa.chunked_array([pa.nulls(n, pa.string())]), pa.chunked_array([pa.nulls(n, pa.float64())])
     copies, dropped, asks = np.ones(n, np.int64), np.zeros(n, bool), np.zeros(n, bool)
     for part in parts:
-        side, asks = together((parts[0], []), (part, None)), dropped.copy()
+        side, asks = first if part is parts[0] else paired(ids, part), dropped.copy()
         if "cuts" in side.column_names:
             dropped |= ~side["keep"].to_numpy()
             continue
@@ -79,9 +79,7 @@ def _fates(parts: list[Part]) -> tuple[pa.Table, np.ndarray]:
         if "cluster_size" in side.column_names:  # not that of what an index knows
             copies = np.where(dropped, copies, side["cluster_size"].fill_null(1).to_numpy())
     columns = {"duplicate_of": of, "similarity": similarity, "copies": copies, "dropped": dropped}
-    for name, column in columns.items():
-        table = table.append_column(name, column if isinstance(column, pa.ChunkedArray) else pa.array(column))
-    return table, asks
+    return pa.table({"id": ids, **columns}), asks
 
 
 def _followed(fates: pa.Table, found: pa.Table) -> tuple[pa.Table, np.ndarray]:

@@ -6,7 +6,7 @@ import pyarrow.compute as pc
 
 from pipeline.check import unknown
 from pipeline.errors import UserError
-from pipeline.store import Part
+from pipeline.store import Part, paired
 
 POLICIES = ("oldest", "newest", "longest", "best:<column>")
 LAST = np.iinfo(np.int64).max  # unknown dates and scores stand behind all known ones
@@ -58,9 +58,7 @@ def read_sidecars(documents: pa.Table, sidecars: tuple[Part, ...]) -> tuple[np.n
     """
     kept, columns = np.ones(documents.num_rows, bool), dict[str, pa.ChunkedArray]()
     for sidecar in sidecars:
-        table = sidecar.table()
-        if not table["id"].equals(documents["id"]):
-            raise AssertionError(f"{sidecar.folder or 'sidecar'} shard {sidecar.index}: ids differ from the documents'")
+        table = paired(documents["id"], sidecar)
         if "keep" in table.column_names:
             kept &= table["keep"].to_numpy()
         if "duplicate_of" in table.column_names:

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from pipeline.dag import stage
 from pipeline.schema import FOLLOWED, LEDGER
-from pipeline.store import Out, Part, together
+from pipeline.store import Out, Part, paired
 
 # The kept rows of a shard of pages: what evenly sized files are cut by, without reading a text again.
 KEPT = pa.schema([("id", pa.string()), ("row", pa.int64()), ("text_bytes", pa.int64())])
@@ -57,20 +57,21 @@ def ledger(
 
 def fate(verdicts: Part, sides: dict[str, Part], similarity: float) -> pa.Table:
     """Verdicts of the shard after every step, row by row, with `duplicate_of` and the bytes that are cut out."""
-    fates = together((verdicts, ["keep", "stage", "rule", "value", "threshold", "detail"]))
+    fates = verdicts.table(["id", "keep", "stage", "rule", "value", "threshold", "detail"])
     n = fates.num_rows
     fates = fates.append_column("duplicate_of", pa.nulls(n, pa.string()))
     cut_bytes = np.zeros(n, np.int64)
     for name, part in sides.items():
-        said, gone = _reasons(name, together((verdicts, []), (part, None)), similarity)
+        side = paired(fates["id"], part)
+        said, gone = _reasons(name, side, similarity)
         twice = pc.and_(gone, pc.invert(fates["keep"]))
         if pc.any(twice).as_py():
             culprit = fates.filter(twice)["id"][0]
             raise AssertionError(f"{verdicts.folder} shard {verdicts.index}: two stages dropped document {culprit}")
         for column, value in said.items():
             fates = _with(fates, column, pc.if_else(gone, value, fates[column]))
-        if "cut_bytes" in part.table().column_names:
-            cut_bytes += part.table()["cut_bytes"].to_numpy()
+        if "cut_bytes" in side.column_names:
+            cut_bytes += side["cut_bytes"].to_numpy()
     return fates.append_column("cut_bytes", pa.array(cut_bytes))
 
 

@@ -17,7 +17,7 @@ from pipeline.card import card
 from pipeline.check import Range
 from pipeline.dag import stage
 from pipeline.report import report
-from pipeline.store import Out, Part, together
+from pipeline.store import Out, Part, paired, together
 
 # Rows [first, last) of one shard of pages belong to one file; their kept rows are what it holds.
 RANGES = pa.schema([(n, pa.int64()) for n in ("file", "shard", "first", "last", "documents", "text_bytes")])
@@ -128,12 +128,19 @@ def data(
     personal.check(pii, region, tag)
     ranges = [r for part in layout for r in part.table().to_pylist()]
     totals: Counter = Counter()
-    for r in sorted(ranges, key=lambda r: (r["shard"], r["first"])):
-        i = r["shard"]
-        sidecars = _sidecars(languages[i], signals[i], near[i], [other[i] for other in others])
-        chosen = _chosen(ledgers[i], r["first"], r["last"])
-        for rows in _rows(pages[i], sidecars, chosen):
-            yield _published(_left(rows), totals, (pii, region, tag, mend_text))
+
+    def kept() -> Iterator[pa.Table]:
+        for r in sorted(ranges, key=lambda r: (r["shard"], r["first"])):
+            i = r["shard"]
+            sidecars = _sidecars(languages[i], signals[i], near[i], [other[i] for other in others])
+            chosen = _chosen(ledgers[i], r["first"], r["last"])
+            yield from map(_left, _rows(pages[i], sidecars, chosen))
+
+    for pieces in _gathered(kept()):
+        rows, first = _published(pa.concat_tables(pieces), totals, (pii, region, tag, mend_text)), 0
+        for piece in pieces:  # the bytes of the file do not depend on what was gathered
+            yield rows.slice(first, piece.num_rows)
+            first += piece.num_rows
     yield Out(pa.table({"name": sorted(totals), "value": [totals[n] for n in sorted(totals)]}, TOTALS), name="totals")
 
 
@@ -146,7 +153,7 @@ def _sidecars(languages: Part, signals: Part, near: Part, others: list[Part]) ->
     ]
     joined, number = together(*wanted), 0
     for part in others:
-        table = together((languages, []), (part, None))
+        table = paired(joined["id"], part)
         cutting = "cuts" in table.column_names
         for name in ("cuts", "left_ratio") if cutting else ("quality",):
             joined = joined.append_column(f"{name} {number}" if cutting else name, table[name])
@@ -193,6 +200,19 @@ def _rows(pages: Part, sidecars: pa.Table, chosen: pa.Table) -> Iterator[pa.Tabl
         first = last
         if first and len(wanted) and first > wanted[-1]:
             return
+
+
+def _gathered(tables: Iterator[pa.Table]) -> Iterator[list[pa.Table]]:
+    """`_BATCH` rows and more at once: a shard in many languages has few that are kept, and each search for what is
+    mended or masked has its fixed cost."""
+    held: list[pa.Table] = []
+    for table in tables:
+        held.append(table)
+        if sum(rows.num_rows for rows in held) >= _BATCH:
+            yield held
+            held = []
+    if held:
+        yield held
 
 
 def _published(rows: pa.Table, totals: Counter, settings: tuple) -> pa.Table:

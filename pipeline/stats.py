@@ -57,7 +57,7 @@ def count(
         "quality": _quality(data),
         **leaks.leaks(others.get("contamination", []), ledgers),
         "pii": {n.removeprefix("pii_"): totals[n] for n in sorted(totals) if n.startswith("pii_")},
-        "duplicates": {name: _clusters(compared[name], before, ledgers) for name, before in _pairs(compared)}
+        "duplicates": _named({name: _clusters(compared[name], before) for name, before in _pairs(compared)}, ledgers)
         | {name: _known(others[name]) for name in ("index",) if name in others},
         "giants": _giants({name: others[name] for name in giants.ELECTIONS if name in others}, ledgers),
         "cuts": {name: _cuts(others[name], ledgers) for name in _CUTTING if name in others},
@@ -131,13 +131,14 @@ def _place(item: tuple[tuple[str, str], int], rejecting: set[str], rules: list[s
 
 def _rules(verdicts: list[Part], recipe: dict[str, Any]) -> list[dict[str, Any]]:
     """Per rule: documents that fail it, that fail nothing else, and that it was the (first) reason to drop."""
-    fails, alone = Counter(), Counter()  # type: ignore[var-annotated]
+    fails, alone, first = Counter(), Counter(), Counter()  # type: ignore[var-annotated]
     for part in verdicts:
-        failed = part.table(["failed"])["failed"]
+        table = part.table(["rule", "failed"])
+        first.update(_values(table["rule"]))
+        failed = table["failed"]
         fails.update(_values(pc.list_flatten(failed)))
         only = failed.filter(pc.equal(pc.list_value_length(failed), 1).fill_null(False))
         alone.update(_values(pc.list_flatten(only)))
-    first = _counted(verdicts, "rule")
     named = {rule["name"]: rule for rule in recipe.get("rules", [])}
     order = [*named, *sorted((fails.keys() | first.keys()) - named.keys() - {None})]
     bounds = {name: {k: v for k, v in rule.items() if k not in ("name", "why")} for name, rule in named.items()}
@@ -215,8 +216,8 @@ def _pairs(compared: dict[str, list[Part]]) -> Iterator[tuple[str, list[Part] | 
     yield from zip(compared, [None, *compared.values()], strict=False)
 
 
-def _clusters(duplicates: list[Part], before: list[Part] | None, ledgers: list[Part]) -> dict[str, Any]:
-    """Documents dropped as duplicates, clusters they belong to, and the ten largest with some members' URLs.
+def _clusters(duplicates: list[Part], before: list[Part] | None) -> dict[str, Any]:
+    """Documents dropped as duplicates, clusters they belong to, and the ten largest.
 
     Sizes count what members stood for `before`: a document whose size did not grow heads no cluster of this step.
     """
@@ -230,10 +231,17 @@ def _clusters(duplicates: list[Part], before: list[Part] | None, ledgers: list[P
         clusters += heads.num_rows
         pairs = zip(heads["cluster_size"].to_pylist(), heads["id"].to_pylist(), strict=True)
         largest = heapq.nsmallest(10, [*largest, *((-size, id_) for size, id_ in pairs)])
-    urls = urls_of([id_ for _, id_ in largest], ledgers) if largest else {}
-    members = _members([id_ for _, id_ in largest], ledgers) if largest else {}
-    found = [{"id": i, "size": -n, "url": urls.get(i), "members": members.get(i, [])} for n, i in largest]
-    return {"dropped": dropped, "clusters": clusters, "largest": found}
+    return {"dropped": dropped, "clusters": clusters, "largest": [{"id": i, "size": -n} for n, i in largest]}
+
+
+def _named(steps: dict[str, dict[str, Any]], ledgers: list[Part]) -> dict[str, dict[str, Any]]:
+    """Clusters with the URLs of the documents that stay and of some members: looked up for all steps at once."""
+    heads = [head for clusters in steps.values() for head in clusters["largest"]]
+    ids = [head["id"] for head in heads]
+    urls, members = (urls_of(ids, ledgers), _members(ids, ledgers)) if ids else ({}, {})
+    for head in heads:
+        head |= {"url": urls.get(head["id"]), "members": members.get(head["id"], [])}
+    return steps
 
 
 def _known(known: list[Part]) -> dict[str, Any]:

@@ -93,18 +93,23 @@ class Store:
     @contextlib.contextmanager
     def writing(self, name: str) -> Iterator[Path]:
         """A local path to write to; it becomes `name` at once when the block ends well, and is removed when not."""
-        target = self.path(name)
-        folder = os.path.dirname(target) if self.local else tempfile.gettempdir()
-        os.makedirs(folder, exist_ok=True)
-        temporary = Path(folder, f"{_TEMPORARY}{uuid.uuid4().hex}")
+        temporary = self.scratch(os.path.dirname(name))
         try:
             yield temporary
-            self._publish(temporary, target)
+            self.publish(temporary, name)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
 
-    def _publish(self, temporary: Path, target: str) -> None:
+    def scratch(self, folder: str) -> Path:
+        """A path for a local file that is to become one of `folder`: beside it on a local disk."""
+        where = self.path(folder) if self.local else tempfile.gettempdir()
+        os.makedirs(where, exist_ok=True)
+        return Path(where, f"{_TEMPORARY}{uuid.uuid4().hex}")
+
+    def publish(self, temporary: Path, name: str) -> None:
+        """Make a local file, at a `scratch` path, `name`."""
+        target = self.path(name)
         if self.local:
             with open(temporary, "rb") as file:
                 os.fsync(file.fileno())
@@ -183,7 +188,7 @@ class Part:
         with self._open(name) as file:
             if self._shuffled(name):
                 return self._read(file, columns, name).read_all()
-            return pq.ParquetFile(file).read(columns)
+            return pq.ParquetFile(file).read(columns, use_threads=False)  # a task has one core
 
     def batches(
         self, columns: list[str] | None = None, name: str = "part", rows: int = 4096
@@ -197,7 +202,7 @@ class Part:
                 for batch in self._read(file, columns, name):
                     yield from pa.Table.from_batches([batch]).to_batches(max_chunksize=rows)
             else:
-                yield from pq.ParquetFile(file).iter_batches(batch_size=rows, columns=columns)
+                yield from pq.ParquetFile(file).iter_batches(rows, columns=columns, use_threads=False)
 
     def rows(self, name: str = "part") -> int:
         """Row count, from the marker or the footer."""
@@ -260,19 +265,28 @@ def together(*parts: tuple[Part, list[str] | None]) -> pa.Table:
 
     Raises AssertionError where ids differ: rows are never paired by luck.
     """
-    joined: pa.Table | None = None
-    for part, columns in parts:
-        table = part.table(["id", *[c for c in columns if c != "id"]] if columns is not None else None)
-        if joined is None:
-            joined = table
-            continue
-        if not joined["id"].equals(table["id"]):
-            raise AssertionError(f"{part.folder} shard {part.index}: ids differ from those of {parts[0][0].folder}")
+    joined = _with_id(*parts[0])
+    for part, columns in parts[1:]:
+        table = paired(joined["id"], part, columns)
         for name in table.column_names:
             if name not in joined.column_names:
                 joined = joined.append_column(table.schema.field(name), table[name])
-    assert joined is not None
     return joined
+
+
+def paired(ids: pa.ChunkedArray, part: Part, columns: list[str] | None = None) -> pa.Table:
+    """The columns (all, or these and `id`) of a sidecar of documents with these ids, in this order.
+
+    Raises AssertionError where ids differ: rows are never paired by luck.
+    """
+    table = _with_id(part, columns)
+    if not table["id"].equals(ids):
+        raise AssertionError(f"{part.folder or 'sidecar'} shard {part.index}: ids differ from those beside it")
+    return table
+
+
+def _with_id(part: Part, columns: list[str] | None) -> pa.Table:
+    return part.table(None if columns is None else list(dict.fromkeys(["id", *columns])))
 
 
 @dataclass(frozen=True)
@@ -301,18 +315,9 @@ class ShardWriter:
 
     def __init__(self, store: Store, folder: str, index: int, outputs: dict[str, pa.Schema]):
         self._store, self._folder, self._index = store, folder, index
-        self._stack = contextlib.ExitStack()
         self._files: dict[str, dict] = {}
         # tables go to local scratch first; they are published together when the shard is whole
-        scratch = tempfile.TemporaryDirectory(prefix=_TEMPORARY, dir=self._near())
-        self._scratch = Path(self._stack.enter_context(scratch))
-        self._tables = {name: _TableWriter(schema, name, self._scratch / name) for name, schema in outputs.items()}
-
-    def _near(self) -> str | None:
-        if not self._store.local:
-            return None
-        Path(self._store.path(f"{self._folder}/shards")).mkdir(parents=True, exist_ok=True)
-        return self._store.path(f"{self._folder}/shards")
+        self._tables = {name: _TableWriter(schema, name, store.scratch(folder)) for name, schema in outputs.items()}
 
     def __enter__(self) -> "ShardWriter":
         return self
@@ -320,7 +325,7 @@ class ShardWriter:
     def __exit__(self, *error: Any) -> None:
         for table in self._tables.values():
             table.abandon()
-        self._stack.close()
+            table.path.unlink(missing_ok=True)
 
     def add(self, item: pa.Table | pa.RecordBatch | Out) -> None:
         out = item if isinstance(item, Out) else Out(item)
@@ -346,11 +351,9 @@ class ShardWriter:
         outputs = {}
         for name, table in self._tables.items():
             table.close()
-            scratch = self._scratch / name
-            said = {"bytes": scratch.stat().st_size, "xxh3": _hash_file(scratch), **table.said()}
-            with self._store.writing(f"{self._folder}/{file_name(name, self._index, said)}") as path:
-                shutil.move(scratch, path)
-            outputs[name] = said
+            outputs[name] = {"bytes": table.path.stat().st_size, "xxh3": _hash_file(table.path), **table.said()}
+        for name, said in outputs.items():
+            self._store.publish(self._tables[name].path, f"{self._folder}/{file_name(name, self._index, said)}")
         return {"outputs": outputs, "files": self._files}
 
 
@@ -361,7 +364,8 @@ class _TableWriter:
         self.schema, self.name = schema, name
         self.rows, self.reasons = 0, {}  # type: ignore[var-annotated]
         self._held: list[pa.Table] = []
-        self._path = path
+        self._size = 0  # bytes of these
+        self.path = path
         self._parquet: pq.ParquetWriter | None = None
         self._shuffled: shuffle.BucketWriter | None = None
 
@@ -382,22 +386,20 @@ class _TableWriter:
     def _write(self, table: pa.Table, bucket: int | None) -> None:
         if bucket is None:
             self._held.append(table)
-            if (
-                sum(t.num_rows for t in self._held) >= _ROW_GROUP_ROWS
-                or sum(t.nbytes for t in self._held) >= _ROW_GROUP_BYTES
-            ):
+            self._size += table.nbytes
+            if self._size >= _ROW_GROUP_BYTES or sum(t.num_rows for t in self._held) >= _ROW_GROUP_ROWS:
                 self._flush()
         else:
-            self._shuffled = self._shuffled or shuffle.BucketWriter(self._path, self.schema)
+            self._shuffled = self._shuffled or shuffle.BucketWriter(self.path, self.schema)
             self._shuffled.add(table, bucket)
         if self._shuffled and (self._held or self._parquet):
             raise TypeError(f"output {self.name!r}: some rows are for a bucket and some are not")
 
     def _flush(self) -> None:
         """Write what is held as a row group."""
-        table, self._held = pa.concat_tables([self.schema.empty_table(), *self._held]), []
+        table, self._held, self._size = pa.concat_tables([self.schema.empty_table(), *self._held]), [], 0
         self._parquet = self._parquet or pq.ParquetWriter(
-            self._path, self.schema, compression="zstd", compression_level=3, use_dictionary=_repetitive(table)
+            self.path, self.schema, compression="zstd", compression_level=3, use_dictionary=_repetitive(table)
         )
         if table.num_rows:
             self._parquet.write_table(table, row_group_size=table.num_rows)

@@ -206,7 +206,7 @@ def test_a_full_disk_is_said_in_words(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("pipeline.store.shutil.move", full)
+    monkeypatch.setattr(Store, "publish", full)
     with pytest.raises(RunFailed, match=r"the disk is full .* free some, or give another ROOT"):
         execute(toy.goal(), Store(tmp_path), InProcess, lambda _: None)
 
