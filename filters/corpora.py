@@ -4,10 +4,11 @@ import gzip
 import zlib
 from collections.abc import Iterator
 from itertools import islice
+from pathlib import Path
 from typing import IO, Any
 
 from pipeline.errors import UserError
-from pipeline.texts import batches
+from pipeline.texts import batches, rows_of
 
 _ROWS = 256  # texts at a time: books are long
 _WORDS = 400  # a text file is cut at paragraphs into documents of so many words or more
@@ -15,8 +16,7 @@ _WORDS = 400  # a text file is cut at paragraphs into documents of so many words
 
 def texts(path: str, column: str) -> Iterator[list[str]]:
     """Texts of a .parquet, .jsonl (.gz, .zst), .txt or .md (.gz) file in batches. Raises UserError for any other."""
-    name = path.lower().removesuffix(".gz")
-    if not name.endswith((".txt", ".md")):
+    if not _plain(path):
         for _, found in batches(path, column, "", "text_column = ", _ROWS):
             yield [text for text in found.to_pylist() if text]
         return
@@ -28,6 +28,15 @@ def texts(path: str, column: str) -> Iterator[list[str]]:
                 yield some
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read as a reference corpus ({error})") from error
+
+
+def check(path: str, column: str) -> None:
+    """Raises UserError where not even the first text can be read. Makes no array: Arrow would load pandas for it."""
+    next(texts(path, column) if _plain(path) else rows_of(Path(path), column, "", "text_column = "), None)
+
+
+def _plain(path: str) -> bool:
+    return path.lower().removesuffix(".gz").endswith((".txt", ".md"))
 
 
 def _paragraphs(file: IO[bytes]) -> Iterator[str]:

@@ -23,7 +23,7 @@ def _references(c: Config) -> None:
     said = c["quality"]
     for asset in said.get("references", ()):
         with said_at(c.at("quality.references")):
-            next(corpora.texts(asset.path, said.get("text_column", "text")), None)
+            corpora.check(asset.path, said.get("text_column", "text"))
 
 
 def _benchmarks(c: Config) -> None:

@@ -189,13 +189,14 @@ class Run:
         if isinstance(error, UserError):
             self._mistakes += 1
             return f"{task.label}: {error}"
-        name = f"{task.folder}/shards/{task.index:05d}.error.txt"
+        name, where = f"{task.folder}/shards/{task.index:05d}.error.txt", ""
         with contextlib.suppress(OSError):  # a full disk: the line below is what can still be said
             self._store.write(name, _traceback(error).encode())
-        return (
-            f"{task.label} failed {task.attempt} time{'s' if task.attempt > 1 else ''}: {_first_line(error)}\n"
-            f"  traceback: {self._store.uri(name)}\n  to debug it in one process, run the same again with --local"
-        )
+            where = (
+                f"  traceback: {self._store.uri(name)}\n  to debug it in one process, run the same again with --local"
+            )
+        times = f"{task.attempt} time{'s' if task.attempt > 1 else ''}"
+        return f"{task.label} failed {times}: {_first_line(error)}\n{where}".rstrip()
 
     def _complete(self, running: UnderWay) -> None:
         key = running.step.key

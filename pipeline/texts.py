@@ -31,7 +31,7 @@ def batches(
     """
     ids: list[Any] = []
     texts: list[str | None] = []
-    for id_, text in _rows(Path(path), text_column, id_column, option):
+    for id_, text in rows_of(Path(path), text_column, id_column, option):
         ids.append(id_)
         texts.append(text)
         if len(texts) == rows:
@@ -48,7 +48,8 @@ def _strings(texts: list[str | None]) -> pa.Array:
         return pa.array([None if t is None else t.encode("utf-8", "replace").decode() for t in texts], pa.string())
 
 
-def _rows(path: Path, text_column: str, id_column: str | None, option: str) -> Iterator[Row]:
+def rows_of(path: Path, text_column: str, id_column: str | None, option: str) -> Iterator[Row]:
+    """The same one by one."""
     if not path.is_file():
         raise UserError(f"{path}: no such file; give a .jsonl (.gz, .zst) or .parquet file")
     name = path.name.lower().removesuffix(".gz").removesuffix(".zst")
