@@ -30,10 +30,10 @@ plan: .venv/ready recipe  ## what `make corpus` would run, why, and what it may 
 	@$(run) plan $(call quoted,$(RECIPE)) $(options)
 
 funnel: .venv/ready recipe  ## the finished corpus's page funnel as a Markdown table
-	@$(run) funnel "$$($(run) corpus $(call quoted,$(RECIPE)) $(options))"
+	@folder="$$($(run) corpus $(call quoted,$(RECIPE)) $(options))" && $(run) funnel "$$folder"
 
 costs: .venv/ready recipe  ## what the finished corpus cost, step by step
-	@$(run) costs "$$($(run) corpus $(call quoted,$(RECIPE)) $(options))"
+	@folder="$$($(run) corpus $(call quoted,$(RECIPE)) $(options))" && $(run) costs "$$folder"
 
 gc: .venv/ready  ## list step folders under ROOT that no recorded run needs; YES=1 removes them
 	@$(run) gc --root $(call quoted,$(ROOT)) $(if $(YES),--yes)

@@ -40,6 +40,8 @@ def root(said: str) -> str:
         raise UserError("ROOT is empty: give a folder or s3://bucket/prefix, or leave it out for ./data")
     if re.match(r"s3:/?[^/]", said):
         raise UserError(f"ROOT={said}: buckets are written with two slashes: s3://bucket/prefix")
+    if "://" in said and not said.startswith(("s3://", "file://")):  # Arrow would ask others' servers for minutes
+        raise UserError(f"ROOT={said}: steps are kept in a folder or in s3://bucket/prefix")
     return os.path.expanduser(said)
 
 

@@ -52,6 +52,7 @@ def test_globs_and_lists_whose_names_have_blanks(tmp_path, monkeypatch):
         (["--root", ""], "ROOT is empty: give a folder or s3://bucket/prefix"),
         (["--root", "s3:/bucket"], "ROOT=s3:/bucket: buckets are written with two slashes: s3://bucket/prefix"),
         (["--root", "s3:bucket/x"], "buckets are written with two slashes"),
+        (["--root", "gs://bucket/x"], "ROOT=gs://bucket/x: steps are kept in a folder or in s3://bucket/prefix"),
     ],
 )
 def test_options_that_a_script_got_wrong_run_nothing(tmp_path, monkeypatch, capsys, options, says):
