@@ -207,8 +207,9 @@ def test_a_full_disk_is_said_in_words(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Store, "publish", full)
-    with pytest.raises(RunFailed, match=r"the disk is full .* free some, or give another ROOT"):
+    with pytest.raises(RunFailed, match=r"the disk is full .* free some, or give another ROOT") as error:
         execute(toy.goal(), Store(tmp_path), InProcess, lambda _: None)
+    assert ("traceback: " in str(error.value)) == any(tmp_path.rglob("*.error.txt"))
 
 
 def test_gc_removes_what_no_recorded_run_needs(tmp_path):
