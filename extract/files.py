@@ -109,6 +109,7 @@ LZ4 = Codec("lz4", b"\x04\x22\x4d\x18", lz4_decoder)
 CODECS = (GZIP, ZSTD, LZ4)
 _SKIPPABLE = b"\x2a\x4d\x18"  # after a byte 0x50..0x5f: a frame to be skipped, in zstd as in lz4
 _DICTIONARY = b"\x5d\x2a\x4d\x18"
+_LONGEST_DICTIONARY = 64 << 20  # bytes
 
 
 def skippable(head: bytes) -> int:
@@ -126,12 +127,20 @@ def codec_of(file: BinaryIO) -> Codec | None:
     """
     file.seek(0)
     head = file.read(8)
-    if head[:4] == _DICTIONARY:
-        file.seek(8)
-        body = file.read(skippable(head) - 8)
-        dictionary = zstd_decoder().decode(body)[0] if body[:4] == ZSTD.magic else body
-        return Codec("zstd", ZSTD.magic, lambda: zstd_decoder(dictionary), step=4096)
     if skip := skippable(head):
+        stored = file.read(min(skip - 8, _LONGEST_DICTIONARY)) if head[:4] == _DICTIONARY else b""
+        if dictionary := _dictionary(stored):
+            return Codec("zstd", ZSTD.magic, lambda: zstd_decoder(dictionary), step=4096)
         file.seek(skip)
         head = file.read(8)
     return next((codec for codec in CODECS if head.startswith(codec.magic)), None)
+
+
+def _dictionary(stored: bytes) -> bytes:
+    """The dictionary that a frame holds; b"" where it is none: what rests on it cannot be decompressed then."""
+    try:
+        found = zstd_decoder().decode(stored)[0] if stored.startswith(ZSTD.magic) else stored
+        zstd_decoder(found)
+    except ValueError:
+        return b""
+    return found

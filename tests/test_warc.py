@@ -274,6 +274,20 @@ def test_zstd_with_a_dictionary_of_its_own(tmp_path):
         assert [*records(str(path), 0, cut), *records(str(path), cut)] == list(records(str(path)))
 
 
+@pytest.mark.parametrize(
+    "stored", [b"", b"short", b"no dictionary at all", zstd.compress(b"none either"), zstd.compress(b"x" * 999)[:-3]]
+)
+def test_records_behind_a_broken_dictionary_are_lost_and_told(tmp_path, stored):
+    dictionary = zstd.train_dict([b"common words of many pages %d" % i * 5 for i in range(300)], 4096)
+    frame, record_ = b"\x5d\x2a\x4d\x18" + len(stored).to_bytes(4, "little") + stored, record(b"a", 1)
+    path = tmp_path / "x.warc.zst"
+    path.write_bytes(frame + zstd.compress(record_, zstd_dict=dictionary) + zstd.compress(record_))
+    *lost, last = records(str(path))
+    assert all(isinstance(event, Lost) for event in lost) and last.content == b"a"
+    path.write_bytes(frame[:6])
+    assert [type(event) for event in records(str(path))] == [Lost]
+
+
 def test_a_whole_file_in_one_member(tmp_path):
     """Made by `gzip x.warc`: no places to start from, but every record."""
     for suffix, pack in COMPRESS.items():
