@@ -28,7 +28,7 @@ class Greedy:
         self.nodes = np.empty((0, 2), np.int32)  # (kept document, next node) of the bands' chains
         self.kept = np.empty((0, 4), np.int64)  # (document, start, end of its shingles, last document that met it)
         self.data = np.empty(0, np.uint64)
-        self.used = np.zeros(6, np.int64)  # nodes, kept, data in use; pairs met, pairs compared, bands found full
+        self.used = np.zeros(4, np.int64)  # nodes, kept, data in use; bands found full
 
     def walk(self, begin: int, shingles: np.ndarray, bounds: np.ndarray, fresh: bool) -> None:
         """Documents begin, begin + 1, ... with their shingle sets; `fresh` when a new component begins with them.
@@ -70,11 +70,9 @@ def _walk(
                 if kept[k, 3] == d:
                     continue
                 kept[k, 3] = d
-                used[3] += 1
                 other = kept[k, 0]
                 if bits(sketch[d, 0] ^ sketch[other, 0]) + bits(sketch[d, 1] ^ sketch[other, 1]) > cut:
                     continue
-                used[4] += 1
                 similarity = jaccard(mine, data[kept[k, 1] : kept[k, 2]], most)
                 if similarity > most or (similarity == most and (best < 0 or k < best)):
                     best, most = k, similarity
@@ -93,7 +91,7 @@ def _keep(d, mine, groups, first, head, length, nodes, kept, data, used):
     for g in range(first[d], first[d + 1]):
         group = groups[g]
         if length[group] >= WIDEST:
-            used[5] += 1
+            used[3] += 1
             continue
         nodes[used[0], 0], nodes[used[0], 1] = k, head[group]
         head[group] = used[0]

@@ -22,10 +22,11 @@ from dedup.candidates import BANDS, sketch_words
 from dedup.elect import ALARMS, ROW_BITS, concat, in_buckets
 from dedup.greedy import WIDEST
 from dedup.minhash import sketch_cut
+from dedup.ranges import spans
 from dedup.segment import set_hashes
 from dedup.sets import kept_sets
 from dedup.shingles import jaccard
-from dedup.stored import Stored, spans
+from dedup.stored import Stored
 from pipeline.dag import stage
 from pipeline.kernels import njit
 from pipeline.schema import KNOWN

@@ -45,12 +45,6 @@ def probability(similarity: float, bands: int, rows: int) -> float:
     return -math.expm1(bands * math.log1p(-(similarity**rows))) if similarity < 1 else 1.0
 
 
-def curve(bands: int, rows: int, step: float = 0.05) -> list[tuple[float, float]]:
-    """(similarity, chance to be compared) from 0 to 1."""
-    n = round(1 / step)
-    return [(i / n, probability(i / n, bands, rows)) for i in range(n + 1)]
-
-
 @dataclass(frozen=True)
 class Permutations:
     """h -> a * h + b mod 2**32 over 32-bit shingle hashes: a bijection for odd a."""

@@ -13,123 +13,23 @@ that stays, and no chain of neighbours removes anything. The answer does not dep
 import os
 import tempfile
 from collections.abc import Iterator
-from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dedup.candidates import COMPONENTS, banded, of_dump, sketch_words, spread
-from dedup.elect import ALARMS, ELECTED, ROW_BITS, concat, in_buckets, join, numbers
-from dedup.exact import alarms, dump_hashes, partition_of
+from dedup.candidates import banded, sketch_words, spread
+from dedup.elect import ALARMS, ELECTED, ROW_BITS, concat, in_buckets, join
+from dedup.exact import alarms, copies_of
+from dedup.gather import GATHERED, HELD
 from dedup.greedy import Greedy
 from dedup.minhash import sketch_cut
-from dedup.order import order_keys, read_sidecars
-from dedup.sets import has_sets, kept_sets
-from dedup.shingles import shingle_sets, shingles
+from dedup.order import read_sidecars
 from pipeline.dag import stage
 from pipeline.schema import DUPLICATES
 from pipeline.store import Out, Part
 
-GATHERED = pa.schema(
-    [
-        ("component", pa.int64()),
-        ("doc", pa.int64()),
-        ("order", pa.int64()),
-        ("id", pa.string()),
-        ("copies", pa.int64()),  # documents that it stands for: itself and its exact duplicates
-        ("bands", pa.large_binary()),
-        ("sketch", pa.binary(16)),
-        ("shingles", pa.large_binary()),  # sorted set of uint64 hashes
-    ]
-)
 _LIGHT = [name for name in GATHERED.names if name != "shingles"]
-_HELD = 64 << 20  # bytes of shingles that a task holds before it writes or compares them
-
-
-@stage(version=1, outputs={"part": GATHERED})
-def near_gather(
-    pages: Part,
-    sigs: Part,
-    components: list[Part],
-    *sidecars: Part,
-    keep: str = "oldest",
-    ngram: int = 5,
-    scope: Literal["corpus", "dump"] = "corpus",
-    partitions: int = 16,
-) -> Iterator[Out]:
-    """Shingle sets of the documents that some other may resemble, in the bucket of their component."""
-    component = np.full(pages.rows(), -1, np.int64)
-    found = concat(components, COMPONENTS)
-    component[found["row"].to_numpy()] = found["component"].to_numpy()
-    measured = sigs.table()
-    kept, scores = read_sidecars(measured.select(["id"]), sidecars)
-    component[~kept] = -1  # what an index of earlier runs knows takes no part
-    rows = np.flatnonzero(component >= 0)
-    documents = _documents(pages, keep)
-    sets = kept_sets(sigs, rows) if has_sets(sigs) else _made_sets(pages, rows, ngram)
-    held, size = [], 0
-    for low, high, found, bounds in sets:
-        these = pa.array(rows[low:high])
-        chosen = {name: column.take(these) for name, column in scores.items()}
-        columns = _describe(documents.take(these), measured.take(these), chosen, keep, scope)
-        where = [component[rows[low:high]], numbers(pages.index, rows[low:high])]
-        held.append(pa.table([*where, *columns, _binary(found, bounds)], schema=GATHERED))
-        size += held[-1].nbytes
-        if size > _HELD:
-            yield from _routed(held, partitions)
-            held, size = [], 0
-    yield from _routed(held, partitions)
-
-
-def _documents(pages: Part, keep: str) -> pa.Table:
-    """What the keep order may ask of a shard's documents; texts are measured only where their length decides."""
-    table = pages.table(["id", "date", "dump"])
-    if keep != "longest":
-        return table
-    chars = [pc.utf8_length(batch["text"]) for batch in pages.batches(["text"])]
-    return table.append_column("chars", pa.chunked_array(chars, pa.int32()))
-
-
-def _made_sets(pages: Part, rows: np.ndarray, ngram: int) -> Iterator[tuple[int, int, np.ndarray, np.ndarray]]:
-    """What `kept_sets` reads, made of the texts again: most documents resemble nothing, so their sets are not kept."""
-    at = low = 0
-    for batch in pages.batches(["text"]):
-        high = low + int(np.searchsorted(rows[low:], at + batch.num_rows))
-        if high > low:
-            yield low, high, *shingle_sets(*shingles(batch["text"].take(pa.array(rows[low:high] - at)), ngram))
-        at, low = at + batch.num_rows, high
-
-
-def _describe(documents: pa.Table, measured: pa.Table, scores: dict, keep: str, scope: str) -> list:
-    """Columns `order` to `sketch` of GATHERED."""
-    assert documents["id"].equals(measured["id"]), "signatures: ids differ from the documents'"
-    order = order_keys(keep, documents, scores)
-    copies = scores.get("cluster_size", pa.chunked_array([np.ones(len(order), np.int64)]))
-    bands = measured["bands"]
-    if scope == "dump":
-        bands = _bands_of_dump(bands, dump_hashes(documents["dump"]))
-    return [order, documents["id"], copies, bands, measured["sketch"]]
-
-
-def _bands_of_dump(column: pa.ChunkedArray, dumps: np.ndarray) -> pa.Array:
-    hashes, owner = banded(column)
-    ends = np.zeros(len(column) + 1, np.int64)
-    ends[1:] = np.cumsum(np.bincount(owner, minlength=len(column))) * 8
-    mixed = of_dump(hashes, dumps[owner])
-    return pa.Array.from_buffers(pa.large_binary(), len(column), [None, pa.py_buffer(ends), pa.py_buffer(mixed)])
-
-
-def _binary(hashes: np.ndarray, bounds: np.ndarray) -> pa.Array:
-    """Shingle sets as a column, 8 bytes a shingle."""
-    buffers = [None, pa.py_buffer(bounds * 8), pa.py_buffer(np.ascontiguousarray(hashes))]
-    return pa.Array.from_buffers(pa.large_binary(), len(bounds) - 1, buffers)
-
-
-def _routed(held: list[pa.Table], partitions: int) -> Iterator[Out]:
-    if held:
-        table = pa.concat_tables(held)
-        yield from in_buckets(table, partition_of(spread(table["component"].to_numpy()), partitions))
 
 
 @stage(version=1, outputs={"part": ELECTED, "alarms": ALARMS})
@@ -172,7 +72,7 @@ def _pieces(component: np.ndarray, sizes: np.ndarray) -> Iterator[tuple[int, int
     total = np.append(0, np.cumsum(sizes))
     low = 0
     while low < len(component):
-        most = max(low + 1, int(np.searchsorted(total, total[low] + _HELD, side="right")) - 1)
+        most = max(low + 1, int(np.searchsorted(total, total[low] + HELD, side="right")) - 1)
         whole = int(new[np.searchsorted(new, most, side="right") - 1])  # last beginning of a component up to `most`
         high = whole if whole > low else most
         yield low, high, bool(low == 0 or component[low] != component[low - 1])
@@ -230,7 +130,7 @@ def _elected(light: pa.Table, greedy: Greedy, alarm: int) -> Iterator[Out]:
     _, first, documents = np.unique(light["component"].to_numpy(), return_index=True, return_counts=True)
     ids = light["id"].take(pa.array(first))
     yield alarms(ids, documents, alarm, "large_component")
-    yield alarms(ids[:1], greedy.used[5:6][: len(ids)], 1, "full_bands")
+    yield alarms(ids[:1], greedy.used[3:4][: len(ids)], 1, "full_bands")
 
 
 @stage(version=3, outputs={"part": DUPLICATES})
@@ -239,5 +139,4 @@ def near_join(pages: Part, elected: list[Part], *sidecars: Part) -> Iterator[pa.
     when the sidecar of the exact ones is given. Documents that were dropped before belong to no cluster."""
     documents = pages.table(["id"])
     kept, scores = read_sidecars(documents, sidecars)
-    copies = scores.get("cluster_size", pa.chunked_array([np.ones(len(kept), np.int64)])).fill_null(1).to_numpy()
-    yield join(documents["id"], kept, copies, concat(elected, ELECTED))
+    yield join(documents["id"], kept, copies_of(scores, len(kept)), concat(elected, ELECTED))

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dedup.cuts import BOUNDS, bounds_array, lengths, texts_left, tidy
-from dedup.elect import concat
+from dedup.elect import ROW_BITS, concat
 from dedup.units import Unit, units
 from pipeline.schema import CUTS
 from pipeline.store import Part
@@ -16,6 +16,19 @@ from pipeline.tokens import words
 
 # A piece by its first unit: row of the document in its shard, number of the unit in the document.
 PIECES = pa.schema([("row", pa.int64()), ("place", pa.int32())])
+
+
+def places(table: pa.Table) -> pa.Table:
+    """PIECES of rows with a document's number (`doc`) and a `place` in it."""
+    return pa.table([table["doc"].to_numpy() & ((1 << ROW_BITS) - 1), table["place"]], schema=PIECES)
+
+
+def found_pieces(routed: Part, elected: list[Part]) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and places, sorted, of a shard's PIECES: found within it (`local`), and by the partitions."""
+    found = pa.concat_tables([routed.table(name="local"), concat(elected, PIECES)])
+    row, place = found["row"].to_numpy(), found["place"].to_numpy()
+    order = np.lexsort((place, row))
+    return row[order], place[order]
 
 
 class Bounds(NamedTuple):
@@ -30,10 +43,7 @@ def joined(
     pages: Part, routed: Part, elected: list[Part], sidecars: tuple[Part, ...], unit: Unit, span: int, bounds: Bounds
 ) -> Iterator[pa.Table]:
     """CUTS of a shard from the duplicates found within it and by the partitions."""
-    found = pa.concat_tables([routed.table(name="local"), concat(elected, PIECES)])
-    row, place = found["row"].to_numpy(), found["place"].to_numpy()
-    order = np.lexsort((place, row))
-    row, place, at = row[order], place[order], 0
+    (row, place), at = found_pieces(routed, elected), 0
     for batch in texts_left(pages, sidecars, ["id", "text"]):
         low, high = np.searchsorted(row, [at, at + batch.num_rows])
         hit, owner = np.unique(row[low:high] - at, return_inverse=True)

@@ -22,6 +22,7 @@ from dedup.elect import ROW_BITS, concat, in_buckets, numbers
 from dedup.exact import partition_of
 from dedup.minhash import band_hashes, signature
 from dedup.order import read_sidecars
+from dedup.ranges import fetch
 from dedup.sets import kept_sets
 from dedup.stored import (
     BAND,
@@ -33,7 +34,6 @@ from dedup.stored import (
     documents_file,
     fences_file,
     fences_of,
-    fetch,
     gap_of,
     shingles_file,
 )  # fmt: skip
@@ -114,14 +114,17 @@ def index_rows(sigs: Part, *sidecars: Part, partitions: int = 16) -> Iterator[Ou
 def index_bands(rows: list[Part]) -> Iterator[Out]:
     """One partition of a dump's bands, sorted."""
     table = concat(rows, ROWS)
-    out = np.empty(table.num_rows, BAND)
-    order = np.lexsort((table["doc"].to_numpy(), table["hash"].to_numpy()))
-    for name in ROWS.names:
-        out[name] = table[name].to_numpy()[order]
-    yield from _sorted(out, rows[0].bucket or 0)
+    yield from _files(_sorted(table["hash"].to_numpy(), table["doc"].to_numpy()), rows[0].bucket or 0)
 
 
-def _sorted(bands: np.ndarray, partition: int) -> Iterator[Out]:
+def _sorted(hashes: np.ndarray, doc: np.ndarray) -> np.ndarray:
+    """BANDs by hash, those of one hash by document."""
+    out, order = np.empty(len(hashes), BAND), np.lexsort((doc, hashes))
+    out["hash"], out["doc"] = hashes[order], doc[order]
+    return out
+
+
+def _files(bands: np.ndarray, partition: int) -> Iterator[Out]:
     yield Out.file(bands_file(partition), bands.tobytes())
     yield Out.file(fences_file(partition), bands["hash"][::BLOCK].tobytes())
 
@@ -132,7 +135,7 @@ def index_merge(segments: Part) -> Iterator[Out]:
     index = Stored.of(segments)
     pieces = [_range(index, segment, segments.index, segments.count) for segment in index.segments]
     bands = np.concatenate([np.empty(0, BAND), *pieces])
-    yield from _sorted(bands[np.argsort(bands["hash"], kind="stable")], segments.index)
+    yield from _files(bands[np.argsort(bands["hash"], kind="stable")], segments.index)
 
 
 def _range(index: Stored, segment: Segment, partition: int, partitions: int) -> np.ndarray:
@@ -154,31 +157,32 @@ def _range(index: Stored, segment: Segment, partition: int, partitions: int) -> 
     return found
 
 
-@stage(version=1, libraries=("xxhash",), outputs={})
+@stage(version=2, libraries=("xxhash",), outputs={})
 def index_withdrawn(index: Part, *, ids: tuple[str, ...], bands: int = 14, rows: int = 8) -> Iterator[pa.Table | Out]:
     """The documents with these ids (hex digits) as a segment of their own, which every run meets. All must be there."""
     stored = Stored.of(index)
-    wanted = [bytes.fromhex(value) for value in sorted(ids)]
-    doc = find(stored, wanted)
-    assert (doc >= 0).all(), "an id that is withdrawn is not in the index"
-    order = np.argsort(doc)
-    records = stored.records(doc[order])
-    sets = [shingles_[a : a + n] for low, high, shingles_, start in stored.shingles(doc[order], records)
+    doc, records = find(stored, [bytes.fromhex(value) for value in ids])
+    assert len(np.unique(records["id"])) == len(ids), "an id that is withdrawn is not in the index"
+    sets = [shingles_[a : a + n] for low, high, shingles_, start in stored.shingles(doc, records)
             for a, n in zip(start.tolist(), records["count"][low:high].tolist(), strict=True)]  # fmt: skip
     bounds = np.append(0, np.cumsum(records["count"]))
     records["start"] = bounds[:-1]
     found = np.concatenate([np.zeros(0, np.uint64), *sets])
     yield Out.file(documents_file(0), records.tobytes())
     yield Out.file(shingles_file(0), found.tobytes())
-    yield from _sorted(_bands_of(records, found, bounds, bands, rows), 0)
+    yield from _files(_bands_of(records, found, bounds, bands, rows), 0)
 
 
-def find(stored: Stored, ids: list[bytes]) -> np.ndarray:
-    """(d,) number of a document with each of these 16-byte ids, -1 where there is none."""
+def find(stored: Stored, ids: list[bytes]) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers and RECORDs of all documents with these 16-byte ids, sorted by number.
+
+    Several have the same one where a record was extracted in several ways, or a corpus joined that holds it too.
+    """
     _, doc, _ = stored.lookup(np.unique(id_hashes(ids)), 1 << 30)
     doc = np.unique(doc)
-    named = dict(zip((r.tobytes() for r in stored.records(doc)["id"]), doc.tolist(), strict=True))
-    return np.array([named.get(value, -1) for value in ids], np.int64)
+    records = stored.records(doc)
+    meant = np.isin(records["id"], np.array(ids, "V16"))
+    return doc[meant], records[meant]
 
 
 def _bands_of(records: np.ndarray, found: np.ndarray, bounds: np.ndarray, bands: int, rows: int) -> np.ndarray:
@@ -188,11 +192,7 @@ def _bands_of(records: np.ndarray, found: np.ndarray, bounds: np.ndarray, bands:
     hashes = np.concatenate([
         band_hashes(minima, bands, rows)[written].ravel(), id_hashes([r.tobytes() for r in records["id"]])
     ])  # fmt: skip
-    doc = np.concatenate([np.repeat(written, bands), np.arange(len(records))])
-    out = np.empty(len(hashes), BAND)
-    order = np.lexsort((doc, hashes))
-    out["hash"], out["doc"] = hashes[order], doc[order]
-    return out
+    return _sorted(hashes, np.concatenate([np.repeat(written, bands), np.arange(len(records))]))
 
 
 @stage(version=1, outputs={})

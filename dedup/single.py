@@ -7,9 +7,10 @@ from typing import TextIO
 import pyarrow as pa
 
 from dedup.candidates import near_components, near_links, near_route
+from dedup.gather import near_gather
 from dedup.local import Shards, run
 from dedup.minhash import parse_preset, signatures
-from dedup.near import near_elect, near_gather, near_join
+from dedup.near import near_elect, near_join
 from pipeline.errors import UserError
 from pipeline.schema import PAGES
 from pipeline.store import Part

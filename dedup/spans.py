@@ -23,7 +23,7 @@ from dedup.cuts import texts_left
 from dedup.elect import ROW_BITS, concat, in_buckets, numbers
 from dedup.exact import dump_hashes, partition_of
 from dedup.order import order_keys, read_sidecars
-from dedup.pieces import PIECES, Bounds, joined
+from dedup.pieces import PIECES, Bounds, joined, places
 from dedup.units import run_hashes, units, windows
 from pipeline.check import Range
 from pipeline.dag import stage
@@ -108,7 +108,7 @@ def routed(held: list[pa.Table], span: int, partitions: int) -> Iterator[Out]:
     """What a shard's pieces leave after a look at one another: `local` rows, and the others in buckets."""
     table = pa.concat_tables([ROUTED.empty_table(), *held]).combine_chunks()
     gone = duplicates(table, span)
-    yield Out(_places(table.filter(pa.array(gone))), name="local")
+    yield Out(places(table.filter(pa.array(gone))), name="local")
     table = table.filter(pa.array(~gone))
     yield from in_buckets(table, partition_of(table["high"].to_numpy(), partitions))
 
@@ -148,17 +148,12 @@ def repeated(hashes: np.ndarray) -> np.ndarray:
     return out
 
 
-def _places(table: pa.Table) -> pa.Table:
-    row = table["doc"].to_numpy() & ((1 << ROW_BITS) - 1)
-    return pa.table([row, table["place"]], schema=PIECES)
-
-
 @stage(version=2, outputs={"part": PIECES})
 def span_elect(routed: list[Part], *, span: int = 3) -> Iterator[Out]:
     """One partition: the pieces that an earlier one duplicates, in the bucket of their shard."""
     table = concat(routed, ROUTED)
     table = table.filter(pa.array(duplicates(table, span)))
-    yield from in_buckets(_places(table), table["doc"].to_numpy() >> ROW_BITS)
+    yield from in_buckets(places(table), table["doc"].to_numpy() >> ROW_BITS)
 
 
 @stage(version=3, outputs={"part": CUTS})

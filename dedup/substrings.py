@@ -23,7 +23,7 @@ from dedup.cuts import texts_left
 from dedup.elect import ROW_BITS, concat, in_buckets, numbers
 from dedup.exact import partition_of
 from dedup.order import read_sidecars
-from dedup.pieces import PIECES, Bounds, joined
+from dedup.pieces import PIECES, Bounds, found_pieces, joined, places
 from dedup.spans import ROUTED, piece_rows, repeated, routed
 from dedup.units import run_hashes
 from pipeline.check import Range
@@ -56,14 +56,10 @@ def anchor_route(
         at += batch.num_rows
     table = pa.concat_tables(held).combine_chunks()
     again = repeated(table["hash"].to_numpy())
-    yield Out(_places(table.filter(pa.array(again))), name="local")
+    yield Out(places(table.filter(pa.array(again))), name="local")
     _, first = np.unique(table["hash"].to_numpy(), return_index=True)
     table = table.take(pa.array(np.sort(first)))
     yield from in_buckets(table, partition_of(table["hash"].to_numpy(), partitions))
-
-
-def _places(table: pa.Table) -> pa.Table:
-    return pa.table([table["doc"].to_numpy() & ((1 << ROW_BITS) - 1), table["place"]], schema=PIECES)
 
 
 @stage(version=1, outputs={"part": PIECES})
@@ -71,7 +67,7 @@ def anchor_elect(anchors: list[Part]) -> Iterator[Out]:
     """One partition: the anchors that repeat, in the bucket of their shard."""
     table = concat(anchors, ANCHORS)
     table = table.filter(pa.array(repeated(table["hash"].to_numpy())))
-    yield from in_buckets(_places(table), table["doc"].to_numpy() >> ROW_BITS)
+    yield from in_buckets(places(table), table["doc"].to_numpy() >> ROW_BITS)
 
 
 @stage(version=1, libraries=("xxhash",), outputs={"part": ROUTED, "local": PIECES})
@@ -86,10 +82,7 @@ def substring_route(
     partitions: Annotated[int, Range(0, 65536)] = 16,
 ) -> Iterator[Out]:
     """One row a window whose anchor repeats, in the bucket of the window's hash. `local`: as for `span_route`."""
-    found = pa.concat_tables([anchors.table(name="local"), concat(elected, PIECES)])
-    row, anchor = found["row"].to_numpy(), found["place"].to_numpy()
-    by = np.argsort(row, kind="stable")
-    row, anchor = row[by], anchor[by]
+    row, anchor = found_pieces(anchors, elected)
     _, scores = read_sidecars(pages.table(["id"]), sidecars)
     at, held = 0, []
     for batch in texts_left(pages, sidecars, ["id", "date", "dump", "source", "text"]):

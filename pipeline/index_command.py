@@ -91,7 +91,8 @@ def withdraw(pointer: Pointer, path: str, make: Make, say: Say) -> Pointer:
     """No later run keeps these documents or what resembles them. Raises UserError for ids that are not there."""
     table(pointer)  # there is something
     stored, wanted = pointer.stored(), _ids(path)
-    missing = [i for i, doc in zip(wanted, segment.find(stored, _bytes(wanted)), strict=True) if doc < 0]
+    there = {value.tobytes().hex() for value in segment.find(stored, [bytes.fromhex(i) for i in wanted])[1]["id"]}
+    missing = [i for i in wanted if i not in there]
     if missing:
         raise UserError(
             f"{path}: {len(missing)} of {counted(len(wanted), 'id')} {'is' if len(missing) == 1 else 'are'} not in "
@@ -129,7 +130,3 @@ def _ids(path: str) -> list[str]:
     if not found:
         raise UserError(f"{path}: no id is there; one a line, please")
     return found
-
-
-def _bytes(ids: list[str]) -> list[bytes]:
-    return [bytes.fromhex(value) for value in ids]

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from dedup import candidates, exact, follow, known, minhash, near, segment, sets, spans, substrings
+from dedup import candidates, exact, follow, gather, known, minhash, near, segment, sets, spans, substrings
 from extract import language, lid_embedded, pages
 from filters import contamination, lines, quality, rules, signals, urls
 from pipeline import config, early, ledger, publish, schema
@@ -64,7 +64,7 @@ SECTIONS: Mapping[str, Callable | tuple[Callable, ...]] = {
         minhash.signatures,
         candidates.near_route,
         candidates.near_links,
-        near.near_gather,
+        gather.near_gather,
         near.near_elect,
     ),
     "spans": (spans.span_route, spans.span_join),
@@ -277,7 +277,7 @@ def _near(b: Binder, docs: Step, left: list[Step], earlier: Leaf | None) -> Step
     links = b.add("near_links", candidates.near_links, bucket(routed), section="near", tasks=n, **banding)
     groups = bucket(b.add("near_components", candidates.near_components, whole(links), whole(sigs)))
     kept = [*left, *ranked]
-    gathered = b.add("near_gather", near.near_gather, docs, sigs, groups, *kept, section="near", partitions=n)
+    gathered = b.add("near_gather", gather.near_gather, docs, sigs, groups, *kept, section="near", partitions=n)
     elected = b.add("near_elect", near.near_elect, bucket(gathered), section="near", tasks=n, **banding)
     return b.add("near", near.near_join, docs, bucket(elected), *left)
 

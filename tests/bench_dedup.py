@@ -23,8 +23,9 @@ import pyarrow.parquet as pq
 import xxhash
 
 from dedup.candidates import near_components, near_links, near_route, union
+from dedup.gather import near_gather
 from dedup.minhash import band_hashes, measure, signature, signatures
-from dedup.near import near_elect, near_gather, near_join
+from dedup.near import near_elect, near_join
 from dedup.shingles import jaccard, shingle_sets, shingles
 from pipeline.dag import Asset, Step, bucket, stage, step, whole
 from pipeline.finished import folder_of

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from dedup import candidates, exact, known, minhash, near, segment, sets
+from dedup import candidates, exact, gather, known, minhash, near, segment, sets
 from pipeline.dag import Leaf, Step, bucket, digest, stage, step, whole
 from pipeline.finished import parts
 from pipeline.index import Pointer, add, compact, opened
@@ -55,7 +55,7 @@ def steps(docs: Step, index: Pointer | None, keep: str = "oldest", **near_settin
     links = add("near_links", candidates.near_links, bucket(routed), tasks=PARTITIONS, bands=b, rows=r, threshold=t)
     groups = add("near_components", candidates.near_components, whole(links), whole(sigs))
     how = {"keep": keep, "ngram": n, "partitions": PARTITIONS}
-    gathered = add("near_gather", near.near_gather, docs, sigs, bucket(groups), *beside, **how)
+    gathered = add("near_gather", gather.near_gather, docs, sigs, bucket(groups), *beside, **how)
     elected = add("near_elect", near.near_elect, bucket(gathered), tasks=PARTITIONS, bands=b, rows=r, threshold=t)
     beside.append(add("near", near.near_join, docs, bucket(elected), *beside))
     if index is None:

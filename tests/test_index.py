@@ -22,10 +22,11 @@ from dedup.elect import in_buckets
 from dedup.exact import partition_of
 from dedup.local import run
 from dedup.minhash import signatures, sketch_cut
+from dedup.ranges import fetch
 from dedup.segment import ROWS, find, index_bands
 from dedup.sets import kept_sets, signatures_and_sets
 from dedup.shingles import shingles
-from dedup.stored import Segment, Stored, bands_file, fetch
+from dedup.stored import Segment, Stored, bands_file
 from pipeline import index
 from pipeline.__main__ import main
 from pipeline.dag import Leaf, bucket, stage, step
@@ -494,6 +495,18 @@ def test_joining_a_published_corpus_and_withdrawing(shell):
     )
     (shell.folder / "ids.txt").write_text("https://host.example/1\n")
     assert "give 32 hex digits" in shell("index", "german", "--withdraw", str(shell.folder / "ids.txt"), code=2)
+
+
+def test_an_id_that_two_dumps_have_is_withdrawn_with_both_texts(shell):
+    for number in (0, 1):  # a record that was extracted in two ways, say
+        row = {**dump(0, [numbered(number)])[0], "url": "https://host.example/"}
+        (shell.folder / f"{number}.jsonl").write_text(json.dumps(row))
+        shell("index", "german", "--add", str(shell.folder / f"{number}.jsonl"))
+    (shell.folder / "ids.txt").write_text(row["id"])
+    assert "1 withdrawn" in shell("index", "german", "--withdraw", str(shell.folder / "ids.txt"))
+    later = [edited(numbered(number), 40) for number in (0, 1)]
+    rows = ledger(shell.corpus(lines(shell.folder, "CC-MAIN-2024-12", dump(9, later))))
+    assert [row["rule"] for row in rows] == ["withdrawn", "withdrawn"]
 
 
 def test_what_is_withdrawn_stays_withdrawn_when_the_last_dump_is_made_anew(tmp_path, shell):

@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 
 from dedup.candidates import BANDS, near_components, near_links, near_route
 from dedup.exact import exact_elect, exact_join, exact_route, fingerprints
+from dedup.gather import near_gather
 from dedup.greedy import Greedy
 from dedup.local import run
 from dedup.minhash import PRESETS, parse_preset, probability, signatures, sketch_cut
-from dedup.near import near_elect, near_gather, near_join
+from dedup.near import near_elect, near_join
 from pipeline.dag import Leaf, Step, bucket, stage, step, whole
 from pipeline.finished import parts
 from pipeline.run import InProcess, execute, quiet
@@ -284,7 +285,8 @@ def test_a_template_family_below_the_threshold_costs_no_square():
 def test_pieces_of_a_large_component_and_small_ones_give_the_same(shared, monkeypatch):
     rows = licences(shared)[:250]
     whole = near(pages(rows), bands=40, rows=2, threshold=0.6)
-    monkeypatch.setattr("dedup.near._HELD", 4096)
+    for module in ("gather", "near"):
+        monkeypatch.setattr(f"dedup.{module}.HELD", 4096)
     assert near(pages(rows), bands=40, rows=2, threshold=0.6).equals(whole)
     assert len(removed(whole)) > 50
 
