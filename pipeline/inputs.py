@@ -15,7 +15,8 @@ def said(source: str | None, option: str = "--source") -> tuple[str, ...] | None
     if source is None:
         return None
     if not source.strip():
-        raise UserError(f"{option} is empty: give files, or leave it out for the recipe's own (else the demo crawl)")
+        or_ = ", or leave it out for the recipe's own (else the demo crawl)" if option == "--source" else ""
+        raise UserError(f"{option} is empty: give files{or_}")
     source = os.path.expanduser(source)
     one = os.path.exists(source) or "://" in source or glob.glob(source, recursive=True)  # blanks may be in its name
     patterns = [source] if one else [os.path.expanduser(pattern) for pattern in source.split()]

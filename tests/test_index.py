@@ -533,7 +533,7 @@ def test_what_is_withdrawn_stays_withdrawn_when_the_last_dump_is_made_anew(tmp_p
         (("index", "x", "--compact"), "nothing is in it"),
         (("index", "x", "--withdraw", __file__), "nothing is in it"),
         (("index", "--compact"), "which index? type its name first"),
-        (("index", "x", "--add", ""), "no input files"),
+        (("index", "x", "--add", ""), "--add is empty: give files\n"),
         (("index", "x", "--add", "none.jsonl"), "--add none.jsonl: no file is there"),
         (("index", "x", "--preset", "26x11"), "a recipe has it in [near]"),
     ],
