@@ -11,13 +11,14 @@ from pipeline.errors import UserError
 from pipeline.texts import batches, rows_of
 
 _ROWS = 256  # texts at a time: books are long
+_OPTION = 'text_column = "{}"'  # of a recipe
 _WORDS = 400  # a text file is cut at paragraphs into documents of so many words or more
 
 
 def texts(path: str, column: str) -> Iterator[list[str]]:
     """Texts of a .parquet, .jsonl (.gz, .zst), .txt or .md (.gz) file in batches. Raises UserError for any other."""
     if not _plain(path):
-        for _, found in batches(path, column, "", "text_column = ", _ROWS):
+        for _, found in batches(path, column, "", _OPTION, _ROWS):
             yield [text for text in found.to_pylist() if text]
         return
     opener: Any = gzip.open if path.lower().endswith(".gz") else open
@@ -32,7 +33,7 @@ def texts(path: str, column: str) -> Iterator[list[str]]:
 
 def check(path: str, column: str) -> None:
     """Raises UserError where not even the first text can be read. Makes no array: Arrow would load pandas for it."""
-    next(texts(path, column) if _plain(path) else rows_of(Path(path), column, "", "text_column = "), None)
+    next(texts(path, column) if _plain(path) else rows_of(Path(path), column, "", _OPTION), None)
 
 
 def _plain(path: str) -> bool:

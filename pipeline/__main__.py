@@ -5,6 +5,7 @@ Exit codes: 0 the output is complete; 1 the run failed (run it again to continue
 
 import argparse
 import contextlib
+import errno
 import os
 import signal
 import sys
@@ -30,6 +31,12 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()  # whoever read the output has gone, as `head` does
         return 1
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC):
+            raise
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"error: {place}{_reason(error)}; give a folder that can be read and written", file=sys.stderr)
+        return 2
     except Exception as error:
         if type(error).__name__ != "RunFailed":
             raise

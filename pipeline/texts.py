@@ -19,15 +19,15 @@ def batches(
     path: str | Path,
     text_column: str = "text",
     id_column: str | None = None,
-    option: str = "--text-column ",
+    option: str = "--text-column {}",
     rows: int = 2048,
 ) -> Iterator[tuple[list, pa.Array]]:
     """(ids, texts) of a .jsonl (.gz, .zst) or .parquet file, `rows` at a time; nulls stay.
 
     Ids are as the file has them; `id_column` None: column `id` where there is one, "" or else the number of the row
     (in JSON lines, where blank ones are none, of the line) from 0. Halves of surrogate pairs, which JSON can say and
-    UTF-8 cannot, become question marks. `option`: what names the column, for errors. Raises UserError with file and
-    line for what cannot be read.
+    UTF-8 cannot, become question marks. `option`: how the column `{}` is named, for errors. Raises UserError with file
+    and line for what cannot be read.
     """
     ids: list[Any] = []
     texts: list[str | None] = []
@@ -88,7 +88,7 @@ def _wanted(id_column: str | None, names: list[str]) -> str:
 def _check(path: Path, name: str, names: list[str], option: str) -> None:
     if name not in names:
         near = difflib.get_close_matches(name, names, 1) or names[:1]
-        tip = f"; type {option}{near[0]}" if near else ""
+        tip = f"; type {option.format(near[0])}" if near else ""
         raise UserError(f"{path}: no column {name!r}; there are {', '.join(names) or 'none'}{tip}")
 
 

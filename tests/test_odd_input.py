@@ -1,5 +1,6 @@
 """Odd ways to call the commands: one line, exit 2, no traceback."""
 
+import errno
 import os
 import shlex
 import shutil
@@ -89,6 +90,28 @@ def test_folders_that_are_no_root(tmp_path, capsys):
     for command in ("funnel", "costs"):
         assert main([command, str(tmp_path / "file")]) == 2
         assert "file: no finished corpus" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.ENOSPC])
+@pytest.mark.parametrize("command", ["explain x --recipe any", "funnel .", "plan any", "index x"])
+def test_folders_without_rights_are_told_in_one_line(tmp_path, monkeypatch, capsys, command, number):
+    def refused(*_):
+        raise OSError(number, f"Failed on 'x'. {os.strerror(number)}")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("pipeline.store.Store.info", refused)
+    assert main(command.split()) == 2
+    said = capsys.readouterr().err
+    assert said == f"error: Failed on 'x'. {os.strerror(number)}; give a folder that can be read and written\n"
+
+
+def test_other_errors_of_the_system_are_not_hidden(tmp_path, monkeypatch):
+    def broken(*_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("pipeline.store.Store.info", broken)
+    with pytest.raises(OSError, match="Input/output error"):
+        main(["funnel", str(tmp_path)])
 
 
 @pytest.mark.skipif(os.name != "posix" or sys.platform == "darwin", reason="names of files are bytes on Linux")

@@ -75,7 +75,11 @@ def test_a_language_that_no_model_tells_is_refused(tmp_path):
         ('[decontaminate]\nbenchmarks = ["cut.csv.gz"]\n', 3, "cut.csv.gz: cannot be read as a benchmark"),
         ('[quality]\nreferences = ["own.bin"]\n', 3, "[quality] {here}/own.bin: unknown kind of file"),
         ('[quality]\nreferences = ["cut.txt.gz"]\n', 3, "cut.txt.gz: cannot be read as a reference corpus"),
-        ('[quality]\nreferences = ["other.jsonl"]\n', 3, "other.jsonl:1: no column 'text'; there are content"),
+        (
+            '[quality]\nreferences = ["other.jsonl"]\n',
+            3,
+            "other.jsonl:1: no column 'text'; there are content; type text_column = \"content\"",
+        ),
     ],
 )
 def test_what_a_stage_finds_wrong_has_its_line(tmp_path, text, line, says):
