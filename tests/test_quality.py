@@ -197,7 +197,7 @@ def test_reference_corpora_of_every_format(tmp_path, name, data):
     ("name", "data", "says"),
     [
         ("a.csv", "x", "a.csv: unknown kind of file; give a .jsonl (.gz, .zst) or .parquet file"),
-        ("a.jsonl", '{"title": "x"}', "a.jsonl:1: no column 'text'; there are title; type text_column = title"),
+        ("a.jsonl", '{"title": "x"}', "a.jsonl:1: no column 'text'; there are title; type text_column = \"title\""),
         ("a.txt.gz", "x", "a.txt.gz: cannot be read as a reference corpus"),
         ("a.txt", b"\xff\xfe", "a.txt: cannot be read as a reference corpus"),
     ],
