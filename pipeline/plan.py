@@ -77,7 +77,8 @@ def _estimate(step: Step, store: Store, before: str | None) -> tuple[float | Non
     cost = store.read_json(name)
     scale = (input_bytes(step) / cost["input_bytes"]) if cost["input_bytes"] else 1.0
     shards = store.read_json(f"{step.name}/{before}/manifest.json")["shards"]
-    disk = sum(output["bytes"] for shard in shards for output in shard["outputs"].values())
+    files = (shard[kind] for shard in shards for kind in ("outputs", "files"))
+    disk = sum(file["bytes"] for found in files for file in found.values())
     return scale * sum(shard["cpu_seconds"] for shard in cost["shards"]), scale * disk
 
 

@@ -32,7 +32,7 @@ from pipeline.__main__ import main
 from pipeline.dag import Leaf, bucket, stage, step
 from pipeline.errors import UserError
 from pipeline.finished import folder_of, parts
-from pipeline.plan import garbage
+from pipeline.plan import garbage, plan
 from pipeline.run import InProcess, execute, quiet
 from pipeline.store import Out, Part, Store
 from tests import index_world as world
@@ -294,6 +294,18 @@ def test_only_the_last_dump_may_change_its_rules(tmp_path):
         world.join(store, "w", world.crawl(monthly(5), 2), bands=9)
     with pytest.raises(UserError, match="a name has letters"):
         index.load(store, "../w")
+
+
+def test_the_plan_counts_files_that_are_no_tables(tmp_path):
+    store = Store(tmp_path)
+    joined(store, 1)
+    made = world.steps(world.crawl(monthly(1), 2), index.load(store, "w"))
+    told = {line.step: line.disk_bytes for line in plan(made["index_entry"], store)}
+    for name in ("signatures", "index_documents", "near_gather"):
+        files = [
+            f.stat().st_size for ending in ("parquet", "arrows", "bin") for f in tmp_path.glob(f"{name}/*/*.{ending}")
+        ]
+        assert told[name] == sum(files) > 1000
 
 
 def test_gc_keeps_what_the_index_needs(tmp_path):
