@@ -17,11 +17,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from filters import corpora
+from filters.quality_scores import POSITIVE, Scorer, auc, mean_scores, percentile, train
 from filters.quality_text import plain
 from filters.sampling import Least, keys
 from pipeline.check import Range
 from pipeline.dag import Asset, stage
-from pipeline.errors import UserError
 from pipeline.schema import QUALITY
 from pipeline.store import Out, Part
 
@@ -29,8 +29,6 @@ LEAST = 20  # documents of a class; with fewer no model is trained and every sco
 _HOSTS = 50  # of each fold: with fewer the folds differ in kinds of pages, and folds of pages are the lesser evil
 POINTS = 1001  # quantiles kept of a fold
 _EXAMPLES = 10  # of each decile
-_STEP = 10_000  # lines hashed at once
-_POSITIVE = "1"  # label of the models trained here
 
 FACTS = pa.schema(
     [
@@ -127,16 +125,16 @@ def quality_model(
         yield pa.Table.from_pylist([{**facts, "folds": 0, "unit": unit, "note": note or "no documents"}], FACTS)
         return
     options = {"dim": dim, "wordNgrams": word_ngrams, "bucket": buckets, "lr": lr, "seed": seed}
-    scorers = [_Scorer(model.path, label)] if model else []
+    scorers = [Scorer(model.path, label)] if model else []
     for fold in range(0 if model else folds):
         with tempfile.TemporaryDirectory() as folder:
-            kept = [[d for d in of if _fold(d, folds, unit, seed) != fold] for of in (positives, negatives)]
-            path = _train(Path(folder), kept[0], kept[1], epochs, min_lines, options)
-            scorers.append(_Scorer(str(path), _POSITIVE))
+            good_lines, others = (_lines(of, folds, fold, unit, seed) for of in (positives, negatives))
+            path = train(Path(folder), good_lines, others, epochs, min_lines, options)
+            scorers.append(Scorer(str(path), POSITIVE))
             yield Out.file(f"model-{fold}.bin", path)
     held_out = [_fold(d, len(scorers), unit, seed) for d in sampled]
-    scores = _scores([d.lines for d in sampled], held_out, scorers)
-    good = _scores([d.lines for d in positives], [_fold(d, len(scorers), unit, seed) for d in positives], scorers)
+    scores = mean_scores([d.lines for d in sampled], held_out, scorers)
+    good = mean_scores([d.lines for d in positives], [_fold(d, len(scorers), unit, seed) for d in positives], scorers)
     area = auc(good, scores[[not d.trusted for d in sampled]])
     yield pa.Table.from_pylist([{**facts, "folds": len(scorers), "unit": unit, "auc": area}], FACTS)
     yield Out(_quantiles(scores, np.array(held_out)), name="quantiles")
@@ -148,6 +146,11 @@ def _lacking(positives: list[_Document], negatives: list[_Document]) -> str | No
         if len(found) < LEAST:
             return f"no model: {len(found)} {name}, {LEAST} are needed"
     return None
+
+
+def _lines(documents: list[_Document], folds: int, without: int, unit: str, seed: int) -> Iterator[str]:
+    """Lines of the documents of all folds but one."""
+    return (line for d in documents if _fold(d, folds, unit, seed) != without for line in d.lines)
 
 
 def _fold(document: _Document, folds: int, unit: str, seed: int) -> int:
@@ -220,82 +223,6 @@ def _references(references: tuple[Asset, ...], column: str, samples: int, cut: _
     return good.all()
 
 
-def _train(
-    folder: Path, positives: list[_Document], negatives: list[_Document], epochs: int, min_lines: int, options: dict
-) -> Path:
-    """A model of both classes in equal numbers of lines: the smaller class is repeated.
-
-    One thread, seeded, lines in the order of their hashes: the same bytes on every run (fastText's parallel training
-    races by design).
-    """
-    import fasttext
-
-    lines = {_POSITIVE: [x for d in positives for x in d.lines], "0": [x for d in negatives for x in d.lines]}
-    most = max(map(len, lines.values()))
-    count = most * len(lines)
-
-    def line(i: int) -> str:  # made when it is written: all of them at once would be most of a worker's memory
-        label, of = list(lines.items())[i // most]
-        return f"__label__{label} {of[i % most % len(of)]}"
-
-    steps = [range(first, min(first + _STEP, count)) for first in range(0, count, _STEP)]
-    seed = f"order {options['seed']}"
-    order = np.argsort(np.concatenate([keys([f"{i} {line(i)}" for i in step], seed) for step in steps]))
-    with open(folder / "train.txt", "w", encoding="utf-8", newline="\n") as file:
-        file.writelines(f"{line(i)}\n" for i in order.tolist())
-    epoch = max(epochs, min(100, -(-min_lines // count)))
-    source = str(folder / "train.txt")
-    trained = fasttext.train_supervised(source, epoch=epoch, thread=1, minCount=1, verbose=0, **options)
-    trained.save_model(str(folder / "model.bin"))
-    return folder / "model.bin"
-
-
-class _Scorer:
-    """A fastText model and its positive label."""
-
-    def __init__(self, path: str, label: str):
-        import fasttext
-
-        try:
-            self._model = fasttext.load_model(path)
-        except (ValueError, RuntimeError, MemoryError) as error:
-            raise UserError(f"{path}: not a fastText model ({error}); give a .bin or .ftz file") from error
-        self._label = f"__label__{label.removeprefix('__label__')}"
-        if self._label not in self._model.labels:
-            there = ", ".join(sorted(self._model.labels)[:5])
-            raise UserError(f"{path}: no label {self._label}; its labels are {there}; set `label`")
-
-    def scores(self, lines: list[str]) -> np.ndarray:
-        """(n,) probability of the positive label, 0 to 1."""
-        if not lines:
-            return np.zeros(0)
-        labels, found = self._model.predict(lines, k=len(self._model.labels))
-        at = [of.index(self._label) for of in labels]
-        # its softmax comes from a table and may pass 1 by a little
-        return np.clip([float(row[i]) for row, i in zip(found, at, strict=True)], 0.0, 1.0)
-
-
-def _scores(documents: list[list[str]], model: list[int], scorers: list[_Scorer]) -> np.ndarray:
-    """(d,) mean probability of each document's lines under the model given for it; NaN where there is no line."""
-    out = np.full(len(documents), np.nan)
-    for number, scorer in enumerate(scorers):
-        own = [i for i, m in enumerate(model) if m == number and documents[i]]
-        found = scorer.scores([line for i in own for line in documents[i]])
-        bounds = np.concatenate([[0], np.cumsum([len(documents[i]) for i in own], dtype=np.int64)])
-        for i, a, b in zip(own, bounds[:-1], bounds[1:], strict=True):
-            out[i] = found[a:b].mean()
-    return out
-
-
-def auc(positives: np.ndarray, negatives: np.ndarray) -> float | None:
-    """Area under the ROC curve: how often a positive scores above a negative, ties half (Hanley and McNeil 1982)."""
-    if not len(positives) or not len(negatives):
-        return None
-    ordered = np.sort(negatives)
-    below = np.searchsorted(ordered, positives, "left") + np.searchsorted(ordered, positives, "right")
-    return float(below.sum() / (2 * len(positives) * len(negatives)))
-
-
 def _quantiles(scores: np.ndarray, folds: np.ndarray) -> pa.Table:
     """Quantiles of each model's own scores, so that models need not agree on a scale."""
     tables = []
@@ -303,12 +230,6 @@ def _quantiles(scores: np.ndarray, folds: np.ndarray) -> pa.Table:
         values = np.quantile(scores[folds == fold], np.linspace(0, 1, POINTS), method="inverted_cdf")
         tables.append(pa.table({"fold": np.full(POINTS, fold, np.int64), "quality": values}, QUANTILES))
     return pa.concat_tables(tables)
-
-
-def percentile(scores: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
-    """(n,) share of documents with a lower score, ties half, in percent; `quantiles` ascend."""
-    below = np.searchsorted(quantiles, scores, "left") + np.searchsorted(quantiles, scores, "right")
-    return 100.0 * below / (2 * len(quantiles))
 
 
 def _examples(sampled: list[_Document], scores: np.ndarray) -> pa.Table:
@@ -349,7 +270,7 @@ def quality(
         lines = [of if own else [] for of, own in zip(cut.lines(batch["text"]), spoken, strict=True)]
         unit = batch[facts["unit"]].to_pylist()
         folds = keys([name or "" for name in unit], f"fold {seed}") % np.uint64(max(1, len(scorers)))
-        scores = _scores(lines, folds.tolist(), scorers)
+        scores = mean_scores(lines, folds.tolist(), scorers)
         ranks = np.full(len(scores), np.nan)
         for fold, points in enumerate(quantiles):
             own = (folds == fold) & ~np.isnan(scores)
@@ -357,12 +278,12 @@ def quality(
         yield pa.table([batch["id"], *(pa.array(v, from_pandas=True) for v in (scores, ranks))], schema=QUALITY)
 
 
-def _trained(part: Part, folds: int, model: Asset | None, label: str) -> tuple[list[_Scorer], list[np.ndarray]]:
+def _trained(part: Part, folds: int, model: Asset | None, label: str) -> tuple[list[Scorer], list[np.ndarray]]:
     """Models and the quantiles of their scores (of all folds where one has no sample)."""
     if model:
-        scorers = [_Scorer(model.path, label)] if folds else []
+        scorers = [Scorer(model.path, label)] if folds else []
     else:
-        scorers = [_Scorer(str(part.file(f"model-{fold}.bin")), _POSITIVE) for fold in range(folds)]
+        scorers = [Scorer(str(part.file(f"model-{fold}.bin")), POSITIVE) for fold in range(folds)]
     table = part.table(name="quantiles") if folds else QUANTILES.empty_table()
     fold, value = table["fold"].to_numpy(), table["quality"].to_numpy()
     own = [np.sort(value[fold == number]) for number in range(folds)]

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from filters import corpora, quality
+from filters import corpora, quality, quality_scores
 from filters.quality_text import plain
 from filters.sampling import Least, keys, within
 from pipeline.dag import Asset
@@ -216,7 +216,7 @@ def test_one_line_says_what_is_wrong_with_a_reference(tmp_path, name, data, says
 def test_auc_equals_counting_pairs(positives, negatives):
     pairs = [(p > n) + (p == n) / 2 for p in positives for n in negatives]
     expected = sum(pairs) / len(pairs) if pairs else None
-    found = quality.auc(np.array(positives, float), np.array(negatives, float))
+    found = quality_scores.auc(np.array(positives, float), np.array(negatives, float))
     assert found == (pytest.approx(expected) if pairs else None)
 
 
@@ -224,7 +224,7 @@ def test_auc_equals_counting_pairs(positives, negatives):
     ("score", "expected"), [(-1.0, 0.0), (0.0, 12.5), (0.5, 50.0), (0.6, 75.0), (1.0, 87.5), (2.0, 100.0)]
 )
 def test_percentile_counts_lower_documents_and_half_of_the_equal_ones(score, expected):
-    found = quality.percentile(np.array([score]), np.array([0.0, 0.5, 0.5, 1.0]))
+    found = quality_scores.percentile(np.array([score]), np.array([0.0, 0.5, 0.5, 1.0]))
     assert found.tolist() == [expected]
 
 
@@ -241,7 +241,7 @@ def test_good_pages_score_above_bad_ones_and_percentiles_spread(tmp_path):
     assert scored.schema == QUALITY and scored["id"].equals(pages["id"])
     good = np.array([int(h[1:-4]) % 3 == 0 for h in pages["host"].to_pylist()])
     score, rank = (scored[name].to_numpy() for name in ("quality", "quality_percentile"))
-    assert quality.auc(score[good], score[~good]) > 0.95
+    assert quality_scores.auc(score[good], score[~good]) > 0.95
     assert 45 < rank.mean() < 55 and rank.min() < 5 and rank.max() > 95
     examples = part.table(name="examples").to_pylist()
     hosts = dict(zip(pages["id"].to_pylist(), good, strict=True))
@@ -380,7 +380,7 @@ def test_articles_as_positives_against_human_labels(shared, tmp_path):
     score = pa.concat_tables(quality.quality(Part.of(pages), Part.of(languages), [part]))["quality"].to_numpy()
     kept = np.array([row["label"] == 1 for row in labelled])
     there = ~np.isnan(score)
-    human = quality.auc(score[kept & there], score[~kept & there])
+    human = quality_scores.auc(score[kept & there], score[~kept & there])
     print(part.table().to_pylist()[0], human)
     assert part.table()["auc"][0].as_py() > 0.85
     assert human > 0.58
