@@ -229,6 +229,7 @@ def _verdict(parts: Parts, entry: dict[str, Any]) -> Iterator[str]:
                 )
         yield _line("verdict", "KEPT")
         return
-    yield _line("verdict", f"DROPPED by {entry['stage']}/{entry['rule']}: {plain(against(entry))}")
+    why = "" if against(entry) == entry["rule"] else f": {plain(against(entry))}"
+    yield _line("verdict", f"DROPPED by {entry['stage']}/{entry['rule']}{why}")
     if entry["duplicate_of"]:
         yield _line("", f"for {_url(parts, entry['duplicate_of'])}")

@@ -223,6 +223,9 @@ def test_explain_tells_a_pages_story(whole):
     assert result.returncode == 0, result.stderr
     assert "DROPPED by near/near_duplicate" in result.stdout and "gopher_short_doc" in result.stdout
     assert row["duplicate_of"] in result.stdout
+    nothing = ledger(folder).filter(pl.col("rule") == "no_text")["id"][0]
+    said = pipeline("explain", nothing, "--recipe", "de", "--root", str(root)).stdout
+    assert said.endswith("verdict    DROPPED by extract/no_text\n")
 
 
 def test_costs_of_every_step_add_up(whole, tmp_path):
