@@ -6,6 +6,7 @@ Exit codes: 0 the output is complete; 1 the run failed (run it again to continue
 import argparse
 import contextlib
 import errno
+import io
 import os
 import signal
 import sys
@@ -20,6 +21,8 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     arguments = _parser().parse_args(argv)
     signal.signal(signal.SIGTERM, _stop)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")  # answers are data, whatever the locale
     try:
         arguments.command(arguments)
     except UserError as error:

@@ -32,6 +32,9 @@ def matching(pattern: str, place: str) -> tuple[str, ...]:
         raise UserError(f"{place} {pattern}: a folder; give its files, for example '{pattern.rstrip('/')}/*.warc.gz'")
     if not found:
         raise UserError(f"{place} {pattern}: no file is there; give WARC, WET, Parquet or JSONL files, or a glob")
+    for path in found:
+        if re.search("[\udc80-\udcff]", path):
+            raise UserError(f"{place} {path!a}: the name of the file is not UTF-8; rename it")
     return found
 
 

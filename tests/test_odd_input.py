@@ -105,6 +105,13 @@ def test_folders_without_rights_are_told_in_one_line(tmp_path, monkeypatch, caps
     assert said == f"error: Failed on 'x'. {os.strerror(number)}; give a folder that can be read and written\n"
 
 
+def test_answers_are_utf_8_whatever_the_locale(tmp_path):
+    (tmp_path / "a.html").write_text("<p>" + "Straße, Öl und Übermut sind “deutsch”. " * 20)
+    command = [sys.executable, "-m", "pipeline", "extract", str(tmp_path / "a.html")]
+    done = subprocess.run(command, capture_output=True, env={**os.environ, "PYTHONIOENCODING": "ascii"}, check=True)
+    assert "Straße, Öl und Übermut sind “deutsch”." in done.stdout.decode()
+
+
 def test_other_errors_of_the_system_are_not_hidden(tmp_path, monkeypatch):
     def broken(*_):
         raise OSError(errno.EIO, "Input/output error")
@@ -119,6 +126,10 @@ def test_a_root_with_a_name_that_is_not_utf_8(tmp_path, capsys):
     os.makedirs(os.fsencode(tmp_path) + b"/\xff")
     assert main(["gc", "--root", str(tmp_path)]) == 2
     assert "cannot be read" in capsys.readouterr().err
+    with open(os.fsencode(tmp_path) + b"/\xff.warc.gz", "wb"):
+        pass
+    assert main(["corpus", "any", "--source", f"{tmp_path}/*.gz", "--root", str(tmp_path / "root")]) == 2
+    assert "\\udcff.warc.gz': the name of the file is not UTF-8; rename it" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["corpus any --local --source c.warc", "plan any --source c.warc", "gc"])
