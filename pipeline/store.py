@@ -82,21 +82,22 @@ class Store:
         with self.open(name) as file:
             return json.loads(file.read())
 
-    def write(self, name: str, data: bytes) -> None:
-        with self.writing(name) as path:
+    def write(self, name: str, data: bytes, lasting: bool = True) -> None:
+        with self.writing(name, lasting) as path:
             path.write_bytes(data)
 
-    def write_json(self, name: str, value: Any, indent: int | None = None) -> None:
+    def write_json(self, name: str, value: Any, indent: int | None = None, lasting: bool = True) -> None:
         """`indent` for what people read: it takes Python's slow encoder."""
-        self.write(name, json.dumps(value, indent=indent, sort_keys=True, ensure_ascii=False).encode() + b"\n")
+        data = json.dumps(value, indent=indent, sort_keys=True, ensure_ascii=False).encode() + b"\n"
+        self.write(name, data, lasting)
 
     @contextlib.contextmanager
-    def writing(self, name: str) -> Iterator[Path]:
+    def writing(self, name: str, lasting: bool = True) -> Iterator[Path]:
         """A local path to write to; it becomes `name` at once when the block ends well, and is removed when not."""
         temporary = self.scratch(os.path.dirname(name))
         try:
             yield temporary
-            self.publish(temporary, name)
+            self.publish(temporary, name, lasting)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
@@ -107,12 +108,13 @@ class Store:
         os.makedirs(where, exist_ok=True)
         return Path(where, f"{_TEMPORARY}{uuid.uuid4().hex}")
 
-    def publish(self, temporary: Path, name: str) -> None:
-        """Make a local file, at a `scratch` path, `name`."""
+    def publish(self, temporary: Path, name: str, lasting: bool = True) -> None:
+        """Make a local file, at a `scratch` path, `name`; where it is `lasting`, a power failure does not cut it."""
         target = self.path(name)
         if self.local:
-            with open(temporary, "rb") as file:
-                os.fsync(file.fileno())
+            if lasting:
+                with open(temporary, "rb") as file:
+                    os.fsync(file.fileno())
             os.replace(temporary, target)
         else:
             with open(temporary, "rb") as source, self._fs.open_output_stream(target) as sink:

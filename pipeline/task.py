@@ -44,7 +44,8 @@ def carry_out(task: Task) -> None:
         "wall_seconds": round(time.monotonic() - started, 3),
         "peak_rss_bytes": _peak_rss(),
     }
-    task.store.write_json(marker_name(task.folder, task.index), marker)
+    # not for longer than this run: the manifest says the same for good
+    task.store.write_json(marker_name(task.folder, task.index), marker, lasting=False)
 
 
 def _cpu_seconds() -> float:

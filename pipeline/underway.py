@@ -1,5 +1,6 @@
 """A step under way: which of its shards are done, lost, or still wait for the same shard of another step."""
 
+import contextlib
 import time
 from contextlib import AbstractContextManager
 from typing import Any
@@ -40,7 +41,9 @@ class UnderWay:
     def _look(self) -> None:
         """Find the shards that an earlier run has finished and whose files are there in full."""
         for index in range(len(self)):
-            if self._store.exists(marker_name(self.folder, index)):
+            if not self._store.exists(marker_name(self.folder, index)):
+                continue
+            with contextlib.suppress(ValueError):  # a power failure has cut the marker
                 self.done(index)
                 sizes = [(name, size) for name, size in files_of(self.shards[index], index)]
                 if any(self._store.size(f"{self.folder}/{name}") != size for name, size in sizes):

@@ -202,6 +202,18 @@ def test_a_lost_or_cut_shard_is_seen_and_made_again(tmp_path, whole_run, harm):
     assert {k: v for k, v in contents(tmp_path).items() if k in whole_run} == whole_run
 
 
+@pytest.mark.parametrize("left", [0, 40])
+def test_a_shard_whose_marker_a_power_failure_has_cut_is_made_again(tmp_path, whole_run, left):
+    finished(run(tmp_path, pause=PAUSE))
+    marker = next((tmp_path / "numbers").glob("*/shards/00002.json"))
+    marker.write_bytes(marker.read_bytes()[:left])
+    for name in ("numbers", "summed", "grand"):
+        for manifest_file in (tmp_path / name).glob("*/manifest.json"):
+            manifest_file.unlink()
+    assert "4 shards, 3 of them finished before" in finished(run(tmp_path, pause=PAUSE))
+    assert contents(tmp_path) == whole_run
+
+
 def test_a_full_disk_is_said_in_words(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
