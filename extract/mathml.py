@@ -5,32 +5,12 @@ character that it is. Only the look is written: x^{2}, whatever was meant by it.
 """
 
 import re
-import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
+from extract.mathml_symbols import join, symbols
+
 MAX_DEPTH = 60  # elements below each other; what is deeper counts as its text
-_NAMED = {
-    "±": "pm", "∓": "mp", "×": "times", "÷": "div", "⋅": "cdot", "·": "cdot", "∗": "ast", "∘": "circ", "∙": "bullet",
-    "≤": "leq", "≥": "geq", "⩽": "leqslant", "⩾": "geqslant", "≪": "ll", "≫": "gg", "≠": "neq", "≡": "equiv",
-    "≈": "approx", "∼": "sim", "≃": "simeq", "≅": "cong", "∝": "propto", "≔": "coloneqq", "≺": "prec", "≻": "succ",
-    "∈": "in", "∉": "notin", "∋": "ni", "⊂": "subset", "⊃": "supset", "⊆": "subseteq", "⊇": "supseteq", "∪": "cup",
-    "∩": "cap", "∖": "setminus", "∅": "emptyset", "∀": "forall", "∃": "exists", "∄": "nexists", "¬": "neg",
-    "∧": "wedge", "∨": "vee", "⊕": "oplus", "⊗": "otimes", "⊙": "odot", "⊥": "perp", "∥": "parallel", "∣": "mid",
-    "⊢": "vdash", "⊨": "models", "→": "to", "←": "leftarrow", "↔": "leftrightarrow", "⇒": "Rightarrow",
-    "⇐": "Leftarrow", "⇔": "Leftrightarrow", "⟹": "implies", "⟸": "impliedby", "⟺": "iff", "↦": "mapsto",
-    "⟶": "longrightarrow", "⟵": "longleftarrow", "↑": "uparrow", "↓": "downarrow", "↪": "hookrightarrow",
-    "⇌": "rightleftharpoons", "∂": "partial", "∇": "nabla", "∞": "infty", "ℏ": "hbar", "ℓ": "ell", "ℜ": "Re",
-    "ℑ": "Im", "ℵ": "aleph", "℘": "wp", "∑": "sum", "∏": "prod", "∐": "coprod", "∫": "int", "∬": "iint",
-    "∭": "iiint", "∮": "oint", "⋃": "bigcup", "⋂": "bigcap", "⨁": "bigoplus", "⨂": "bigotimes", "⋀": "bigwedge",
-    "⋁": "bigvee", "…": "ldots", "⋯": "cdots", "⋮": "vdots", "⋱": "ddots", "⟨": "langle", "⟩": "rangle",
-    "〈": "langle", "〉": "rangle", "⌊": "lfloor", "⌋": "rfloor", "⌈": "lceil", "⌉": "rceil", "‖": "Vert",
-    "∠": "angle", "△": "triangle", "□": "square", "†": "dagger", "‡": "ddagger", "⋆": "star", "√": "surd",
-    "ϵ": "epsilon", "ε": "varepsilon", "ϕ": "phi", "φ": "varphi", "ϑ": "vartheta", "ϱ": "varrho", "ς": "varsigma",
-    "ϖ": "varpi", "ı": "imath", "ȷ": "jmath", "∴": "therefore", "∵": "because", "∤": "nmid", "⊤": "top",
-    "{": "{", "}": "}", "%": "%", "#": "#", "&": "&", "$": "$", "_": "_", "\\": "backslash",
-}  # fmt: skip
-_PLAIN = {"−": "-", "–": "-", "′": "'", "″": "''", "‴": "'''", "‵": "`", "∶": ":", "ˆ": "^", "⁄": "/"}
 _UNSEEN = dict.fromkeys(map(ord, "\u2061\u2062\u2063\u2064\u200b\u200c\u200d\ufeff"))  # applied, times, comma, plus
 _IN_TEXT = {"\\": r"\textbackslash{}", "^": r"\^{}", "~": r"\~{}"}
 _FUNCTIONS = frozenset((
@@ -42,11 +22,6 @@ _VARIANTS = {
     "normal": "mathrm", "bold": "mathbf", "bold-italic": "boldsymbol", "double-struck": "mathbb", "script": "mathcal",
     "bold-script": "mathcal", "fraktur": "mathfrak", "sans-serif": "mathsf", "monospace": "mathtt",
 }  # fmt: skip
-_STYLES = (
-    ("DOUBLE-STRUCK", "mathbb"), ("BOLD SCRIPT", "mathcal"), ("SCRIPT", "mathcal"), ("FRAKTUR", "mathfrak"),
-    ("BLACK-LETTER", "mathfrak"), ("BOLD ITALIC", "boldsymbol"), ("BOLD", "mathbf"), ("SANS-SERIF", "mathsf"),
-    ("MONOSPACE", "mathtt"),
-)  # fmt: skip
 _OVER = {
     "¯": "overline", "‾": "overline", "_": "overline", "^": "hat", "ˆ": "hat", "~": "tilde", "˜": "tilde", "→": "vec",
     "⃗": "vec", "˙": "dot", ".": "dot", "¨": "ddot", "ˇ": "check", "˘": "breve", "⏞": "overbrace", "´": "acute",
@@ -70,21 +45,11 @@ _PAIRS = {
 }
 _TALL = frozenset(("mfrac", "munder", "mover", "munderover", "mtable"))
 _OPEN, _CLOSE = frozenset("([{⟨⌊⌈"), frozenset(")]}⟩⌋⌉")
-_COMMAND = re.compile(r"\\[A-Za-z]+\Z")
 
 
 def latex(element: Any) -> str:
     """LaTeX of an lxml element `math` (any prefix), "" when it shows nothing. Never raises."""
     return " ".join(_of(element, 0).split())
-
-
-def join(parts: Iterator[str] | list[str]) -> str:
-    """Commands and letters side by side, a space where a command's name would go on."""
-    text = ""
-    for part in parts:
-        if part:
-            text += " " + part if part[0].isalpha() and _COMMAND.search(text[-24:]) else part
-    return text
 
 
 def _name(element: Any) -> str:
@@ -101,7 +66,7 @@ def _kids(element: Any) -> list[Any]:
 
 def _of(element: Any, depth: int) -> str:
     if depth > MAX_DEPTH:
-        return _symbols(_text(element))
+        return symbols(_text(element))
     write = _WRITERS.get(_name(element))
     return write(element, depth + 1) if write else _row(element, depth + 1)
 
@@ -110,7 +75,7 @@ def _row(element: Any, depth: int) -> str:
     """Elements side by side; a table or a stack between brackets becomes one thing with them."""
     kids = _kids(element)
     if not kids:
-        return _symbols(_text(element))
+        return symbols(_text(element))
     if matrix := _matrix(kids, depth):
         return matrix
     tall = any(_name(x) in _TALL for child in kids for x in child.iter())
@@ -122,7 +87,7 @@ def _fence(child: Any, depth: int) -> str:
     if _name(child) != "mo" or child.get("stretchy") == "false" or text not in _OPEN | _CLOSE | {"|"}:
         return _of(child, depth)
     form = child.get("form") or ("prefix" if text in _OPEN else "postfix" if text in _CLOSE else "")
-    return {"prefix": r"\left", "postfix": r"\right"}.get(form, "") + _symbols(text)
+    return {"prefix": r"\left", "postfix": r"\right"}.get(form, "") + symbols(text)
 
 
 def _matrix(kids: list[Any], depth: int) -> str:
@@ -158,30 +123,11 @@ def _table(element: Any, depth: int) -> str:
     return _environment("aligned" if aligned else "matrix", element, depth)
 
 
-def _symbols(text: str) -> str:
-    return join(_symbol(c) for c in text)
-
-
-def _symbol(char: str) -> str:
-    if char in _NAMED:
-        return "\\" + _NAMED[char]
-    if char in _PLAIN or char.isascii():
-        return _PLAIN.get(char, char)
-    name = unicodedata.name(char, "")
-    if found := re.fullmatch(r"GREEK (SMALL|CAPITAL) LETTER (\w+)", name):
-        letter = {"LAMDA": "LAMBDA"}.get(found[2], found[2]).lower()
-        if len(letter) <= 7 and letter != "omicron":
-            return "\\" + (letter if found[1] == "SMALL" else letter.capitalize())
-    plain = unicodedata.normalize("NFKC", char)
-    style = next((command for word, command in _STYLES if word in name), "")
-    return (rf"\{style}{{{_symbols(plain)}}}" if style else _symbols(plain)) if plain != char else char
-
-
 def _identifier(element: Any, _depth: int) -> str:
     text, variant = _text(element), element.get("mathvariant", "")
     if text in _FUNCTIONS:
         return "\\" + text
-    whole = _symbols(text)
+    whole = symbols(text)
     if variant in _VARIANTS and not (variant == "normal" and whole.startswith("\\")):
         return rf"\{_VARIANTS[variant]}{{{whole}}}" if whole else ""
     return rf"\mathrm{{{whole}}}" if len(text) > 1 and text.isalpha() and not variant else whole
@@ -202,13 +148,9 @@ def _space(element: Any, _depth: int) -> str:
 
 def _operator(element: Any, _depth: int) -> str:
     text = _text(element)
-    return (
-        "\\" + text
-        if text in _FUNCTIONS
-        else rf"\operatorname{{{text}}}"
-        if len(text) > 1 and text.isalpha()
-        else _symbols(text)
-    )
+    if text in _FUNCTIONS:
+        return "\\" + text
+    return rf"\operatorname{{{text}}}" if len(text) > 1 and text.isalpha() else symbols(text)
 
 
 def _group(element: Any, depth: int) -> str:
@@ -248,7 +190,7 @@ def _scripts(element: Any, depth: int) -> str:
         return ""
     text = _base(kids[0], depth)
     for mark, kid in zip(marks, kids[1:], strict=False):
-        primes = _symbols(_text(kid)) if mark == "^" else ""
+        primes = symbols(_text(kid)) if mark == "^" else ""
         text += primes if primes and not primes.strip("'") else mark + _group(kid, depth) if _text(kid) else ""
     return text
 
@@ -290,28 +232,21 @@ def _fenced(element: Any, depth: int) -> str:
     if len(kids) == 1 and _name(kids[0]) == "mtable" and edges in _PAIRS:
         return _environment(_PAIRS[edges], kids[0], depth)
     for k, kid in enumerate(kids):
-        parts += [_symbols(separators[min(k, len(separators)) - 1]) if k and separators else "", _of(kid, depth)]
-    left, right = (_symbols(edge) or "." for edge in edges)
+        parts += [symbols(separators[min(k, len(separators)) - 1]) if k and separators else "", _of(kid, depth)]
+    left, right = (symbols(edge) or "." for edge in edges)
     return join([r"\left" + left, *parts, r"\right" + right])
 
 
 def _enclosed(element: Any, depth: int) -> str:
     notation = element.get("notation", "longdiv")
-    command = (
-        r"\boxed"
-        if "box" in notation
-        else r"\cancel"
-        if "strike" in notation
-        else r"\sqrt"
-        if "radical" in notation
-        else ""
-    )
+    commands = (("box", r"\boxed"), ("strike", r"\cancel"), ("radical", r"\sqrt"))
+    command = next((command for word, command in commands if word in notation), "")
     return f"{command}{{{_row(element, depth)}}}" if command else _row(element, depth)
 
 
 def _first(element: Any, depth: int) -> str:
     kids = _kids(element)
-    return _of(kids[0], depth) if kids else _symbols(_text(element))
+    return _of(kids[0], depth) if kids else symbols(_text(element))
 
 
 _WRITERS: dict[str, Callable[[Any, int], str]] = {
