@@ -25,6 +25,10 @@ _NAMED = {
     "{": "{", "}": "}", "%": "%", "#": "#", "&": "&", "$": "$", "_": "_", "\\": "backslash",
 }  # fmt: skip
 _PLAIN = {"−": "-", "–": "-", "′": "'", "″": "''", "‴": "'''", "‵": "`", "∶": ":", "ˆ": "^", "⁄": "/"}
+# Greek letters with a command; the others look like Latin ones
+_LETTERS = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi"
+_LETTERS += " psi omega digamma Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega"
+_GREEK = frozenset(_LETTERS.split())
 _STYLES = (
     ("DOUBLE-STRUCK", "mathbb"), ("BOLD SCRIPT", "mathcal"), ("SCRIPT", "mathcal"), ("FRAKTUR", "mathfrak"),
     ("BLACK-LETTER", "mathfrak"), ("BOLD ITALIC", "boldsymbol"), ("BOLD", "mathbf"), ("SANS-SERIF", "mathsf"),
@@ -55,8 +59,9 @@ def _symbol(char: str) -> str:
     name = unicodedata.name(char, "")
     if found := re.fullmatch(r"GREEK (SMALL|CAPITAL) LETTER (\w+)", name):
         letter = {"LAMDA": "LAMBDA"}.get(found[2], found[2]).lower()
-        if len(letter) <= 7 and letter != "omicron":
-            return "\\" + (letter if found[1] == "SMALL" else letter.capitalize())
+        letter = letter if found[1] == "SMALL" else letter.capitalize()
+        if letter in _GREEK:
+            return "\\" + letter
     plain = unicodedata.normalize("NFKC", char)
     style = next((command for word, command in _STYLES if word in name), "")
     return (rf"\{style}{{{symbols(plain)}}}" if style else symbols(plain)) if plain != char else char

@@ -82,6 +82,7 @@ MATHML = [
     ("<mi>x</mi><mo>=</mo><mn>1.5</mn>", "x=1.5"),
     ("<mi>&alpha;</mi><mi>b</mi>", r"\alpha b"),
     ("<mi>&Gamma;</mi><mo>&leq;</mo><mi>&phi;</mi><mo>&rarr;</mo><mn>0</mn>", r"\Gamma\leq\varphi\to0"),
+    ("<mi>&Alpha;</mi><mi>&Delta;</mi><mi>&omicron;</mi><mi>&#x3DD;</mi>", r"Α\Delta ο\digamma"),  # no \Alpha in LaTeX
     ("<mi>sin</mi><mo>&#x2061;</mo><mi>x</mi>", r"\sin x"),
     ("<mi>speed</mi>", r"\mathrm{speed}"),
     ('<mi mathvariant="bold">v</mi>', r"\mathbf{v}"),
