@@ -112,14 +112,14 @@ ORDERS = {
 
 @st.composite
 def histories(draw):
-    """One to three dumps of edited copies of few texts."""
-    bases = draw(st.lists(st.lists(st.sampled_from("abc"), min_size=1, max_size=12), min_size=1, max_size=3))
+    """One to three dumps, some without documents, of edited copies of few texts, of which one may have no words."""
+    bases = draw(st.lists(st.lists(st.sampled_from("abc"), max_size=12), min_size=1, max_size=3))
     dumps = []
     for number in range(draw(st.integers(1, 3))):
         texts = []
-        for _ in range(draw(st.integers(1, 7))):
+        for _ in range(draw(st.integers(0, 7))):
             found = [*draw(st.sampled_from(bases))]
-            if draw(st.booleans()):
+            if found and draw(st.booleans()):
                 found[draw(st.integers(0, len(found) - 1))] = draw(st.sampled_from("abcd"))
             texts.append(" ".join(found))
         dumps.append(dump(number, texts))
