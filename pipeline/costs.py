@@ -2,7 +2,7 @@
 
 import posixpath
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
 
 from pipeline.errors import UserError
 from pipeline.store import Store
@@ -11,52 +11,49 @@ from pipeline.wording import counted
 _HEADS = ("step", "CPU", "of all", "records a core-second", "tasks", "longest", "wall", "peak memory")
 
 
+@dataclass(frozen=True)
+class Cost:
+    """Of one step. Seconds of CPU of each task; of the clock, from the first task to the last; bytes of the worker's
+    resident set where it was highest, machine code and libraries in it."""
+
+    step: str
+    cpu: list[float]
+    wall: float
+    peak: int
+
+    def cells(self, total: float, records: int) -> list[str]:
+        """As `_HEADS` has them."""
+        cpu = sum(self.cpu)
+        share, rate = (f"{cpu / total:.1%}", f"{records / cpu:,.0f}") if cpu else ("", "")
+        seconds = [f"{value:,.1f}" for value in (cpu, max(self.cpu, default=0.0), self.wall)]
+        return [self.step, seconds[0], share, rate, f"{len(self.cpu):,}", *seconds[1:], f"{self.peak / 1e6:,.0f} MB"]
+
+
 def costs(folder: Store) -> str:
     """A Markdown table of the steps of the published corpus in `folder`, the dearest first, and a line of totals.
 
-    CPU and wall in seconds; `wall` is from a step's first task to its last, and steps overlap; memory is the resident
-    set of a worker with the machine code and libraries in it, where it was highest. Raises UserError where the steps
-    are not beside the corpus.
+    Raises UserError where the steps are not beside the corpus.
     """
     stats = folder.read_json("stats.json")
-    steps, root = stats["recipe"]["steps"], Store(posixpath.dirname(posixpath.dirname(folder.root.rstrip("/"))))
-    names = {name: f"{name}/{key}" for name, key in steps.items()} | {
-        "corpus": folder.root.removeprefix(f"{root.root}/")
-    }
-    rows = sorted(_rows(root, names), key=lambda row: (-row["cpu"], row["step"]))
-    if len(rows) < 2:  # its own
+    parent, key = posixpath.split(folder.root.rstrip("/"))
+    root, name = posixpath.split(parent)
+    steps = {**stats["recipe"]["steps"], name: key}
+    found = sorted(_costs(Store(root), steps), key=lambda cost: (-sum(cost.cpu), cost.step))
+    if len(found) < 2:  # its own
         raise UserError(f"{folder.root}: its steps are not beside it; give the folder below ROOT that `corpus` printed")
-    total = sum(row["cpu"] for row in rows)
-    lines = [" | ".join(_HEADS), "|".join(["---", *["--:"] * (len(_HEADS) - 1)])]
-    lines += [" | ".join(_cells(row, total, stats["records"])) for row in rows]
-    gone = len(names) - len(rows)
-    without = f", without {counted(gone, 'step')} whose folder is gone" if gone else ""
-    rate = f"{stats['records'] / total:,.0f} records a core-second" if total else "nothing measured"
-    peak = max(row["memory"] for row in rows) / 1e6
-    said = f"{counted(stats['records'], 'record')}: {total:,.1f} s of CPU, {rate}, {peak:,.0f} MB at most{without}"
-    return "\n".join([*(f"| {line} |" if i != 1 else f"|{line}|" for i, line in enumerate(lines)), "", said])
+    total, records = sum(sum(cost.cpu) for cost in found), stats["records"]
+    rows = [list(_HEADS), ["---", *["--:"] * (len(_HEADS) - 1)], *[cost.cells(total, records) for cost in found]]
+    rate = f"{records / total:,.0f} records a core-second, " if total else ""
+    peak = f"{max(cost.peak for cost in found) / 1e6:,.0f} MB at most"
+    gone = f"; of {counted(len(steps) - len(found), 'step')} the folder is gone" if len(found) < len(steps) else ""
+    said = f"{counted(records, 'record')}: {total:,.1f} s of CPU, {rate}{peak}{gone}"
+    return "\n".join([*(f"| {' | '.join(row)} |" for row in rows), "", said])
 
 
-def _rows(root: Store, names: dict[str, str]) -> Iterator[dict[str, Any]]:
-    for step, name in names.items():
-        if not root.exists(f"{name}/cost.json"):
-            continue
-        said = root.read_json(f"{name}/cost.json")
-        cpu = [shard["cpu_seconds"] for shard in said["shards"]]
-        memory = max((shard["peak_rss_bytes"] for shard in said["shards"]), default=0)
-        wall = said["wall_seconds"]
-        yield {
-            "step": step,
-            "cpu": sum(cpu),
-            "tasks": len(cpu),
-            "longest": max(cpu, default=0.0),
-            "wall": wall,
-            "memory": memory,
-        }
-
-
-def _cells(row: dict[str, Any], total: float, records: int) -> list[str]:
-    rate = f"{records / row['cpu']:,.0f}" if row["cpu"] else ""
-    share = f"{row['cpu'] / total:.1%}" if total else ""
-    seconds = [f"{row[name]:,.1f}" for name in ("cpu", "longest", "wall")]
-    return [row["step"], seconds[0], share, rate, f"{row['tasks']:,}", *seconds[1:], f"{row['memory'] / 1e6:,.0f} MB"]
+def _costs(root: Store, steps: dict[str, str]) -> Iterator[Cost]:
+    for step, key in steps.items():
+        name = f"{step}/{key}/cost.json"
+        if root.exists(name):
+            said = root.read_json(name)
+            cpu, peaks = ([shard[what] for shard in said["shards"]] for what in ("cpu_seconds", "peak_rss_bytes"))
+            yield Cost(step, cpu, said["wall_seconds"], max(peaks, default=0))
