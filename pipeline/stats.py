@@ -15,6 +15,7 @@ from pipeline.store import Part, together
 from pipeline.wording import counted
 
 HOSTS = 1_000_000  # distinct hosts held; beyond, the rarest are let go, and counts of the top stay right but for those
+_AT_ONCE = 1 << 26  # ids compared at once: half a GB
 _BINS = 1000  # of quality, so deciles are right to 0.001
 # Before documents, records fall at these places, in this order; stages that are not named here come last.
 _BEFORE = ("source", "http", "decode", "prefilter", "language", "extract")
@@ -83,14 +84,22 @@ def _totals(data: list[Part]) -> Counter:
 
 
 def _shared_ids(data: list[Part]) -> int:
-    """Published documents whose id another has: tables may bring ids of their own. Holds 8 bytes a document."""
-    ids = [np.zeros(0, np.uint64)]
+    """Published documents whose id another has: tables may bring ids of their own. Ids are looked at in turns of about
+    `_AT_ONCE`, 8 bytes each, so that a corpus of any size fits."""
+    turns = 1 + sum(part.rows() for part in data) // _AT_ONCE
+    found = 0
+    for turn in range(turns):
+        ids = [short[short % turns == turn] for short in _short_ids(data)]
+        _, sizes = np.unique(np.concatenate([np.zeros(0, np.uint64), *ids]), return_counts=True)
+        found += int(sizes[sizes > 1].sum())
+    return found
+
+
+def _short_ids(data: list[Part]) -> Iterator[np.ndarray]:
     for part in data:
         for batch in part.batches(["id"], rows=1 << 16):
             low, high = np.frombuffer(bytes.fromhex("".join(batch["id"].to_pylist())), ">u8").reshape(-1, 2).T
-            ids.append(low ^ high * np.uint64(0x9E3779B97F4A7C15))  # ids may be counters: either half may be constant
-    _, sizes = np.unique(np.concatenate(ids), return_counts=True)
-    return int(sizes[sizes > 1].sum())
+            yield low ^ high * np.uint64(0x9E3779B97F4A7C15)  # ids may be counters: either half may be constant
 
 
 def _counted(parts: Iterable[Part], column: str, name: str = "part") -> Counter:

@@ -291,12 +291,16 @@ def test_statistics_against_a_recount(published):
     assert said["shared_ids"] == 0
 
 
-@given(st.lists(st.lists(st.integers(0, 9), max_size=9), max_size=4), st.sampled_from([1, -1]))
-def test_published_documents_that_share_an_id_are_counted(files, order):
+@given(
+    st.lists(st.lists(st.integers(0, 9), max_size=9), max_size=4), st.sampled_from([1, -1]), st.sampled_from([2, 99])
+)
+def test_published_documents_that_share_an_id_are_counted(files, order, at_once):
     named = [[f"{i:032x}"[::order] for i in file] for file in files]
     counts = Counter(id_ for file in named for id_ in file)
     parts = [Part.of(pa.table({"id": pa.array(file, pa.string())})) for file in named]
-    assert stats._shared_ids(parts) == sum(n for n in counts.values() if n > 1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stats, "_AT_ONCE", at_once)
+        assert stats._shared_ids(parts) == sum(n for n in counts.values() if n > 1)
 
 
 def test_without_decontamination_there_are_no_leaks():
