@@ -1,6 +1,6 @@
 """Kernels: functions that become numba's when the first of any module is called.
 
-numba takes a third of a second to import, and a command that measures nothing has no need of it. So a module that has
+numba takes 0.15 s to import, and a command that measures nothing has no need of it. So a module that has
 kernels imports `njit` from here. Where their machine code is kept: `pipeline/machine_code.py`.
 """
 

@@ -171,6 +171,18 @@ def test_what_kernels_rest_on():
                 assert not outside, f"{module}.{node.name} rests on {outside}, which has no kernels: move it"
 
 
+def test_kernels_are_declared_with_ours():
+    """Else their machine code is kept where a change of what they call is not seen, and every command imports numba."""
+    import ast
+
+    for path in (path for name in packages() for path in (kept.CHECKOUT / name).glob("*.py")):
+        at_top = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.Import | ast.ImportFrom)]
+        names = {name.name for node in at_top if isinstance(node, ast.Import) for name in node.names}
+        names |= {str(node.module) for node in at_top if isinstance(node, ast.ImportFrom)}
+        found = {name for name in names if name.partition(".")[0] in ("numba", "llvmlite")}
+        assert not found or path.name == "machine_code.py", f"{path.name}: from pipeline.kernels import njit"
+
+
 def packages() -> tuple[str, ...]:
     from pipeline.machine_code import PACKAGES
 
