@@ -67,7 +67,7 @@ def _parquet(path: Path, text_column: str, id_column: str | None, option: str) -
             wanted = _wanted(id_column, names)
             _check(path, text_column, names, option)
             if wanted:
-                _check(path, wanted, names, "--id-column ")
+                _check(path, wanted, names, "--id-column {}")
             kind = file.schema_arrow.field(text_column).type
             if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
                 raise UserError(f"{path}: column {text_column!r} is {kind}, not text; name another one")
@@ -103,7 +103,7 @@ def _jsonl(path: Path, text_column: str, id_column: str | None, option: str) -> 
                 wanted = _wanted(id_column, [*row]) if wanted is None else wanted
                 _check(place, text_column, [*row], option)
                 if wanted:
-                    _check(place, wanted, [*row], "--id-column ")
+                    _check(place, wanted, [*row], "--id-column {}")
                 text = row[text_column]
                 if text is not None and not isinstance(text, str):
                     raise UserError(f"{place}: {text_column!r} is {type(text).__name__}, not text; mend the line")
