@@ -6,9 +6,12 @@ import os
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from tests.conftest import CHECKOUT
 
@@ -30,7 +33,7 @@ def measured(command: list[str], log: Path, path: Path | str = CHECKOUT, **envir
     Raises RuntimeError with the end of its log when it fails.
     """
     ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)  # orphans come to us, so that their seconds count too
-    started = time.monotonic()
+    others, started = _children(), time.monotonic()
     around = {**os.environ, "PYTHONPATH": str(path), "LC_ALL": "C.UTF-8", **environment}
     around.pop("PYTHONDONTWRITEBYTECODE", None)  # no user has it, and each run would compile our sources
     with (
@@ -40,7 +43,7 @@ def measured(command: list[str], log: Path, path: Path | str = CHECKOUT, **envir
         assert process.stdout is not None
         said = process.stdout.read()
         cpu, peak, code = 0.0, 0, 0
-        for pid, status, used in iter(_reaped, None):
+        for pid, status, used in _reaped(others):
             cpu += used.ru_utime + used.ru_stime
             peak = max(peak, used.ru_maxrss * 1024)
             if pid == process.pid:
@@ -50,11 +53,15 @@ def measured(command: list[str], log: Path, path: Path | str = CHECKOUT, **envir
     return Cost(cpu, time.monotonic() - started, peak), said.strip()
 
 
-def _reaped() -> tuple[int, int, Any] | None:
-    try:
-        return os.wait4(-1, 0)
-    except ChildProcessError:
-        return None
+def _reaped(others: set[int]) -> Iterator[tuple[int, int, Any]]:
+    """Every child of ours but `others`, as it ends; orphans of one become ours when it does."""
+    while left := _children() - others:
+        for pid in left:
+            yield os.wait4(pid, 0)
+
+
+def _children() -> set[int]:
+    return {child.pid for child in psutil.Process().children()}
 
 
 class NotInstalled(Exception):
