@@ -146,6 +146,7 @@ def opened(store: Store, name: str, say: Say) -> Iterator[Pointer]:
             time.sleep(0.2)
             lock = store.lock(f"indexes/{name}")
     with lock:
+        store.sweep(f"indexes/{name}")  # of a run that was killed while it committed
         yield load(store, name)
 
 

@@ -356,6 +356,13 @@ def test_killed_anywhere_and_run_again_ends_in_the_same_bytes(history):
         assert contents(root) == expected
 
 
+def test_what_a_run_killed_while_it_committed_left_is_removed(tmp_path):
+    store = Store(tmp_path)
+    store.scratch("indexes/w").touch()
+    with index.opened(store, "w", quiet):
+        assert [path.name for path in (tmp_path / "indexes/w").iterdir()] == [".lock"]
+
+
 def test_two_runs_at_once_wait_for_each_other(history):
     dumps, expected = history
     with in_memory() as root:
