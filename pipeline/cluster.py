@@ -73,7 +73,11 @@ def _start(width: int) -> Any:
     # "local" by name: without an address Ray would join whatever cluster somebody has started on this machine
     where = {"address": address} if address else {"address": "local", "num_cpus": width}
     stops = signal.getsignal(signal.SIGTERM)
-    ray.init(**where, **_options(address))
+    try:
+        ray.init(**where, **_options(address))
+    except ConnectionError as error:
+        tip = "is it up, and of this release of Ray? where `ray start` spoke of tokens, set RAY_AUTH_MODE=token"
+        raise UserError(f"RAY_ADDRESS={address}: {error}; {tip}") from error
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, stops)  # Ray's own handler aborts with a stack trace
     cores = int(ray.cluster_resources().get("CPU", 0))

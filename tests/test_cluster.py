@@ -3,6 +3,7 @@
 import pytest
 
 from pipeline import cluster
+from pipeline.errors import UserError
 
 
 @pytest.fixture
@@ -22,6 +23,18 @@ def test_without_an_address_a_cluster_of_its_own_is_started(asked, monkeypatch):
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     cluster._start(2)
     assert (asked["address"], asked["num_cpus"]) == ("local", 2)
+
+
+def test_a_cluster_that_does_not_let_us_in_is_told_in_a_line(asked, monkeypatch):
+    """One with tokens, to a driver that is not told so: Ray gives up with a trace."""
+
+    def refuse(**settings):
+        raise ConnectionError("Failed to connect to Ray cluster at 10.0.0.1:6379")
+
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
+    monkeypatch.setattr("ray.init", refuse)
+    with pytest.raises(UserError, match=r"^RAY_ADDRESS=10\.0\.0\.1:6379: Failed .*set RAY_AUTH_MODE=token$"):
+        cluster._start(2)
 
 
 def test_with_an_address_that_cluster_is_used(asked, monkeypatch):
