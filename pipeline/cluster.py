@@ -47,9 +47,10 @@ class RayPool:
         return task, None
 
     def close(self) -> None:
-        """End the workers of a local cluster; leave a shared one."""
-        for reference in self._flying:
-            self._ray.cancel(reference, force=True)
+        """End the workers of a cluster of its own, tasks and all; on a shared one, end the tasks."""
+        if os.environ.get("RAY_ADDRESS"):  # not without need: Ray aborts where a task ends while it is being cancelled
+            for reference in self._flying:
+                self._ray.cancel(reference, force=True)
         self._ray.shutdown()
 
 
