@@ -28,15 +28,15 @@ def manifest(store: Store, step: Step) -> dict | None:
 
 def damaged(store: Store, folder: str, said: dict) -> list[str]:
     """Files that `said` lists and that are not there in full."""
-    return [
-        name
-        for index, shard in enumerate(said["shards"])
-        for name, size in files_of(shard, index)
-        if store.size(f"{folder}/{name}") != size
-    ]
+    return [name for index, shard in enumerate(said["shards"]) for name in not_whole(store, folder, shard, index)]
 
 
-def files_of(shard: dict, index: int) -> Iterator[tuple[str, int]]:
+def not_whole(store: Store, folder: str, shard: dict, index: int) -> list[str]:
+    """The same of one shard, of which its marker says `shard`."""
+    return [name for name, size in _files(shard, index) if store.size(f"{folder}/{name}") != size]
+
+
+def _files(shard: dict, index: int) -> Iterator[tuple[str, int]]:
     for name, output in shard["outputs"].items():
         yield file_name(name, index, output), output["bytes"]
     for name, file in shard["files"].items():

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from pipeline.dag import Edge, Leaf, Step
-from pipeline.finished import Shards, files_of, folder_of, input_bytes, marker_name, parts
+from pipeline.finished import Shards, folder_of, input_bytes, marker_name, not_whole, parts
 from pipeline.store import Part, Store
 from pipeline.task import Task
 from pipeline.wording import counted
@@ -45,8 +45,7 @@ class UnderWay:
                 continue
             with contextlib.suppress(ValueError):  # a power failure has cut the marker
                 self.done(index)
-                sizes = [(name, size) for name, size in files_of(self.shards[index], index)]
-                if any(self._store.size(f"{self.folder}/{name}") != size for name, size in sizes):
+                if not_whole(self._store, self.folder, self.shards[index], index):
                     del self.shards[index]
 
     def __len__(self) -> int:
@@ -108,9 +107,10 @@ class UnderWay:
         }
         self._store.write_json(f"{self.folder}/cost.json", cost)
         shards = [{name: what for name, what in shard.items() if name != "cost"} for shard in ordered]
-        said = {"step": self.step.name, "key": self.step.key, "identity": self.step.identity, "shards": shards}
-        self._store.write_json(f"{self.folder}/manifest.json", {**said, **_totals(shards)}, indent=1)
-        return f"{self.step.name}: done, {_totals(shards)['rows'].get('part', 0):,} rows, {seconds:.1f} s"
+        step, totals = self.step, _totals(shards)
+        said = {"step": step.name, "key": step.key, "identity": step.identity, "shards": shards, **totals}
+        self._store.write_json(f"{self.folder}/manifest.json", said, indent=1)
+        return f"{step.name}: done, {totals['rows'].get('part', 0):,} rows, {seconds:.1f} s"
 
 
 def _buckets(found: list[Part]) -> int:
