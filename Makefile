@@ -66,21 +66,21 @@ into = { $(1) -m pip install --quiet --disable-pip-version-check -r $< 2> $(2)/f
 bench_options = $(if $(OUT),--out $(call quoted,$(OUT))) $(if $(WARC),--warc $(call quoted,$(WARC))) $(if $(QUICK),--quick)
 
 bench: .venv/ready-dev $(peers)  ## us and our peers on the same real pages, one table: [OUT=file.json] [WARC=file] [QUICK=1]
-	@$(python) -m tests.bench $(bench_options)
+	@$(python) -m tests.bench.suite $(bench_options)
 
 bench-scale-dedup: .venv/ready-dev  ## near deduplication of 1, 4 and 16 million generated documents: cost, memory, bytes
-	@$(python) -m tests.bench_dedup_scale 1000000 4000000 16000000
+	@$(python) -m tests.bench.dedup_scale 1000000 4000000 16000000
 
 # bench-corpus, -signals, -dedup, -spans, -index, -contamination, -language, -extraction
 bench-%: .venv/ready-dev $(peers)
-	@$(python) -m tests.bench $(bench_options) $*
+	@$(python) -m tests.bench.suite $(bench_options) $*
 
 quality: .venv/ready-peers  ## what language identification and extraction get right, by language and by page type
-	$(python) -m tests.bench_language
-	$(python) -m tests.bench_extraction
-	$(python) -m tests.bench_structure
-	$(python) -m tests.bench_metadata
-	$(python) -m tests.bench_downstream
+	$(python) -m tests.bench.language
+	$(python) -m tests.bench.extraction
+	$(python) -m tests.bench.structure
+	$(python) -m tests.bench.metadata
+	$(python) -m tests.bench.downstream
 
 lock:  ## resolve pyproject's dependencies anew into the two lock files
 	$(python) -m pip install --quiet pip-tools

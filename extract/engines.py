@@ -1,7 +1,7 @@
 """Extraction engines: HTML to the text that a reader came for. None keeps anything between two pages.
 
 An engine is a function (page, favour, markdown) -> clean text; another one is an entry in ENGINES. Formulas are TeX
-before any engine sees the page (`extract/formulas.py`).
+before any engine sees the page (`extract/html/formulas.py`).
 """
 
 import re
@@ -11,10 +11,10 @@ from html import unescape
 
 import numpy as np
 
-from extract.decode import Decoded
-from extract.formulas import hinted, spelled
-from extract.search import find, key, places, word
-from pipeline.kernels import njit
+from extract.html.byte_search import find, key, places, word
+from extract.html.decode import Decoded
+from extract.html.formulas import hinted, spelled
+from pipeline.kernels.njit import njit
 
 MAX_DEPTH = 1000  # nested elements; resiliparse's main content takes 15 ms at 1,000, 1 s at 8,000, minutes at 100,000
 _SURROGATES = re.compile("[\ud800-\udfff]")
@@ -86,7 +86,7 @@ def _resiliparse(page: Decoded, favour: str, markdown: bool) -> str:
     )
     if not markdown:
         return _squeezed(text)
-    from extract.blocks import render_all
+    from extract.blocks.engine import render_all
 
     return stripped(render_all(text, True))
 
@@ -97,8 +97,8 @@ def _squeezed(text: str) -> str:
 
 
 def _blocks(page: Decoded, favour: str, markdown: bool) -> str:
-    """Our learned block classifier (`extract/blocks.py`)."""
-    from extract.blocks import extract_blocks
+    """Our learned block classifier (`extract/blocks/engine.py`)."""
+    from extract.blocks.engine import extract_blocks
 
     return stripped(extract_blocks(page.utf8, favour, markdown))
 
@@ -125,7 +125,7 @@ def extract(page: Decoded | str, engine: str, favour: str = "default", markdown:
 def article(body: str, markdown: bool) -> str:
     """The article of a page's JSON-LD, plain or HTML, in the form of extracted text."""
     if re.search(r"<(?:p|br|div|h\d)\b", unescape(body), re.I):
-        from extract.blocks import render_all
+        from extract.blocks.engine import render_all
 
         return stripped(render_all(unescape(body), markdown))
     return _squeezed(unescape(body)).replace("\n", "\n\n" if markdown else "\n")

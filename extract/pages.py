@@ -10,16 +10,16 @@ from typing import Annotated, Any, Literal
 import pyarrow as pa
 
 from extract import engines
-from extract.capture import ACCOMPANYING, Ids, Settings, judge
-from extract.files import Lost
-from extract.sources import Columns, Row, crawl_of, kind_of, rows
-from extract.warc import Record, records
+from extract.record_to_page import ACCOMPANYING, Ids, Settings, judge
+from extract.sources.compression import Lost
+from extract.sources.listing import Columns, Row, crawl_of, kind_of, rows
+from extract.sources.warc import Record, records
 from extract.watchdog import Guilty, Limits, guarded
-from pipeline.check import Range
-from pipeline.dag import stage
-from pipeline.errors import UserError
-from pipeline.schema import PAGES, REJECTS
-from pipeline.store import Out, Part
+from pipeline.base.errors import UserError
+from pipeline.base.schema import PAGES, REJECTS
+from pipeline.config.values import Range
+from pipeline.runner.dag import stage
+from pipeline.store.filesystem import Out, Part
 
 # Records that only accompany pages, and how many pages and rejects there were: the shard's statistics.
 RECORDS = pa.schema([("source", pa.string()), ("type", pa.string()), ("records", pa.int64())])
@@ -53,7 +53,8 @@ def pages(
     """Every record of a shard as a row of PAGES, or of REJECTS with the reason; the others are counted.
 
     `source`: a table of one row a piece of a file: `path` (absolute, a URI, or a raw file of the part), `name` (what
-    rows call it), `start`, `end` (bytes; null: to the end), `copy` (see `extract.sources.list_chunks`). WARC, ARC, WET,
+    rows call it), `start`, `end` (bytes; null: to the end), `copy` (see `extract.sources.listing.list_chunks`). WARC,
+    ARC, WET,
     Parquet and JSON lines.
     `language`: ISO 639-1 (else 639-3) of the pages wanted, "any" for all: others go before extraction where their
     tag-stripped bytes have a probability of it below `prefilter_threshold`. `engine`, `favour`: how text is found,
@@ -155,7 +156,7 @@ def warm(settings: Settings, kind: str) -> None:
         return
     engines.warm(settings.engine, settings.favour, settings.format == "markdown")
     if settings.language != "any":
-        from extract.prefilter import prefilter
+        from extract.langid.prefilter import prefilter
 
         prefilter("<p>" + "Ein Satz, der lang genug ist. " * 20, settings.language, settings.prefilter_threshold)
 

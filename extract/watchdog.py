@@ -32,7 +32,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
-from pipeline.errors import UserError
+from pipeline.base.errors import UserError
 
 TIMEOUT, CRASH, MEMORY = "timeout", "crash", "memory"
 _TICK = 0.05  # seconds between two looks at the child

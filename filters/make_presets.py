@@ -13,7 +13,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.errors import UserError
+from pipeline.base.errors import UserError
+from pipeline.base.paths import CONFIGS
 
 SHIPPED = {
     "cs": "ces_Latn",
@@ -29,7 +30,7 @@ SHIPPED = {
     "sv": "swe_Latn",
     "tr": "tur_Latn",
 }
-FOLDER = Path(__file__).resolve().parent.parent / "configs" / "presets" / "fineweb-2"
+FOLDER = CONFIGS / "presets" / "fineweb-2"
 _HEAD = """\
 # Written by `python -m filters.make_presets`; do not edit, change bounds in a recipe's [rules.set].
 source = "FineWeb-2 (arXiv:2506.20920): configs/{code}.yml and fineweb-2-pipeline.py, github.com/huggingface/fineweb-2"

@@ -7,16 +7,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.dag import stage
-from pipeline.schema import VERDICTS
-from pipeline.store import Part, together
+from pipeline.base.schema import VERDICTS
+from pipeline.runner.dag import stage
+from pipeline.store.filesystem import Part, together
 
 
 @stage(version=1, outputs={"part": VERDICTS})
 def verdicts(*sidecars: Part, rules: tuple[dict, ...] = ()) -> Iterator[pa.Table]:
     """One row (schema VERDICTS) a document, in the order of the sidecars, whose ids must be the same.
 
-    `rules`: as `pipeline.config.load` gives them. A document is kept when it passes all of them; else the first rule
+    `rules`: as `pipeline.config.recipe_file.load` gives them. A document is kept when it passes all of them; else the
+    first rule
     that it fails, in their order, is the reason (stage, rule, value, threshold, detail) and `failed` lists all of them.
     Raises KeyError for a column that no sidecar has, AssertionError where ids differ.
     """

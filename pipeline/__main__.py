@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from pipeline.errors import UserError
+from pipeline.base.errors import UserError
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -136,27 +136,27 @@ def say(line: str) -> None:
 
 def _goal(arguments: argparse.Namespace, index: Any = None) -> Any:
     from pipeline import recipe
-    from pipeline.inputs import said, settings
+    from pipeline.config.cli_inputs import said, settings
 
     return recipe.load(arguments.recipe, said(arguments.source), settings(arguments.set), index)
 
 
 def _pointer(arguments: argparse.Namespace, store: Any) -> Any:
     """The index as it is, for commands that change nothing."""
-    from pipeline import index
+    from pipeline.index import pointer as index
 
     return index.load(store, arguments.index) if arguments.index is not None else None
 
 
 def _store(arguments: argparse.Namespace) -> Any:
-    from pipeline.inputs import root
-    from pipeline.store import Store
+    from pipeline.config.cli_inputs import root
+    from pipeline.store.filesystem import Store
 
     return Store(root(arguments.root))
 
 
 def _corpus(arguments: argparse.Namespace) -> None:
-    from pipeline import index
+    from pipeline.index import pointer as index
 
     store = _store(arguments)
     with contextlib.ExitStack() as stack:
@@ -173,10 +173,10 @@ def _unusable(arguments: argparse.Namespace, error: Exception) -> UserError:
 
 
 def _run(arguments: argparse.Namespace, store: Any, pointer: Any) -> None:
-    from pipeline.finished import folder_of
-    from pipeline.index import commit
-    from pipeline.plan import record
-    from pipeline.run import execute
+    from pipeline.commands.plan import record
+    from pipeline.index.pointer import commit
+    from pipeline.runner.manifests import folder_of
+    from pipeline.runner.scheduler import execute
 
     wanted = _goal(arguments, pointer)
     try:
@@ -196,14 +196,14 @@ def _run(arguments: argparse.Namespace, store: Any, pointer: Any) -> None:
 
 
 def _pool(arguments: argparse.Namespace) -> Callable:
-    from pipeline.run import InProcess
-    from pipeline.warm import ready
+    from pipeline.commands.compile_kernels import ready
+    from pipeline.runner.scheduler import InProcess
 
     def pool() -> Any:
         ready(say)
         if arguments.local:
             return InProcess()
-        from pipeline.cluster import RayPool
+        from pipeline.runner.ray_pool import RayPool
 
         say(f"starting {arguments.workers} Ray worker{'s' if arguments.workers > 1 else ''}")
         return RayPool(arguments.workers)
@@ -216,7 +216,7 @@ def _reason(error: Exception) -> str:
 
 
 def _plan(arguments: argparse.Namespace) -> None:
-    from pipeline.plan import plan, table
+    from pipeline.commands.plan import plan, table
 
     store = _store(arguments)
     wanted = _goal(arguments, _pointer(arguments, store))
@@ -225,13 +225,13 @@ def _plan(arguments: argparse.Namespace) -> None:
 
 
 def _warm(_: argparse.Namespace) -> None:
-    from pipeline.warm import ready
+    from pipeline.commands.compile_kernels import ready
 
     ready(say)
 
 
 def _gc(arguments: argparse.Namespace) -> None:
-    from pipeline.plan import garbage, remove
+    from pipeline.commands.plan import garbage, remove
 
     store = _store(arguments)
     try:
@@ -248,8 +248,8 @@ def _gc(arguments: argparse.Namespace) -> None:
 
 
 def _index(arguments: argparse.Namespace) -> None:
-    from pipeline import index_command as index
-    from pipeline.index import load, names, opened
+    from pipeline.commands import index
+    from pipeline.index.pointer import load, names, opened
 
     store, make = _store(arguments), _pool(arguments)
     nothing = arguments.add is arguments.withdraw is None and not arguments.compact
@@ -274,19 +274,19 @@ def _index(arguments: argparse.Namespace) -> None:
 
 
 def _funnel(arguments: argparse.Namespace) -> None:
-    from pipeline.card import funnel_table
+    from pipeline.publish.card import funnel_table
 
     print(funnel_table(_published(arguments.folder).read_json("stats.json")))
 
 
 def _costs(arguments: argparse.Namespace) -> None:
-    from pipeline.costs import costs
+    from pipeline.commands.costs import costs
 
     print(costs(_published(arguments.folder)))
 
 
 def _published(folder: str) -> Any:
-    from pipeline.store import Store
+    from pipeline.store.filesystem import Store
 
     store = None if os.path.isfile(folder) else Store(folder)
     if store is None or not store.exists("stats.json"):
@@ -302,13 +302,13 @@ def _explain(arguments: argparse.Namespace) -> None:
 
 
 def _extract(arguments: argparse.Namespace) -> None:
-    from extract.cli import extract_file
+    from extract.extract_file import extract_file
 
     extract_file(arguments.file, arguments.engine, sys.stdout)
 
 
 def _identify(arguments: argparse.Namespace) -> None:
-    from extract.language import identify_lines
+    from extract.langid.identify import identify_lines
 
     if sys.stdin is None:
         raise UserError("standard input is closed; give lines of text: python -m pipeline identify < lines.txt")
@@ -316,13 +316,13 @@ def _identify(arguments: argparse.Namespace) -> None:
 
 
 def _signals(arguments: argparse.Namespace) -> None:
-    from filters.signals import signals_file
+    from filters.signals.signals import signals_file
 
     signals_file(arguments.file, sys.stdout, arguments.text_column, arguments.language)
 
 
 def _dedup(arguments: argparse.Namespace) -> None:
-    from dedup.single import dedup_file
+    from dedup.near.dedup_file import dedup_file
 
     dedup_file(
         arguments.file,

@@ -22,25 +22,44 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from dedup import candidates, exact, follow, gather, known, minhash, near, segment, sets, spans, substrings
-from extract import language, lid_embedded, pages
-from filters import contamination, lines, quality, rules, signals, urls
-from pipeline import config, early, ledger, publish, schema
-from pipeline.binding import DOCUMENTS, PIECES, Binder, said_at
-from pipeline.check import Range
-from pipeline.config import Config, languages
-from pipeline.dag import Asset, Edge, Leaf, Step, bucket, digest, whole
-from pipeline.errors import UserError
-from pipeline.finished import folder_of, manifest, parts
-from pipeline.giants import ELECTIONS
-from pipeline.index import Pointer
-from pipeline.store import Part, Store
-from pipeline.wording import counted
+from dedup.exact import exact
+from dedup.exact import resolve_chains as follow
+from dedup.index import against_index as known
+from dedup.index import segment
+from dedup.near import gather, minhash
+from dedup.near import lsh as candidates
+from dedup.near import shingle_files as sets
+from dedup.near import verify as near
+from dedup.passages import spans, substrings
+from extract import pages
+from extract.langid import embedded as lid_embedded
+from extract.langid import identify as language
+from filters import rules
+from filters.contamination import contamination
+from filters.quality import classifier as quality
+from filters.signals import c4_clean as lines
+from filters.signals import signals
+from filters.urls import match as urls
+from pipeline import preflight as early
+from pipeline.base import schema
+from pipeline.base.errors import UserError
+from pipeline.base.format import counted
+from pipeline.builder import DOCUMENTS, PIECES, Binder, said_at
+from pipeline.config import recipe_file as config
+from pipeline.config.recipe_file import Config, languages
+from pipeline.config.values import Range
+from pipeline.index.pointer import Pointer
+from pipeline.publish import corpus as publish
+from pipeline.publish import ledger
+from pipeline.publish.large_clusters import ELECTIONS
+from pipeline.runner.dag import Asset, Edge, Leaf, Step, bucket, digest, whole
+from pipeline.runner.manifests import folder_of, manifest, parts
+from pipeline.store.filesystem import Part, Store
 
 
 def source(*, paths: tuple[str, ...] = (), chunk_bytes: Annotated[int, Range(1 << 20)] = 1 << 26) -> None:
     """Input. `paths`: files and globs, none for the demo crawl. `chunk_bytes`: larger files are read in pieces, by
-    default of `extract.sources.piece_bytes`."""
+    default of `extract.sources.listing.piece_bytes`."""
 
 
 def lsh(*, preset: str = "") -> None:
@@ -349,7 +368,7 @@ def _explained(c: Config) -> list[dict[str, Any]]:
 
 def story(wanted: Wanted, store: Store, page: str) -> str:
     """`explain` for a page of the finished corpus of a recipe. Raises UserError when it is not finished."""
-    from pipeline.explain import explain
+    from pipeline.publish.explain import explain
 
     if manifest(store, wanted.corpus) is None:
         raise UserError(

@@ -1,15 +1,15 @@
 """Where the tests find real data, and what they do where there is none."""
 
-import os
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from tests.support.paths import SHARED
+from tests.support.s3 import s3  # noqa: F401 - a fixture
+
 settings.register_profile("kernels", deadline=None)  # a first example may compile kernels or load a model
 settings.load_profile("kernels")
-CHECKOUT = Path(__file__).resolve().parent.parent
-SHARED = Path(os.environ.get("CORPUS_TEST_DATA", CHECKOUT.parent / "shared" / "data"))
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,82 @@
+"""Near duplicates of one file of texts, without a recipe or a run: JSON lines or Parquet in, JSON lines out."""
+
+import json
+from pathlib import Path
+from typing import TextIO
+
+import pyarrow as pa
+
+from dedup.common.in_memory import Shards, run
+from dedup.near.gather import near_gather
+from dedup.near.lsh import near_components, near_links, near_route
+from dedup.near.minhash import parse_preset, signatures
+from dedup.near.verify import near_elect, near_join
+from pipeline.base.errors import UserError
+from pipeline.base.schema import PAGES
+from pipeline.base.text_files import batches
+from pipeline.store.filesystem import Part
+
+_DOCUMENTS_A_PARTITION = 1 << 20
+
+
+def dedup_file(
+    path: str | Path,
+    out: TextIO,
+    preset: str = "14x8",
+    threshold: float = 0.8,
+    text_column: str = "text",
+    id_column: str | None = None,
+    ngram: int = 5,
+) -> dict[str, int]:
+    """Write one line of {id, duplicate_of, similarity, cluster, cluster_size} a row of the file, in its order.
+
+    The first of several near duplicates stays. `id_column` None: column `id`, or row numbers from 0 without one.
+    Texts are held in memory (and 200 bytes a row besides). Returns counts for a summary: rows, removed, clusters.
+    Raises UserError, naming file and line, for what cannot be read.
+    """
+    bands, rows = parse_preset(preset)
+    if not 0 < threshold <= 1:
+        raise UserError(f"threshold {threshold}: not a Jaccard similarity; type a number over 0 and up to 1")
+    if ngram < 1:
+        raise UserError(f"ngram {ngram}: not a number of words; type 1 or more (5 is usual)")
+    ids, texts = _load(Path(path), text_column, id_column)
+    found = near_duplicates(_page_tables(texts), bands, rows, threshold, ngram).table()
+    counts = {"rows": len(ids), "removed": 0, "clusters": 0}
+    for id_, row in zip(ids, found.to_pylist(), strict=True):
+        named = {k: None if row[k] is None else ids[int(row[k], 16)] for k in ("duplicate_of", "cluster")}
+        counts["removed"] += row["duplicate_of"] is not None
+        counts["clusters"] += row["duplicate_of"] is None and row["cluster_size"] > 1
+        line = {"id": id_, **named, "similarity": row["similarity"], "cluster_size": row["cluster_size"]}
+        out.write(json.dumps(line) + "\n")
+    return counts
+
+
+def near_duplicates(pages: pa.Table, bands: int, rows: int, threshold: float, ngram: int) -> Shards:
+    """DUPLICATES of a table of PAGES in memory: the stages of a run, one after the other."""
+    parts, p = [Part.of(pages)], 1 + pages.num_rows // _DOCUMENTS_A_PARTITION
+    sigs = run(signatures, parts, bands=bands, rows=rows, ngram=ngram).parts
+    routed = run(near_route, parts, sigs, partitions=p)
+    links = run(near_links, routed.bucket, tasks=p, bands=bands, rows=rows, threshold=threshold).parts
+    components = run(near_components, lambda _: links, lambda _: sigs)
+    gathered = run(near_gather, parts, sigs, components.bucket, ngram=ngram, partitions=p)
+    elected = run(near_elect, gathered.bucket, tasks=p, bands=bands, rows=rows, threshold=threshold)
+    return run(near_join, parts, elected.bucket)
+
+
+def _page_tables(texts: list[pa.Array]) -> pa.Table:
+    """PAGES with row numbers as ids, so that the first row stays, and nothing else but the texts."""
+    tables, at = [PAGES.empty_table()], 0
+    for text in texts:
+        nulls = {field.name: pa.nulls(len(text), field.type) for field in PAGES}
+        numbers = pa.array([f"{at + i:032x}" for i in range(len(text))])
+        tables.append(pa.table({**nulls, "id": numbers, "text": text}, schema=PAGES))
+        at += len(text)
+    return pa.concat_tables(tables)
+
+
+def _load(path: Path, text_column: str, id_column: str | None) -> tuple[list, list[pa.Array]]:
+    ids, texts = [], []
+    for some, column in batches(path, text_column, id_column):
+        ids += some
+        texts.append(column)
+    return ids, texts

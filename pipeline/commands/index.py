@@ -1,0 +1,134 @@
+"""`python -m pipeline index NAME`: what it holds; join another corpus to it, withdraw documents, merge segments."""
+
+import re
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from dedup.index import segment
+from dedup.index.files import RECORD, Stored, documents_file
+from dedup.near import minhash
+from dedup.near import shingle_files as sets
+from extract import pages
+from pipeline.base.errors import UserError
+from pipeline.base.format import counted
+from pipeline.builder import DOCUMENTS, partitions, source_files
+from pipeline.config.cli_inputs import said
+from pipeline.index.pointer import Make, Pointer, add, compact
+from pipeline.recipe import parameters
+from pipeline.runner.dag import Leaf, Step, bucket, step, whole
+from pipeline.runner.manifests import folder_of, parts
+from pipeline.runner.scheduler import execute
+from pipeline.store.filesystem import Store
+
+Say = Callable[[str], None]
+
+
+def table(pointer: Pointer) -> str:
+    """The dumps of an index, for a terminal. Raises UserError for an index that there is not."""
+    if not pointer.entries:
+        raise UserError(f"index {pointer.name}: nothing is in it; `corpus --index {pointer.name}` adds a run, "
+                        "`index --add FILES` a corpus")  # fmt: skip
+    rows = [("dump", "documents", "captured", "corpus")]
+    for entry in pointer.entries:
+        days = " to ".join(dict.fromkeys(day for day in entry["dates"] if day)) or "unknown"
+        corpus = pointer.store.uri(entry["corpus"]) if entry["corpus"] else "(joined)"
+        rows.append((entry["label"], f"{entry['rows']:,}", days, corpus))
+    widths = [max(len(row[i]) for row in rows) for i in range(3)]
+    lines = ["  ".join([*(c.ljust(w) for c, w in zip(row, widths, strict=False)), row[3]]) for row in rows]
+    total = sum(entry["rows"] for entry in pointer.entries)
+    gone = pointer.withdrawn["rows"] if pointer.withdrawn else 0
+    made = ", ".join(f"{name} {value}" for name, value in sorted(pointer.parameters.items()))
+    said = f"{counted(total, 'document')} in {counted(len(pointer.segments), 'segment')}, {gone:,} withdrawn ({made})"
+    return "\n".join([*lines, said])
+
+
+def join(
+    pointer: Pointer, files: str, make: Make, say: Say, preset: str | None, text_column: str, id_column: str
+) -> Pointer:
+    """Add every row of a published corpus, as its text stands there. Nothing is compared with it before."""
+    like = pointer.parameters or {"bands": 14, "rows": 8, "ngram": 5}
+    if preset:
+        like = {**like, **dict(zip(("bands", "rows"), minhash.parse_preset(preset), strict=True))}
+    made = _steps(source_files(list(said(files, "--add") or ())), like, text_column, id_column)
+    source = made["pages"].inputs[0].source.key
+    if not pointer.admit(source, made["index_bands"].key, parameters(made)):
+        return pointer
+    execute(made["index_entry"], pointer.store, make, say)
+    _account(made, pointer.store, text_column, say)
+    return compact(add(pointer, made, source, made["index_bands"].key, parameters(made), say), make, say)
+
+
+def _account(made: dict[str, Step], store: Store, text_column: str, say: Say) -> None:
+    """Tell how many rows are no document, and why. Raises UserError when none is: nothing was added then."""
+    found = parts(store, made["pages"])
+    documents = sum(part.rows() for part in found)
+    rules = Counter(rule for part in found for rule in part.table(["rule"], name="rejects")["rule"].to_pylist())
+    why = ", ".join(f"{rule} {n:,}" for rule, n in sorted(rules.items())) or "no row is there"
+    label = made["index_entry"].params["label"]
+    if not documents:
+        raise UserError(f"{label}: no document is in it ({why}); --text-column says where texts are, "
+                        f"{text_column!r} was read")  # fmt: skip
+    if rules:
+        say(f"{label}: {counted(documents, 'document')}, {counted(rules.total(), 'row')} left out ({why})")
+
+
+def _steps(files: Leaf, like: dict, text_column: str, id_column: str) -> dict[str, Step]:
+    n = partitions(files, DOCUMENTS)
+    docs = step(pages.pages, files, text_column=text_column, id_column=id_column)
+    how = {name: like[name] for name in ("bands", "rows", "ngram")}
+    sigs = step(sets.signatures_and_sets, docs, name="signatures", **how)
+    stored = step(segment.index_documents, docs, sigs)
+    bands = step(segment.index_bands, bucket(step(segment.index_rows, sigs, partitions=n)), tasks=n)
+    label = files.rows[0]["name"] + (f" and {len(files.rows) - 1} more" if len(files.rows) > 1 else "")
+    entry = step(segment.index_entry, whole(stored), whole(bands), label=label)
+    return {made.name: made for made in (docs, sigs, stored, bands, entry)}
+
+
+def withdraw(pointer: Pointer, path: str, make: Make, say: Say) -> Pointer:
+    """No later run keeps these documents or what resembles them. Raises UserError for ids that are not there."""
+    table(pointer)  # there is something
+    stored, wanted = pointer.stored(), _ids(path)
+    there = {value.tobytes().hex() for value in segment.find(stored, [bytes.fromhex(i) for i in wanted])[1]["id"]}
+    missing = [i for i in wanted if i not in there]
+    if missing:
+        raise UserError(
+            f"{path}: {len(missing)} of {counted(len(wanted), 'id')} {'is' if len(missing) == 1 else 'are'} not in "
+            f"index {pointer.name} ({', '.join(missing[:3])}{', ...' if missing[3:] else ''}): "
+            "it has kept documents only; the ledger's duplicate_of names the one that stands for a dropped one"
+        )
+    wanted = sorted({*wanted, *_withdrawn(stored)})
+    like = {name: pointer.parameters[name] for name in ("bands", "rows")}
+    goal = step(segment.index_withdrawn, pointer.leaf(len(pointer.entries)), ids=tuple(wanted), **like)
+    execute(goal, pointer.store, make, say)
+    made = {"folder": folder_of(goal), "key": goal.key, "rows": len(wanted)}
+    return replace(pointer, withdrawn=made).save(pointer, say) if made["rows"] else pointer
+
+
+def _withdrawn(stored: Stored) -> list[str]:
+    """Ids of what is withdrawn already."""
+    if not stored.blocked:
+        return []
+    folder = stored.documents[0].folder
+    with stored.store.open(f"{folder}/{documents_file(0)}") as file:
+        records = np.frombuffer(file.read(), RECORD)
+    return [value.tobytes().hex() for value in records["id"]]
+
+
+def _ids(path: str) -> list[str]:
+    try:
+        lines: Iterable[str] = sys.stdin or () if path == "-" else Path(path).read_text("utf-8-sig").splitlines()
+        found = list(dict.fromkeys(word.lower() for line in lines if (word := line.strip())))
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is no text"
+        raise UserError(f"{path}: cannot be read ({why}); give a file of one id a line, or -") from error
+    for number, value in enumerate(found, 1):
+        if not re.fullmatch("[0-9a-f]{32}", value):
+            raise UserError(f"{path}: id {number} ({value[:40]!r}) is none: give 32 hex digits, as the ledger has them")
+    if not found:
+        raise UserError(f"{path}: no id is there; one a line, please")
+    return found

@@ -1,0 +1,329 @@
+"""What a corpus adds up to: counted shard by shard from ledgers and sidecars, never from texts."""
+
+import heapq
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.base.format import counted
+from pipeline.publish import contamination_counts as leaks
+from pipeline.publish import large_clusters as giants
+from pipeline.store.filesystem import Part, together
+
+HOSTS = 1_000_000  # distinct hosts held; beyond, the rarest are let go, and counts of the top stay right but for those
+_AT_ONCE = 1 << 26  # ids compared at once: half a GB
+_BINS = 1000  # of quality, so deciles are right to 0.001
+# Before documents, records fall at these places, in this order; stages that are not named here come last.
+_BEFORE = ("source", "http", "decode", "prefilter", "language", "extract")
+_CUTTING = ("spans", "substrings")
+_DEDUP = ("url_dedup", "exact", "index", "near", *_CUTTING)  # in the order they drop documents
+_TROUBLE = re.compile(
+    r"timeout|crash|killed|memory|damage|corrupt|truncated|undecodable|unreadable|too_deep|too_many|error|lost"
+)
+
+
+def count(
+    data: list[Part],
+    ledgers: list[Part],
+    pages: list[Part],
+    verdicts: list[Part],
+    languages: list[Part],
+    exact: list[Part],
+    near: list[Part],
+    others: dict[str, list[Part]],
+    recipe: dict[str, Any],
+) -> dict[str, Any]:
+    """All that `stats.json`, the card and the report say. `others`: shards of the optional steps that ran, by name.
+    `recipe`: "rules" (in order) and "steps" (name: key)."""
+    compared = {name: others[name] for name in ("url_dedup",) if name in others} | {"exact": exact, "near": near}
+    totals = _totals(data)
+    rules = _rules(verdicts, recipe)
+    documents = sum(part.rows() for part in pages)
+    stats: dict[str, Any] = {
+        "records": sum(part.rows() for part in ledgers),
+        "documents": documents,
+        "kept": {n: totals[n] for n in ("documents", "characters", "words", "text_bytes", "mended")},
+        "shared_ids": _shared_ids(data),
+        "files": len(data),
+        "funnel": _funnel(ledgers, pages, [rule["rule"] for rule in rules]),
+        "rules": rules,
+        "dumps": _dumps(pages, data),
+        "languages": _languages(languages, data),
+        "hosts": _hosts(data),
+        "lengths": _lengths(data),
+        "quality": _quality(data),
+        **leaks.leaks(others.get("contamination", []), ledgers),
+        "pii": {n.removeprefix("pii_"): totals[n] for n in sorted(totals) if n.startswith("pii_")},
+        "duplicates": _named({name: _clusters(compared[name], before) for name, before in _pairs(compared)}, ledgers)
+        | {name: _known(others[name]) for name in ("index",) if name in others},
+        "giants": _giants({name: others[name] for name in giants.ELECTIONS if name in others}, ledgers),
+        "cuts": {name: _cuts(others[name], ledgers) for name in _CUTTING if name in others},
+        "recipe": recipe,
+    }
+    if stats["kept"]["documents"] != stats["funnel"][-1]["left"]:
+        raise AssertionError(f"published {stats['kept']['documents']} documents, ledger: {stats['funnel'][-1]}")
+    return {**stats, "alarms": alarms(stats)}
+
+
+def _giants(elections: dict[str, list[Part]], ledgers: list[Part]) -> list[dict[str, Any]]:
+    found = giants.giants(elections)
+    urls = urls_of([row["id"] for row in found], ledgers) if found else {}
+    return [{**row, "url": urls.get(row["id"])} for row in found]
+
+
+def _totals(data: list[Part]) -> Counter:
+    totals: Counter = Counter()
+    for part in data:
+        for row in part.table(name="totals").to_pylist():
+            totals[row["name"]] += row["value"]
+    return totals
+
+
+def _shared_ids(data: list[Part]) -> int:
+    """Published documents whose id another has: tables may bring ids of their own. Ids are looked at in turns of about
+    `_AT_ONCE`, 8 bytes each, so that a corpus of any size fits."""
+    turns = 1 + sum(part.rows() for part in data) // _AT_ONCE
+    found = 0
+    for turn in range(turns):
+        ids = [short[short % turns == turn] for short in _short_ids(data)]
+        _, sizes = np.unique(np.concatenate([np.zeros(0, np.uint64), *ids]), return_counts=True)
+        found += int(sizes[sizes > 1].sum())
+    return found
+
+
+def _short_ids(data: list[Part]) -> Iterator[np.ndarray]:
+    for part in data:
+        for batch in part.batches(["id"], rows=1 << 16):
+            low, high = np.frombuffer(bytes.fromhex("".join(batch["id"].to_pylist())), ">u8").reshape(-1, 2).T
+            yield low ^ high * np.uint64(0x9E3779B97F4A7C15)  # ids may be counters: either half may be constant
+
+
+def _counted(parts: Iterable[Part], column: str, name: str = "part") -> Counter:
+    found: Counter = Counter()
+    for part in parts:
+        for batch in part.batches([column], name=name, rows=1 << 16):
+            found.update({e["values"]: e["counts"] for e in batch[column].value_counts().to_pylist()})
+    return found
+
+
+def _funnel(ledgers: list[Part], pages: list[Part], rules: list[str]) -> list[dict[str, Any]]:
+    """Records in, what each stage and rule dropped, how many were left after it; the last row is what was kept."""
+    dropped: Counter = Counter()
+    records = 0
+    for part in ledgers:
+        table = part.table(["stage", "rule", "verdict"])
+        records += table.num_rows
+        gone = table.filter(pc.equal(table["verdict"], "dropped"))
+        gone = gone.group_by(["stage", "rule"]).aggregate([([], "count_all")])
+        dropped.update({(r["stage"], r["rule"]): r["count_all"] for r in gone.to_pylist()})
+    rejecting = {stage for stage, n in _counted(pages, "stage", "rejects").items() if n}
+    rows: list[dict[str, Any]] = [{"what": "records", "stage": None, "rule": None, "dropped": 0, "left": records}]
+    for (stage, rule), n in sorted(dropped.items(), key=lambda item: _place(item, rejecting, rules)):
+        what = "no document" if stage in rejecting else "duplicate" if stage in _DEDUP else "rule"
+        rows.append({"what": what, "stage": stage, "rule": rule, "dropped": n, "left": rows[-1]["left"] - n})
+    return [*rows, {"what": "kept", "stage": None, "rule": None, "dropped": 0, "left": rows[-1]["left"]}]
+
+
+def _place(item: tuple[tuple[str, str], int], rejecting: set[str], rules: list[str]) -> tuple:
+    """Where in the funnel a reason stands: rejects, then rules in the recipe's order, then deduplication."""
+    (stage, rule), dropped = item
+    if stage in rejecting:
+        return (0, _BEFORE.index(stage) if stage in _BEFORE else len(_BEFORE), stage, -dropped, rule)
+    if stage in _DEDUP:
+        return (2, _DEDUP.index(stage), stage, 0, rule)
+    return (1, rules.index(rule) if rule in rules else len(rules), stage, 0, rule)
+
+
+def _rules(verdicts: list[Part], recipe: dict[str, Any]) -> list[dict[str, Any]]:
+    """Per rule: documents that fail it, that fail nothing else, and that it was the (first) reason to drop."""
+    fails, alone, first = Counter(), Counter(), Counter()  # type: ignore[var-annotated]
+    for part in verdicts:
+        table = part.table(["rule", "failed"])
+        first.update(_values(table["rule"]))
+        failed = table["failed"]
+        fails.update(_values(pc.list_flatten(failed)))
+        only = failed.filter(pc.equal(pc.list_value_length(failed), 1).fill_null(False))
+        alone.update(_values(pc.list_flatten(only)))
+    named = {rule["name"]: rule for rule in recipe.get("rules", [])}
+    order = [*named, *sorted((fails.keys() | first.keys()) - named.keys() - {None})]
+    bounds = {name: {k: v for k, v in rule.items() if k not in ("name", "why")} for name, rule in named.items()}
+    return [{"rule": n, **bounds.get(n, {}), "fails": fails[n], "alone": alone[n], "dropped": first[n]} for n in order]
+
+
+def _values(column: pa.ChunkedArray) -> dict[str, int]:
+    return {e["values"]: e["counts"] for e in column.value_counts().to_pylist()}
+
+
+def _dumps(pages: list[Part], data: list[Part]) -> dict[str, dict[str, int]]:
+    documents, kept = _counted(pages, "dump"), _counted(data, "dump")
+    return {name or "": {"documents": documents[name], "kept": kept[name]} for name in sorted(documents, key=str)}
+
+
+def _languages(languages: list[Part], data: list[Part]) -> dict[str, dict[str, int]]:
+    """Kept and dropped documents by the language that was identified, the commonest first."""
+    found, kept = _counted(languages, "language"), _counted(data, "language")
+    order = sorted(found, key=lambda name: (-found[name], str(name)))
+    return {name or "unknown": {"kept": kept[name], "dropped": found[name] - kept[name]} for name in order}
+
+
+def _hosts(data: list[Part]) -> dict[str, Any]:
+    hosts: Counter = Counter()
+    for part in data:
+        hosts.update(_counted([part], "host"))
+        if len(hosts) > HOSTS:
+            hosts = Counter(dict(_top(hosts, HOSTS)))
+    return {"distinct": len(hosts), "top": [{"host": host, "documents": n} for host, n in _top(hosts, 20)]}
+
+
+def _top(counts: Counter, n: int) -> list[tuple[str, int]]:
+    return heapq.nsmallest(n, counts.items(), key=lambda item: (-item[1], str(item[0])))
+
+
+def _lengths(data: list[Part]) -> list[dict[str, int]]:
+    """Kept documents by length in characters, in powers of two."""
+    bins = np.zeros(64, np.int64)
+    for part in data:
+        for batch in part.batches(["char_count"], rows=1 << 16):
+            length = np.maximum(batch["char_count"].to_numpy(), 1)
+            bins += np.bincount(np.frexp(length.astype(np.float64))[1] - 1, minlength=64)
+    used = np.flatnonzero(bins)
+    span = range(used[0], used[-1] + 1) if len(used) else ()
+    return [{"from": 1 << k, "below": 1 << (k + 1), "documents": int(bins[k])} for k in span]
+
+
+def _quality(data: list[Part]) -> dict[str, Any] | None:
+    """Deciles of the classifier's probability over kept documents; None where no classifier ran."""
+    bins = np.zeros(_BINS, np.int64)
+    for part in data:
+        for batch in part.batches(["quality"], rows=1 << 16):
+            values = batch["quality"].drop_null().to_numpy(zero_copy_only=False)
+            bins += np.bincount(np.clip(values * _BINS, 0, _BINS - 1).astype(np.int64), minlength=_BINS)
+    if not bins.sum():
+        return None
+    edges = np.searchsorted(np.cumsum(bins), np.arange(1, 10) / 10 * bins.sum())
+    return {"documents": int(bins.sum()), "deciles": [round((int(e) + 0.5) / _BINS, 4) for e in edges]}
+
+
+def _cuts(cuts: list[Part], ledgers: list[Part]) -> dict[str, int]:
+    """Documents that a cutting step dropped; the published ones that it cut something out of, and how much."""
+    found = {"dropped": 0, "documents": 0, "characters": 0}
+    for part, ledger in zip(cuts, ledgers, strict=True):
+        table = together((part, ["keep", "cut_chars"]))
+        found["dropped"] += table.num_rows - pc.sum(table["keep"], min_count=0).as_py()
+        published = table["cut_chars"].take(ledger.table(["row"], name="kept")["row"])
+        found["documents"] += pc.sum(pc.greater(published, 0), min_count=0).as_py()
+        found["characters"] += pc.sum(published, min_count=0).as_py()
+    return found
+
+
+def _pairs(compared: dict[str, list[Part]]) -> Iterator[tuple[str, list[Part] | None]]:
+    """Each step that compares documents, with the result of the one before."""
+    yield from zip(compared, [None, *compared.values()], strict=False)
+
+
+def _clusters(duplicates: list[Part], before: list[Part] | None) -> dict[str, Any]:
+    """Documents dropped as duplicates, clusters they belong to, and the ten largest.
+
+    Sizes count what members stood for `before`: a document whose size did not grow heads no cluster of this step.
+    """
+    dropped, clusters, largest = 0, 0, []  # type: ignore[var-annotated]
+    for i, part in enumerate(duplicates):
+        table = together((part, ["duplicate_of", "cluster_size"]))
+        dropped += table.num_rows - table["duplicate_of"].null_count
+        stood = before[i].table(["cluster_size"])["cluster_size"].fill_null(1) if before else 1
+        stays = pc.and_(pc.is_null(table["duplicate_of"]), pc.greater(table["cluster_size"], stood).fill_null(False))
+        heads = table.filter(stays)
+        clusters += heads.num_rows
+        pairs = zip(heads["cluster_size"].to_pylist(), heads["id"].to_pylist(), strict=True)
+        largest = heapq.nsmallest(10, [*largest, *((-size, id_) for size, id_ in pairs)])
+    return {"dropped": dropped, "clusters": clusters, "largest": [{"id": i, "size": -n} for n, i in largest]}
+
+
+def _named(steps: dict[str, dict[str, Any]], ledgers: list[Part]) -> dict[str, dict[str, Any]]:
+    """Clusters with the URLs of the documents that stay and of some members: looked up for all steps at once."""
+    heads = [head for clusters in steps.values() for head in clusters["largest"]]
+    ids = [head["id"] for head in heads]
+    urls, members = (urls_of(ids, ledgers), _members(ids, ledgers)) if ids else ({}, {})
+    for head in heads:
+        head |= {"url": urls.get(head["id"]), "members": members.get(head["id"], [])}
+    return steps
+
+
+def _known(known: list[Part]) -> dict[str, Any]:
+    """Documents dropped for those of earlier runs, and how many of these were withdrawn since."""
+    rules = _counted(known, "rule")
+    dropped, withdrawn = rules["duplicate_of_earlier"] + rules["withdrawn"], rules["withdrawn"]
+    return {"dropped": dropped, "withdrawn": withdrawn, "clusters": 0, "largest": []}
+
+
+def urls_of(ids: list[str], ledgers: list[Part]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for part in ledgers:
+        table = part.table(["id", "url"])
+        mine = table.filter(pc.is_in(table["id"], value_set=pa.array(ids, pa.string())))
+        found.update(zip(mine["id"].to_pylist(), mine["url"].to_pylist(), strict=True))
+    return found
+
+
+def _members(ids: list[str], ledgers: list[Part], most: int = 3) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = defaultdict(list)
+    for part in ledgers:
+        table = part.table(["url", "duplicate_of"])
+        for row in table.filter(pc.is_in(table["duplicate_of"], value_set=pa.array(ids, pa.string()))).to_pylist():
+            if len(found[row["duplicate_of"]]) < most:
+                found[row["duplicate_of"]].append(row["url"])
+    return dict(found)
+
+
+def alarms(stats: dict[str, Any]) -> list[dict[str, str]]:
+    """What a tired engineer must not overlook. Bounds are ours, set so that a healthy crawl has none of them."""
+    documents, kept = stats["documents"], stats["kept"]["documents"]
+    found = [] if kept else [("alarm", f"Nothing was kept of {counted(stats['records'], 'record')}.")]
+    for name, clusters in stats["duplicates"].items():
+        size = clusters["largest"][0]["size"] if clusters["largest"] else 0
+        if size > max(100, documents / 100):
+            head = clusters["largest"][0]["url"]
+            found.append(("alarm", f"A cluster of {name} duplicates has {size:,} documents ({head}): look at it."))
+    found += giants.said(stats["giants"])
+    if stats["shared_ids"]:
+        shared = counted(stats["shared_ids"], "kept document")
+        found.append(("alarm", f"{shared} share their ids with others, as the tables that were read have them."))
+    for row in stats["funnel"]:
+        share = row["dropped"] / max(1, stats["records"])
+        if row["what"] == "no document" and share > 0.01 and _TROUBLE.search(row["rule"] or ""):
+            reason = f"{row['stage']}/{row['rule']}"
+            found.append(("alarm", f"{counted(row['dropped'], 'record')} ({share:.1%}) lost to {reason}."))
+    for rule in stats["rules"]:
+        if documents and rule["alone"] > documents / 4:
+            share = rule["alone"] / documents
+            found.append(
+                ("alarm", f"Rule {rule['rule']} alone removes {counted(rule['alone'], 'document')} ({share:.0%}).")
+            )
+    for name, cut in stats["cuts"].items():
+        share = cut["characters"] / max(1, cut["characters"] + stats["kept"]["characters"])
+        if share > 0.25:
+            found.append(("alarm", f"{name} cut {share:.0%} out of the documents that are kept: look at samples."))
+    for host in stats["hosts"]["top"][:1]:
+        if kept >= 100 and host["documents"] > kept / 5:
+            found.append(("note", f"{host['documents'] / kept:.0%} of the kept documents are from {host['host']}."))
+    leaked = stats["contaminated"]["kept"]
+    if leaked:
+        found.append(("note", f"Text of benchmarks, below the recipe's bound, in {counted(leaked, 'kept document')}."))
+    return [{"level": level, "text": text} for level, text in found]
+
+
+def funnel_table(stats: dict[str, Any]) -> str:
+    """The funnel as a Markdown table."""
+    lines = ["| stage | reason | dropped | of all | left |", "|---|---|--:|--:|--:|"]
+    for row in stats["funnel"]:
+        if row["what"] in ("records", "kept"):
+            lines.append(f"| **{row['what']}** | | | | **{row['left']:,}** |")
+        else:
+            share = row["dropped"] / max(1, stats["records"])
+            lines.append(f"| {row['stage']} | {row['rule']} | {row['dropped']:,} | {share:.1%} | {row['left']:,} |")
+    return "\n".join(lines) + "\n"

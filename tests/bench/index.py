@@ -1,0 +1,125 @@
+"""A dump deduplicated against an index of 1, 4 and 16 dumps of its size, beside the dump alone: `make bench-index`.
+
+Texts are those of `bench_dedup`; a fifth of a dump are texts of the first one, half of these with a few words replaced.
+Seconds of CPU of the deduplication steps, from fingerprints to the last one; a step that does not depend on the
+index is run once and counts the same in both. Three other dumps each time, of which the sum counts.
+"""
+
+import json
+import resource
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.index import pointer as index
+from pipeline.runner.dag import Step
+from pipeline.runner.manifests import folder_of
+from pipeline.runner.scheduler import InProcess, execute, quiet
+from pipeline.store.filesystem import Store
+from tests.bench.dedup import _altered, texts
+from tests.bench.table import Options, Row
+from tests.support import index_world as world
+
+DUMPS, PROBES, SHARDS = (1, 4, 16), 3, 2
+LOOKUP, ADDING = ("index_met", "index"), ("index_documents", "index_rows", "index_bands", "index_entry")
+
+
+def figures(options: Options) -> dict[str, Any]:
+    """Per number of dumps in the index: microseconds a document of the dump alone and with it, and what it takes."""
+    documents = 1500 if options.quick else 10_000
+    with tempfile.TemporaryDirectory(dir=options.work) as name:
+        store, first = Store(name), texts(options.data, documents, seed=0)[0]
+        _warm(options, store)
+        found = []
+        for number in range(max(DUMPS)):
+            world.join(store, "bench", crawl(options, documents, number, first))
+            if number + 1 in DUMPS:
+                found.append(_probed(options, store, documents, number + 1, first))
+        return {"documents": documents, "measured": found}
+
+
+def crawl(options: Options, documents: int, number: int, first: list[str]) -> Step:
+    """Dump `number` as pages."""
+    made = texts(options.data, documents, seed=number)[0]
+    if number:
+        rng = np.random.default_rng(1000 + number)
+        for i in range(0, documents, 5):
+            other = first[int(rng.integers(0, documents))]
+            made[i] = _altered(other, rng) if i % 2 else other
+    ids = [f"{number:08x}{i:024x}" for i in range(documents)]
+    rows = [
+        {"id": i, "text": text, "date": number, "dump": f"dump {number}"} for i, text in zip(ids, made, strict=True)
+    ]
+    return world.crawl(rows, SHARDS)
+
+
+def _warm(options: Options, store: Store) -> None:
+    """Kernels are compiled before anything is timed."""
+    for number in (0, 1):
+        world.join(store, "warm", crawl(options, 400, number, texts(options.data, 400, seed=0)[0]))
+
+
+def _probed(options: Options, store: Store, documents: int, dumps: int, first: list[str]) -> dict[str, Any]:
+    spent = dict.fromkeys(("alone", "with", "lookup", "adding"), 0.0)
+    removed = 0
+    for probe in range(PROBES):
+        docs = crawl(options, documents, 100 + probe, first)
+        with index.opened(store, "bench", quiet) as pointer:
+            made = world.steps(docs, pointer)
+            execute(made["index_entry"], store, InProcess, quiet)
+            alone = world.steps(docs, None)
+            execute(alone["near"], store, InProcess, quiet)
+            size = _size(store, pointer)
+        removed += len(world.removed(store, made, "index"))
+        spent["alone"] += _seconds(store, alone, tuple(alone))
+        spent["with"] += _seconds(store, made, tuple(made))
+        spent["lookup"] += _seconds(store, made, LOOKUP)
+        spent["adding"] += _seconds(store, made, ADDING)
+    each = {name: seconds * 1e6 / documents / PROBES for name, seconds in spent.items()}
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"dumps": dumps, "us": each, "known": removed / documents / PROBES, **size, "peak_mb": round(peak)}
+
+
+def _seconds(store: Store, made: dict[str, Step], names: tuple[str, ...]) -> float:
+    costs = [store.read_json(f"{folder_of(made[name])}/cost.json") for name in names if name != "pages"]
+    return sum(shard["cpu_seconds"] for cost in costs for shard in cost["shards"])
+
+
+def _size(store: Store, pointer: index.Pointer) -> dict[str, Any]:
+    """Documents and bytes each of them takes: records and shingles, bands."""
+    documents = sum(entry["rows"] for entry in pointer.entries)
+    folders = {"documents": [e["documents"] for e in pointer.entries], "bands": [s["folder"] for s in pointer.segments]}
+    bytes_ = {
+        name: sum(file.stat().st_size for folder in found for file in Path(store.path(folder)).glob("*-*"))
+        for name, found in folders.items()
+    }
+    each = {f"bytes_{name}": round(size / documents) for name, size in bytes_.items()}
+    return {"indexed": documents, "segments": len(pointer.segments), **each}
+
+
+def rows(figures: dict[str, Any]) -> list[Row]:
+    found = []
+    for said in figures["measured"]:
+        us = said["us"]
+        note = (
+            f"{us['with']:.0f} us a document against {us['alone']:.0f}: look-up {us['lookup']:.0f}, adding "
+            f"{us['adding']:.0f}; {said['indexed']:,} documents in {said['segments']} segments, "
+            f"{said['known']:.1%} of the dump known; peak {said['peak_mb']:,} MB"
+        )
+        what = f"index: dump {said['dumps'] + 1} against {said['dumps']}"
+        found.append(Row(what, "the dump alone", 100 * us["with"] / us["alone"], "%", most=120, note=note))
+    last = figures["measured"][-1]
+    note = f"records and shingles {last['bytes_documents']:,}, bands {last['bytes_bands']:,}"
+    size = last["bytes_documents"] + last["bytes_bands"]
+    return [*found, Row("index: a document on disk", "", float(size), "bytes", note=note)]
+
+
+def main() -> None:
+    said = figures(Options())
+    print(json.dumps(said, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+"""Repeated pieces against peers, on the same texts, in one run: `make bench-spans`.
+
+The texts of `bench_dedup`: sentences of real pages, a fifth of the documents copies with a few words replaced. C4's
+three-sentence spans from texts to texts against datatrove's three stages; runs of 50 words against a suffix array with
+its table of common prefixes (libdivsufsort, Kasai) over our numbered words: the way of Lee et al., with the whole
+corpus in one process, and it must cut the very same words. Seconds of CPU, in turns; compilation is not timed.
+"""
+
+import contextlib
+import io
+import tempfile
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import xxhash
+
+from dedup.common.in_memory import run
+from dedup.passages.spans import span_elect, span_join, span_route
+from dedup.passages.substrings import anchor_elect, anchor_route, substring_join, substring_route
+from dedup.passages.text_spans import texts_left
+from pipeline.base.schema import PAGES
+from pipeline.kernels.tokens import words
+from pipeline.store.filesystem import Part
+from tests.bench.dedup import texts
+from tests.bench.table import Options, Row, in_turns, ratio, table, turn
+
+TOKENS, TURNS, PARTITIONS = 50, 3, 4
+
+
+def figures(options: Options) -> dict[str, Any]:
+    """Seconds a document of each side, and what each cut."""
+    count, few = (4000, 400) if options.quick else (20_000, 1500)
+    sample, _ = texts(options.data, count)
+    found: dict[str, Any] = {
+        "documents": count,
+        "few": few,
+        "characters": sum(map(len, sample)),
+        "cut": {},
+        "turns": {},
+    }
+    ours = pages(sample), pages(sample[:few])
+    sides = {
+        "spans": lambda: spans(ours[0]),
+        "spans, few": lambda: spans(ours[1]),
+        "substrings": lambda: substrings(ours[0]),
+        "datatrove": lambda: with_datatrove(sample[:few]),
+        "suffix array": lambda: with_suffix_array(sample),
+    }
+    missing: dict[str, str] = {}
+    for name, side in list(sides.items()):
+        try:
+            found["cut"][name] = side()  # compiles, and tells whether it can be measured
+        except ImportError as error:
+            missing[name] = str(error)
+            del sides[name]
+    if "suffix array" in sides and found["cut"]["substrings"] != found["cut"]["suffix array"]:
+        raise AssertionError(f"not the same words are cut: {found['cut']}")
+    found["turns"] = in_turns({name: turn(side) for name, side in sides.items()}, TURNS)
+    return {**found, "missing": missing}
+
+
+def rows(figures: dict[str, Any]) -> list[Row]:
+    turns, cut, found = figures["turns"], figures["cut"], []
+    for what, ours, peer, count in (
+        ("repeated sentences (C4)", "spans, few", "datatrove", figures["few"]),
+        ("repeated runs of 50 words", "substrings", "suffix array", figures["documents"]),
+    ):
+        if peer in figures["missing"]:
+            found.append(Row(what, peer, None, note=figures["missing"][peer]))
+            continue
+        cost = sorted(turns[ours])[TURNS // 2] / count
+        note = f"{count:,} texts, {cost * 1e6:,.0f} us each; words left {cut[ours]:,} / {cut[peer]:,}"
+        found.append(Row(what, peer, ratio(turns[ours], turns[peer]), note=note))
+    return found
+
+
+def pages(sample: list[str], shards: int = 2) -> list[Part]:
+    found = [{"id": f"{i:032x}", "text": text, "date": i, "source": "s"} for i, text in enumerate(sample)]
+    cut = [found[i::shards] for i in range(shards)]
+    return [Part.of(pa.Table.from_pylist(part, PAGES), i, shards) for i, part in enumerate(cut)]
+
+
+def spans(parts: list[Part]) -> int:
+    """All stages in memory, to the texts that are left; returns their words."""
+    n = len(parts)
+    routed = run(span_route, parts, tasks=n, partitions=PARTITIONS)
+    elected = run(span_elect, routed.bucket, tasks=PARTITIONS)
+    return left(parts, run(span_join, parts, routed.parts, elected.bucket, tasks=n, min_left=0).parts)
+
+
+def substrings(parts: list[Part]) -> int:
+    n, of = len(parts), {"tokens": TOKENS, "partitions": PARTITIONS}
+    anchors = run(anchor_route, parts, tasks=n, **of)
+    again = run(anchor_elect, anchors.bucket, tasks=PARTITIONS)
+    routed = run(substring_route, parts, anchors.parts, again.bucket, tasks=n, **of)
+    elected = run(span_elect, routed.bucket, tasks=PARTITIONS, span=TOKENS)
+    found = run(substring_join, parts, routed.parts, elected.bucket, tasks=n, tokens=TOKENS, min_left=0)
+    return left(parts, found.parts)
+
+
+def left(parts: list[Part], cuts: list[Part]) -> int:
+    return sum(
+        len(words(batch["text"]).hash)
+        for part, cut in zip(parts, cuts, strict=True)
+        for batch in texts_left(part, (cut,), ["id", "text"])
+    )
+
+
+def with_datatrove(sample: list[str]) -> int:
+    """Its three stages with its own splitter and normal form, so other sentences are equal; in one process."""
+    from datatrove.data import Document
+    from datatrove.pipeline.dedup.sentence_dedup import (
+        SentDedupConfig,
+        SentenceDedupFilter,
+        SentenceDedupSignature,
+        SentenceFindDedups,
+    )
+    from datatrove.utils.logging import logger
+
+    logger.remove()
+    config = SentDedupConfig(only_dedup_in_index=False, min_doc_words=1, min_num_sentences=0)
+    documents = [Document(text=text, id=str(i)) for i, text in enumerate(sample)]
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()):
+        signer = SentenceDedupSignature(f"{folder}/signatures", config=config, language="de")
+        signer.hash_fc = lambda text: xxhash.xxh64_intdigest(text.encode())  # xxhash 4 wants bytes
+        signer.run(iter(documents))
+        SentenceFindDedups(f"{folder}/signatures", f"{folder}/found", config=config).run()
+        kept = list(SentenceDedupFilter(f"{folder}/found", config=config, language="de").run(iter(documents)))
+    return len(words(pa.array([document.text for document in kept], pa.large_string())).hash)
+
+
+def with_suffix_array(sample: list[str]) -> int:
+    """Words that stay when every run of 50 words but the first is cut, from a suffix array of the whole corpus.
+
+    Documents are parted by words of their own, so no run reaches over an end. A run that overlaps the first stays.
+    """
+    import pydivsufsort
+
+    text = words(pa.array(sample, pa.large_string()))
+    ends = text.first[1:] + np.arange(len(sample))
+    symbols = np.insert(np.unique(text.hash, return_inverse=True)[1], text.first[1:], 0).astype(np.uint32)
+    symbols[ends] = symbols.max() + 1 + np.arange(len(sample))
+    order = pydivsufsort.divsufsort(symbols)
+    common = pydivsufsort.kasai(symbols, order)
+    run_ = np.cumsum(np.append(0, common[:-1] < TOKENS))
+    firsts = np.full(run_[-1] + 1, len(symbols))
+    np.minimum.at(firsts, run_, order)
+    first = firsts[run_]
+    within = (order - first < TOKENS) & (np.searchsorted(ends, order) == np.searchsorted(ends, first))
+    later = order[~within]
+    gone = np.zeros(len(symbols) + 1, np.int64)
+    np.add.at(gone, later, 1)
+    np.add.at(gone, np.minimum(later + TOKENS, len(symbols)), -1)
+    return int((np.cumsum(gone[:-1]) == 0).sum()) - len(sample)
+
+
+if __name__ == "__main__":
+    print(table(rows(figures(Options()))))

@@ -1,0 +1,219 @@
+"""The small steps of deduplication that a recipe can switch on, end to end on the demo crawl."""
+
+import json
+import re
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipeline.recipe import Wanted, load, story
+from pipeline.runner.manifests import parts
+from pipeline.runner.scheduler import InProcess, execute, quiet
+from pipeline.store.filesystem import Store
+from tests.support.folders import contents
+
+PLAIN = {"publish.pii": [], "publish.mend_text": False}  # published texts are what the steps left
+STEPS = {"url_dedup": "on", "spans": "on", "substrings": "on"}
+SETTINGS = {
+    "spans.unit": "line",
+    "spans.span": 1,
+    "spans.min_left": 60,
+    "substrings.tokens": 20,
+    "substrings.min_left": 60,
+}
+OWN = {"url_route", "url_elect", "span_route", "span_elect", "anchor_route", "anchor_elect", "substring_route"}
+DEDUP = ("url_dedup", "exact", "near", "spans", "substrings")
+
+
+def made(store: Store, **overrides) -> tuple[dict, Path]:
+    wanted = recipe(**overrides)
+    return wanted.steps, Path(execute(wanted.corpus, store, InProcess, quiet))
+
+
+def recipe(**overrides) -> Wanted:
+    return load("de", None, {k: v if isinstance(v, str) else json.dumps(v) for k, v in overrides.items()})
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory) -> Store:
+    return Store(tmp_path_factory.mktemp("family"))
+
+
+@pytest.fixture(scope="module")
+def plain(store) -> tuple[dict, Path]:
+    return made(store, **PLAIN)
+
+
+@pytest.fixture(scope="module")
+def whole(store, plain) -> tuple[dict, Path]:
+    return made(store, **PLAIN, **STEPS, **SETTINGS)
+
+
+def rows(folder: Path, name: str) -> pl.DataFrame:
+    return pl.read_parquet(folder / name / "*.parquet")
+
+
+def stats(folder: Path) -> dict:
+    return json.loads((folder / "stats.json").read_text())
+
+
+def spoken(text: str) -> list[str]:
+    return re.findall(r"\w+", text.lower())
+
+
+def test_nothing_of_it_is_there_unless_it_is_switched_on(plain):
+    steps, folder = plain
+    assert not (OWN | set(STEPS)) & set(steps)
+    assert stats(folder)["cuts"] == {} and set(stats(folder)["duplicates"]) == {"exact", "near"}
+
+
+def test_what_was_measured_does_not_run_again(store, plain, whole):
+    again, _ = made(store, **PLAIN, **STEPS, **SETTINGS | {"substrings.tokens": 30, "spans.min_left": 10})
+    same = ("pages", "signals", "languages", "fingerprints", "signatures", "quality_model", "contamination", "verdicts")
+    for name in (name for name in same if name in again):
+        assert again[name].key == whole[0][name].key == plain[0][name].key
+    assert again["span_route"].key == whole[0]["span_route"].key
+    assert again["substrings"].key != whole[0]["substrings"].key
+
+
+def test_counts_in_the_ledger_add_up(whole):
+    _, folder = whole
+    ledger, said = rows(folder, "ledger"), stats(folder)
+    assert len(ledger) == ledger["id"].n_unique() == said["records"]
+    dropped = dict(ledger.filter(pl.col("verdict") == "dropped").group_by("stage").len().iter_rows())
+    assert dropped["url_dedup"] == said["duplicates"]["url_dedup"]["dropped"] > 0
+    for name in ("spans", "substrings"):
+        assert dropped.get(name, 0) == said["cuts"][name]["dropped"]
+        assert said["cuts"][name]["documents"] > 1 and said["cuts"][name]["characters"] > 100
+    assert dropped.get("spans", 0) + dropped.get("substrings", 0) > 0
+    funnel = [(row["stage"], row["dropped"]) for row in said["funnel"] if row["stage"] in DEDUP]
+    assert [name for name, _ in funnel] == sorted((name for name, _ in funnel), key=DEDUP.index)
+    assert dict(funnel) == {name: n for name, n in dropped.items() if name in DEDUP}
+
+
+def test_every_drop_says_why_and_duplicates_name_kept_documents(whole):
+    ledger = rows(whole[1], "ledger")
+    kept = set(ledger.filter(pl.col("verdict") == "kept")["id"])
+    gone = set(ledger.filter(pl.col("stage").is_in(["spans", "substrings"]))["id"])
+    cut = ledger.filter(pl.col("id").is_in(gone))
+    assert set(cut["rule"]) == {"too_little_left"} and (cut["value"] < cut["threshold"]).all()
+    copies = ledger.filter(pl.col("stage").is_in(DEDUP[:3]))
+    assert set(copies["duplicate_of"].drop_nulls()) <= kept
+    ends = copies.filter(pl.col("duplicate_of").is_null())["detail"]
+    assert {text.rpartition(" ")[2] for text in ends} <= set(ledger["id"]) - kept
+    assert copies.filter(pl.col("rule") == "duplicate_url")["value"].null_count() == len(
+        copies.filter(pl.col("rule") == "duplicate_url")
+    )
+
+
+def test_published_texts_are_the_pages_less_what_was_cut(store, whole):
+    steps, folder = whole
+    before = {
+        row["id"]: row["text"] for p in parts(store, steps["pages"]) for row in p.table(["id", "text"]).to_pylist()
+    }
+    published, said = rows(folder, "data"), stats(folder)
+    lost = sum(len(before[row["id"]]) - row["char_count"] for row in published.iter_rows(named=True))
+    assert lost == sum(cut["characters"] for cut in said["cuts"].values())
+    assert (published["text"].str.len_chars() == published["char_count"]).all()
+    for row in published.iter_rows(named=True):
+        assert set(spoken(row["text"])) <= set(spoken(before[row["id"]]))
+    sizes = {row["id"]: row for p in parts(store, steps["ledger"]) for row in p.table(name="kept").to_pylist()}
+    assert all(len(t.encode()) == sizes[i]["text_bytes"] for i, t in published.select("id", "text").iter_rows())
+
+
+def test_no_line_and_no_run_of_words_stands_twice(whole):
+    """By dictionaries, over what is published: lines; runs of twenty words that do not overlap."""
+    published = rows(whole[1], "data")
+    lines = [tuple(spoken(line)) for text in published["text"] for line in text.split("\n") if spoken(line)]
+    assert len(lines) == len(set(lines)) > 300
+    seen: dict[tuple, tuple[str, int]] = {}
+    for id_, text in published.select("id", "text").iter_rows():
+        words = spoken(text)
+        for i in range(len(words) - 19):
+            there, at = seen.setdefault(tuple(words[i : i + 20]), (id_, i))
+            assert there == id_ and i - at < 20, " ".join(words[i : i + 20])
+    assert len(seen) > 10000
+
+
+def test_without_the_steps_they_do_stand_twice(plain):
+    published = rows(plain[1], "data")
+    lines = [tuple(spoken(line)) for text in published["text"] for line in text.split("\n") if spoken(line)]
+    assert len(lines) > len(set(lines))
+    runs = [tuple(w[i : i + 20]) for w in map(spoken, published["text"]) for i in range(len(w) - 19)]
+    assert len(runs) > len(set(runs))
+
+
+def test_of_every_address_one_capture_stays_and_counts_for_all(plain, whole):
+    ledger = rows(whole[1], "ledger")
+    captures = ledger.filter(pl.col("verdict") == "kept")["url"]
+    assert captures.n_unique() == len(captures)
+    newest = ledger.filter(pl.col("rule") == "duplicate_url")
+    dates = dict(rows(plain[1], "data").select("id", "date").iter_rows())
+    kept = dict(rows(whole[1], "data").select("id", "date").iter_rows())
+    same = [
+        (dates[i], kept[of]) for i, of in newest.select("id", "duplicate_of").iter_rows() if i in dates and of in kept
+    ]
+    assert all(old <= new for old, new in same)
+    stand = rows(whole[1], "data")["duplicates"].sum()
+    ends = ledger.filter(pl.col("stage").is_in(DEDUP[:3]) & pl.col("duplicate_of").is_not_null())
+    assert stand == len(kept) + len(ends)
+
+
+def test_three_sentences_across_datasets_and_only_counting(store, plain):
+    """C4's spans, spans that another dump has, and a bound on what is duplicate in place of cutting."""
+    _, spans = made(store, **PLAIN, spans="on")
+    cut = stats(spans)["cuts"]["spans"]
+    triples = [
+        tuple(spoken(" ".join(found[i : i + 3])))
+        for text in rows(spans, "data")["text"]
+        for found in [re.findall(r"(?=\S).*?(?:[.!?…]+[\"'»«“”‘’)\]]*(?=\s|$)|$)", text, re.MULTILINE)]
+        for found in [[sentence for sentence in found if spoken(sentence)]]
+        for i in range(len(found) - 2)
+    ]
+    assert cut["characters"] > 0 and len(triples) == len(set(triples)) > 100
+    _, across = made(store, **PLAIN, **{"spans.scope": "across", "spans.span": 1})
+    first = rows(across, "data").filter(pl.col("dump") == min(rows(across, "data")["dump"]))
+    uncut = dict(rows(plain[1], "data").select("id", "text").iter_rows())
+    assert all(uncut[i] == text for i, text in first.select("id", "text").iter_rows())
+    assert stats(across)["cuts"]["spans"]["documents"] > 0
+    _, counted = made(store, **PLAIN, **{"substrings.cut": False, "substrings.max_ratio": 0.3, "substrings.tokens": 20})
+    said = stats(counted)["cuts"]["substrings"]
+    assert said["characters"] == said["documents"] == 0 and said["dropped"] > 0
+    gone = rows(counted, "ledger").filter(pl.col("stage") == "substrings")
+    assert set(gone["rule"]) == {"duplicate_ratio"} and gone["value"].min() > 0.3 == gone["threshold"].max()
+    assert all(uncut[i] == text for i, text in rows(counted, "data").select("id", "text").iter_rows())
+
+
+def test_bytes_do_not_depend_on_partitions(store, whole):
+    many = {f"{name}.partitions": 5 for name in STEPS}
+    _, folder = made(store, **PLAIN, **STEPS, **SETTINGS, **many)
+    for name in ("data", "ledger"):
+        assert rows(folder, name).equals(rows(whole[1], name))
+
+
+def test_explain_tells_of_each_step(store, whole):
+    steps, folder = whole
+    wanted = recipe(**PLAIN, **STEPS, **SETTINGS)
+    copy = rows(folder, "ledger").filter(pl.col("rule") == "duplicate_url").row(0, named=True)
+    told = story(wanted, store, copy["id"])
+    assert "DROPPED by url_dedup/duplicate_url" in told and "with the same address" in told
+    table = next(p.table() for p in parts(store, steps["substrings"]) if max(p.table()["cut_chars"].to_pylist()) > 0)
+    row = max(table.to_pylist(), key=lambda row: row["cut_chars"])
+    told = story(wanted, store, row["id"])
+    assert f"substrings {row['duplicate_ratio']:.1%} of the words stand elsewhere" in told
+    assert f"{row['cut_chars']:,} characters cut out" in told
+
+
+def test_the_card_and_the_report_say_what_was_cut(whole):
+    _, folder = whole
+    said = stats(folder)["cuts"]["substrings"]
+    card, report = (folder / "README.md").read_text(), (folder / "report.html").read_text()
+    assert f"(substrings) were cut out of {said['documents']:,} documents ({said['characters']:,} characters)" in card
+    assert f"substrings: {said['characters']:,} characters cut out of {said['documents']:,} documents" in report
+
+
+def test_the_order_of_tasks_changes_no_byte(store, whole, tmp_path):
+    execute(whole[0]["corpus"], Store(tmp_path), InProcess, quiet, shuffle=5)
+    found, before = contents(tmp_path), contents(Path(store.root))
+    assert found == {name: before[name] for name in found} and len(found) > 100

@@ -1,0 +1,158 @@
+"""Which tasks a run gives out and when, on random DAGs with random failures, against what their edges say."""
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.runner.dag import Edge, Leaf, Step, ancestors, bucket, stage, step, whole
+from pipeline.runner.manifests import folder_of, manifest, marker_name
+from pipeline.runner.scheduler import RunFailed, execute, quiet
+from pipeline.runner.task import Task, carry_out
+from pipeline.store.filesystem import Out, Part, Store
+
+ROW = pa.schema([("n", pa.int64())])
+BUCKETS = 2
+
+
+@stage(version=1, outputs={"part": ROW})
+def plain(*inputs: Part | list[Part], tag: str) -> Iterator[pa.Table]:
+    yield pa.Table.from_pylist([{"n": rows_of(inputs)}], ROW)
+
+
+@stage(version=1, outputs={"part": ROW})
+def spread(*inputs: Part | list[Part], tag: str) -> Iterator[Out]:
+    for at in range(BUCKETS):
+        yield Out(pa.Table.from_pylist([{"n": rows_of(inputs)}], ROW), bucket=at)
+
+
+def rows_of(inputs: tuple[Part | list[Part], ...]) -> int:
+    """Reads all of its inputs: fails when one is not there yet."""
+    return sum(part.table().num_rows for found in inputs for part in (found if isinstance(found, list) else [found]))
+
+
+@st.composite
+def dags(draw) -> Step:
+    """Up to seven steps over one to four shards, with edges of all kinds, the last one over all that nobody reads."""
+    shards = draw(st.integers(1, 4))
+    leaf = Leaf("leaf", shards, tuple({"n": i} for i in range(shards)))
+    made: list[tuple[Step | Leaf, int]] = [(leaf, shards)]
+    for number in range(draw(st.integers(1, 6))):
+        first, count = draw(st.sampled_from(made))
+        mode = draw(st.sampled_from(["aligned", "whole", "bucket"]))
+        if mode == "bucket" and isinstance(first, Step) and first.fn is spread:
+            edges, count = [bucket(first)], BUCKETS
+        elif mode == "whole":
+            edges, count = [whole(first)], 1
+        else:
+            edges = [
+                Edge("aligned", source) for source, n in made if n == count and (source is first or draw(st.booleans()))
+            ]
+        edges += [whole(source) for source, _ in made if draw(st.integers(0, 5)) == 0]
+        made.append((step(draw(st.sampled_from([plain, spread])), *edges, tag=str(number)), count))
+    read = {edge.source for made_step, _ in made if isinstance(made_step, Step) for edge in made_step.inputs}
+    return step(plain, *[whole(source) for source, _ in made if source not in read], tag="goal")
+
+
+class Checking:
+    """Ends its tasks in any order, fails those it was told to, and holds each against what the DAG says."""
+
+    def __init__(self, goal: Step, store: Store, width: int, failing: set[tuple[str, int]], seed: int):
+        self.goal, self.store, self.width, self.failing = goal, store, width, failing
+        self._rng = random.Random(seed)
+        self._flying: list[Task] = []
+        self.given: set[tuple[str, int]] = set()
+
+    def submit(self, task: Task) -> None:
+        assert len(self._flying) < self.width
+        assert self._may_begin(self._step(task.folder), task.index)
+        self._flying.append(task)
+        self.given.add((task.folder, task.index))
+
+    def wait(self) -> tuple[Task, BaseException | None]:
+        if len(self._flying) < self.width:
+            assert not self._overlooked()
+        task = self._flying.pop(self._rng.randrange(len(self._flying)))
+        if (task.params["tag"], task.index) in self.failing:
+            return task, ValueError("told to fail")
+        carry_out(task)
+        return task, None
+
+    def close(self) -> None:
+        assert not self._flying
+
+    def _step(self, folder: str) -> Step:
+        return next(each for each in ancestors(self.goal) if folder_of(each) == folder)
+
+    def _may_begin(self, each: Step, index: int) -> bool:
+        return all(
+            isinstance(edge.source, Leaf)
+            or (
+                self._published(edge.source, index)
+                if edge.mode == "aligned"
+                else bool(manifest(self.store, edge.source))
+            )
+            for edge in each.inputs
+        )
+
+    def _published(self, each: Step, index: int) -> bool:
+        return self.store.exists(marker_name(folder_of(each), index))
+
+    def _overlooked(self) -> list[tuple[str, int]]:
+        """What could be under way on a free worker, and is not."""
+        return [
+            (each.name, index)
+            for each in ancestors(self.goal)
+            for index in range(shards_of(each))
+            if (folder_of(each), index) not in self.given
+            and not self._published(each, index)
+            and self._may_begin(each, index)
+        ]
+
+
+def shards_of(each: Step | Leaf) -> int:
+    if isinstance(each, Leaf):
+        return len(each.rows)
+    counts = {shards_of(edge.source) for edge in each.inputs if edge.mode == "aligned"}
+    return counts.pop() if counts else BUCKETS if any(edge.mode == "bucket" for edge in each.inputs) else 1
+
+
+def healthy(each: Step | Leaf, index: int, failing: set[tuple[str, int]]) -> bool:
+    """Neither told to fail nor resting on what is."""
+    if isinstance(each, Leaf):
+        return True
+    return (each.params["tag"], index) not in failing and all(
+        healthy(edge.source, i, failing)
+        for edge in each.inputs
+        for i in ([index] if edge.mode == "aligned" else range(shards_of(edge.source)))
+    )
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    dags(),
+    st.integers(1, 4),
+    st.sets(st.tuples(st.sampled_from("012345"), st.integers(0, 3)), max_size=2),
+    st.integers(),
+)
+def test_every_task_begins_once_its_own_inputs_are_there_and_all_that_can_be_done_is_done(goal, width, failing, seed):
+    with TemporaryDirectory() as root:
+        store = Store(Path(root))
+        executor = Checking(goal, store, width, failing, seed)
+        whole_run = all(healthy(goal, i, failing) for i in range(shards_of(goal)))
+        if whole_run:
+            execute(goal, store, lambda: executor, quiet)
+        else:
+            with pytest.raises(RunFailed, match="told to fail"):
+                execute(goal, store, lambda: executor, quiet)
+        for each in ancestors(goal):
+            fine = [healthy(each, index, failing) for index in range(shards_of(each))]
+            assert [store.exists(marker_name(folder_of(each), i)) for i in range(len(fine))] == fine
+            assert (manifest(store, each) is not None) == all(fine)
+        execute(goal, store, lambda: Checking(goal, store, width, set(), seed), quiet)  # and is gone on with
+        assert manifest(store, goal)

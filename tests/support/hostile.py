@@ -1,0 +1,74 @@
+"""Work for the watchdog's tests, run in its child: every item is a word that says how it behaves."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+
+from extract.html.decode import Decoded
+
+
+def work(settings: list[str], first: int, guilty: dict, begin: Callable[[int], None]) -> Iterator[tuple[int, str]]:
+    for number, word in enumerate(settings):
+        if number < first:
+            continue
+        if number in guilty:
+            yield number, f"{word}: {guilty[number][0]} {guilty[number][1]:g}"
+            continue
+        begin(number)
+        yield number, act(word)
+
+
+def act(word: str) -> str:
+    kind, _, value = word.partition("=")
+    if kind == "spin":
+        while True:
+            pass
+    elif kind == "sleep":
+        time.sleep(float(value))
+    elif kind == "die":
+        os.kill(os.getpid(), getattr(signal, value))
+        time.sleep(5)
+    elif kind == "exit":
+        os._exit(int(value))
+    elif kind == "eat":
+        held = [bytearray(b"x" * 20_000_000) for _ in range(int(value) // 20)]
+        time.sleep(0.3)
+        del held
+    elif kind == "once":  # behaves badly the first time only: what came from outside
+        if not os.path.exists(value):
+            open(value, "w").close()
+            os.kill(os.getpid(), signal.SIGKILL)
+    elif kind == "divs":
+        from extract import engines
+
+        engines.MAX_DEPTH = 1 << 30
+        engines.extract("<div>" * int(value) + "text", "resiliparse")
+    elif kind == "raise":
+        raise ValueError(value)
+    elif kind == "pid":
+        return str(os.getpid())
+    return word
+
+
+def outside(settings: str, first: int, guilty: dict, begin: Callable[[int], None]) -> Iterator[tuple[int, str]]:
+    yield 0, "a result before"
+    os._exit(3)
+
+
+def pages_work(task, first, guilty, begin):
+    """The pages' own work with an engine that some pages drive mad."""
+    from extract import engines, pages
+
+    engines.ENGINES["resiliparse"] = mad
+    return pages.work(task, first, guilty, begin)
+
+
+def mad(page: Decoded, favour: str, markdown: bool) -> str:
+    html = page.text
+    for word in ("spin", "die=SIGSEGV", "exit=5", "eat=900", "raise=no good"):
+        if f"[{word}]" in html:
+            act(word)
+    if "[memory error]" in html:
+        raise MemoryError
+    return "" if "[nothing]" in html else html

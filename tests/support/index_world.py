@@ -1,0 +1,112 @@
+"""Dumps of small documents and the steps that deduplicate them with an index, bound as the recipe binds them."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+
+from dedup.exact import exact
+from dedup.index import against_index as known
+from dedup.index import segment
+from dedup.near import gather, minhash
+from dedup.near import lsh as candidates
+from dedup.near import shingle_files as sets
+from dedup.near import verify as near
+from pipeline.base.schema import PAGES
+from pipeline.index.pointer import Pointer, add, compact, opened
+from pipeline.runner.dag import Leaf, Step, bucket, digest, stage, step, whole
+from pipeline.runner.manifests import parts
+from pipeline.runner.scheduler import InProcess, execute, quiet
+from pipeline.store.filesystem import Part, Store
+
+PARTITIONS = 2
+
+
+@stage(version=1, outputs={"part": PAGES})
+def documents(source: Part) -> Iterator[pa.Table]:
+    rows = json.loads(source.table()["rows"][0].as_py())
+    yield pa.Table.from_pylist([dict.fromkeys(PAGES.names) | row for row in rows], PAGES)
+
+
+def crawl(rows: list[dict], shards: int = 1) -> Step:
+    """Rows (id, text, date in ms, dump) as pages, dealt out to shards."""
+    cut = [rows[i::shards] for i in range(shards)]
+    return step(documents, Leaf("rows", cut, tuple({"rows": json.dumps(mine)} for mine in cut)))
+
+
+def steps(docs: Step, index: Pointer | None, keep: str = "oldest", **near_settings) -> dict[str, Step]:
+    """`near_settings`: bands, rows, ngram, threshold."""
+    b, r = (near_settings.get(name, value) for name, value in (("bands", 14), ("rows", 8)))
+    n, t = near_settings.get("ngram", 5), near_settings.get("threshold", 0.8)
+    s: dict[str, Step] = {"pages": docs}
+
+    def add(name: str, fn, *inputs, **more) -> Step:
+        s[name] = step(fn, *inputs, name=name, **more)
+        return s[name]
+
+    prints = add("fingerprints", exact.fingerprints, docs)
+    routed = add("exact_route", exact.exact_route, docs, prints, keep=keep, partitions=PARTITIONS)
+    elected = add("exact_elect", exact.exact_elect, bucket(routed), tasks=PARTITIONS)
+    same = add("exact", exact.exact_join, docs, bucket(elected))
+    measure = minhash.signatures if index is None else sets.signatures_and_sets
+    sigs = add("signatures", measure, docs, bands=b, rows=r, ngram=n)
+    routed = add("near_route", candidates.near_route, docs, sigs, same, partitions=PARTITIONS)
+    beside = [same]
+    if index is not None:
+        leaf = index.leaf(index.position(docs.key))
+        met = add("index_met", known.index_met, bucket(routed), whole(leaf), tasks=PARTITIONS)
+        alike = {"bands": b, "rows": r, "threshold": t}
+        beside.append(add("index", known.index_known, sigs, bucket(met), whole(leaf), **alike))
+    links = add("near_links", candidates.near_links, bucket(routed), tasks=PARTITIONS, bands=b, rows=r, threshold=t)
+    groups = add("near_components", candidates.near_components, whole(links), whole(sigs))
+    how = {"keep": keep, "ngram": n, "partitions": PARTITIONS}
+    gathered = add("near_gather", gather.near_gather, docs, sigs, bucket(groups), *beside, **how)
+    elected = add("near_elect", near.near_elect, bucket(gathered), tasks=PARTITIONS, bands=b, rows=r, threshold=t)
+    beside.append(add("near", near.near_join, docs, bucket(elected), *beside))
+    if index is None:
+        return s
+    stored = add("index_documents", segment.index_documents, docs, sigs, *beside)
+    rows = add("index_rows", segment.index_rows, sigs, *beside, partitions=PARTITIONS)
+    bands = add("index_bands", segment.index_bands, bucket(rows), tasks=PARTITIONS)
+    add("index_entry", segment.index_entry, whole(stored), whole(bands), label="dump")
+    return s
+
+
+def join(store: Store, name: str, docs: Step, say=quiet, **settings) -> dict[str, Step]:
+    """Deduplicate a dump against the index and add it, as `corpus --index` does."""
+    with opened(store, name, say) as pointer:
+        made = steps(docs, pointer, **settings)
+        print_ = digest([made["near_route"].key, made["near_elect"].params])
+        how = {"bands": made["signatures"].params["bands"]}
+        if pointer.admit(docs.key, print_, how):
+            execute(made["index_entry"], store, InProcess, say)
+            pointer = add(pointer, made, docs.key, print_, how, say)
+        else:
+            execute(made["near"], store, InProcess, say)
+        compact(pointer, InProcess, say)
+    return made
+
+
+def removed(store: Store, made: dict[str, Step], *names: str) -> dict[str, tuple]:
+    """id -> (what it is a duplicate of, similarity), of all deduplication together, or of some of it."""
+    found = {}
+    for name in [name for name in names or ("exact", "index", "near") if name in made]:
+        for part in parts(store, made[name]):
+            found |= {
+                row["id"]: (row["duplicate_of"], row["similarity"])
+                for row in part.table().to_pylist()
+                if row["duplicate_of"]
+            }
+    return found
+
+
+def kept(store: Store, made: dict[str, Step]) -> set[str]:
+    ids = {i for part in parts(store, made["pages"]) for i in part.table(["id"])["id"].to_pylist()}
+    return ids - removed(store, made).keys()
+
+
+def main(root: str, dumps: str) -> None:
+    """Join each list of rows of a JSON file, one after the other."""
+    for rows in json.loads(Path(dumps).read_text()):
+        join(Store(root), "w", crawl(rows, 2), print)

@@ -1,0 +1,217 @@
+"""A small crawl in four shards, as the stages before publishing leave it: every kind of fate, and texts that bite."""
+
+import datetime
+import hashlib
+import json
+import random
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from dedup.exact.resolve_chains import follow, follow_route
+from filters.contamination.contamination import HITS
+from filters.rules import verdicts
+from pipeline.base.schema import CONTAMINATION, DUPLICATES, LANGUAGES, PAGES, QUALITY, REJECTS, SIGNALS, URLS
+from pipeline.publish import corpus as publish
+from pipeline.publish import ledger
+from pipeline.runner.dag import Leaf, Step, bucket, stage, step, whole
+from pipeline.runner.manifests import parts
+from pipeline.runner.scheduler import InProcess, execute, quiet
+from pipeline.store.filesystem import Out, Part, Store
+
+SHARDS, EACH = 4, 60
+RULES = (
+    {"name": "language", "column": "language", "equals": "de", "stage": "language"},
+    {"name": "gopher_word_count", "column": "word_count", "min": 50, "stage": "gopher"},
+    {"name": "line_punct_ratio", "column": "line_punct_ratio", "min": 0.12, "stage": "fineweb"},
+    {"name": "contamination", "column": "contamination", "max": 0.8, "stage": "contamination"},
+)
+RECIPE = json.dumps({"rules": RULES, "steps": {"pages": "ab" * 12, "verdicts": "cd" * 12}, "preset": "small <world>"})
+SCRIPT = "<script>alert('gelesen & ausgeführt')</script>"
+_WORDS = [
+    "Garten",
+    "Fluss",
+    "Brücke",
+    "Abend",
+    "lesen",
+    "schreiben",
+    "zwischen",
+    "Häuser",
+    "Straße",
+    "weil",
+    "größer",
+    "Zeit",
+    "Morgen",
+    "Wald",
+]
+
+
+def id_of(shard: int, row: int) -> str:
+    return hashlib.md5(f"{shard}/{row}".encode()).hexdigest()
+
+
+def text_of(shard: int, row: int) -> str:
+    seed = random.Random(f"{shard}/{row}")
+    text = " ".join(seed.choice(_WORDS) for _ in range(60 + seed.randrange(400))) + "."
+    special = {
+        3: "SchÃ¶ne GrÃ¼ÃŸe von " + text,
+        4: f"Schreiben Sie an jana.weber{shard}@beispiel-verein.de oder Tel. 030 22751170. " + text,
+        5: "IBAN DE89 3704 0044 0532 0130 00, Server 93.184.216.34. " + text,
+        6: f"{SCRIPT} </style>]]> & \x0b{text}",
+        7: "שלום עולם " + text,
+    }
+    return special.get(row, text)
+
+
+def fate_of(shard: int, row: int) -> str:
+    """kept, a rule's name, exact or near."""
+    if row % 10 == 8:
+        return ("language", "gopher_word_count", "line_punct_ratio", "contamination")[(row // 10 + shard) % 4]
+    if row == 20 and shard:
+        return "exact"  # of row 20 in shard 0
+    if row in (21, 22) and shard:
+        return "near"  # of row 21 in shard 0
+    return "kept"
+
+
+def _head(shard: int, row: int) -> str | None:
+    kind = fate_of(shard, row)
+    return {"exact": id_of(0, 20), "near": id_of(0, 21)}.get(kind)
+
+
+def _rows(shard: int) -> range:
+    return range(EACH)
+
+
+@stage(version=1, outputs={"part": PAGES, "rejects": REJECTS})
+def pages(leaf: Part) -> Iterator[pa.Table | Out]:
+    s = leaf.index
+    rows, rejects = [], []
+    for r in _rows(s):
+        url = f"https://www.host{r % 7}.de/seite/{s}/{r}" + ("?q=<script>alert(1)</script>" if r == 6 else "")
+        row = dict.fromkeys(PAGES.names)
+        row |= {"id": id_of(s, r), "url": url, "host": f"www.host{r % 7}.de", "dump": f"CC-MAIN-202{s % 2}-05"}
+        row |= {"source": f"crawl-{s}.warc.gz", "offset": 1000 * r, "text": text_of(s, r), "html_bytes": 5000}
+        row |= {"title": SCRIPT if r == 6 else f"Seite {r} <b>&", "charset": "utf-8", "extractor": "trafilatura"}
+        row |= {
+            "author": "Erna Muster, erna@muster.example" if r == 3 else None,
+            "published": datetime.date(2020, 5, r % 28 + 1),
+        }
+        rows.append(row | {"date": datetime.datetime(2021, 1, 1 + s, r % 24, tzinfo=datetime.UTC)})
+    for r in range(9):
+        rule = ("not_html", "status", "timeout")[r % 3]
+        reject = dict.fromkeys(REJECTS.names) | {"id": id_of(s, 1000 + r), "url": f"https://www.host9.de/{s}/{r}.pdf"}
+        reject |= {"source": f"crawl-{s}.warc.gz", "offset": 1000 * r + 500, "rule": rule, "detail": f"{SCRIPT} {rule}"}
+        rejects.append(reject | {"stage": "extract" if rule == "timeout" else "http"})
+    yield pa.Table.from_pylist(rows, schema=PAGES)
+    yield Out(pa.Table.from_pylist(rejects, schema=REJECTS), name="rejects")
+
+
+def _sidecar(schema: pa.Schema, shard: int, **columns) -> pa.Table:
+    """A sidecar: id and what `columns` (functions of the row) say, null elsewhere."""
+    rows = [dict.fromkeys(schema.names) | {n: f(r) for n, f in columns.items()} for r in _rows(shard)]
+    return pa.Table.from_pylist([row | {"id": id_of(shard, r)} for r, row in enumerate(rows)], schema=schema)
+
+
+@stage(version=1, outputs={"part": LANGUAGES})
+def languages(p: Part) -> Iterator[pa.Table]:
+    foreign = {r for r in _rows(p.index) if fate_of(p.index, r) == "language"}
+    yield _sidecar(
+        LANGUAGES, p.index, language=lambda r: "nl" if r in foreign else "de", script=lambda r: "Latn",
+        language_score=lambda r: 0.98,
+    )  # fmt: skip
+
+
+@stage(version=1, outputs={"part": URLS})
+def urls(p: Part) -> Iterator[pa.Table]:
+    yield _sidecar(URLS, p.index)
+
+
+@stage(version=1, outputs={"part": SIGNALS})
+def signals(p: Part) -> Iterator[pa.Table]:
+    failing = {r: fate_of(p.index, r) for r in _rows(p.index)}
+    yield _sidecar(
+        SIGNALS, p.index,
+        word_count=lambda r: 12 if failing[r] == "gopher_word_count" else len(text_of(p.index, r).split()),
+        line_punct_ratio=lambda r: 0.05 if failing[r] in ("line_punct_ratio", "gopher_word_count") else 0.9,
+    )  # fmt: skip
+
+
+@stage(version=1, outputs={"part": QUALITY})
+def quality(p: Part) -> Iterator[pa.Table]:
+    score = {r: random.Random(r).random() for r in _rows(p.index)}
+    yield _sidecar(QUALITY, p.index, quality=lambda r: score[r], quality_percentile=lambda r: 100 * score[r])
+
+
+@stage(version=1, outputs={"part": CONTAMINATION, "hits": HITS})
+def contamination(p: Part) -> Iterator[pa.Table]:
+    leaked = {r: 0.97 for r in _rows(p.index) if fate_of(p.index, r) == "contamination"} | {11: 0.4}
+    named = {r: f"small/{p.index}-{r}{SCRIPT}" for r in leaked}
+    yield _sidecar(
+        CONTAMINATION, p.index, contamination=lambda r: leaked.get(r, 0.0), item=named.get,
+        benchmark=lambda r: "small-bench" if r in leaked else None, kind=lambda r: "both" if r in leaked else None,
+        contaminated_items=lambda r: 1 + (r == 11) if r in leaked else 0,
+    )  # fmt: skip
+    hits = [(r, "small-bench", named[r], leaked[r]) for r in leaked] + [(11, "other-bench", "0", 0.3)]
+    columns = zip(*[(id_of(p.index, r), name, item, "both", score, 0, 9) for r, name, item, score in hits], strict=True)
+    yield Out(pa.table([list(column) for column in columns], schema=HITS), name="hits")
+
+
+def _duplicates(shard: int, kind: str, head: tuple[int, int], size: int, similarity: float) -> pa.Table:
+    mine = {r for r in _rows(shard) if fate_of(shard, r) == kind}
+    members = mine | ({head[1]} if shard == head[0] else set())
+    return _sidecar(
+        DUPLICATES, shard, duplicate_of=lambda r: id_of(*head) if r in mine else None,
+        similarity=lambda r: similarity if r in mine else None,
+        cluster=lambda r: id_of(*head) if r in members else None, cluster_size=lambda r: size if r in members else None,
+    )  # fmt: skip
+
+
+@stage(version=1, outputs={"part": DUPLICATES})
+def exact(p: Part) -> Iterator[pa.Table]:
+    yield _duplicates(p.index, "exact", (0, 20), SHARDS, 1.0)
+
+
+@stage(version=1, outputs={"part": DUPLICATES})
+def near(p: Part, exact: Part) -> Iterator[pa.Table]:
+    found = _duplicates(p.index, "near", (0, 21), 1 + 2 * (SHARDS - 1), 0.91).to_pydict()
+    copies = exact.table(["cluster_size"])["cluster_size"].to_pylist()
+    alone = [fate_of(p.index, r) == "kept" and size is None for r, size in enumerate(found["cluster_size"])]
+    for r in (r for r, one in enumerate(alone) if one):
+        found["cluster"][r], found["cluster_size"][r] = found["id"][r], copies[r] or 1
+    yield pa.table(found, schema=DUPLICATES)
+
+
+def steps(shard_bytes: int = 110_000, **settings) -> dict[str, Step]:
+    """The graph from pages to the printed folder, wired as the recipe wires it."""
+    leaf = Leaf("small world", 1, tuple({"n": i} for i in range(SHARDS)))
+    made = {"pages": step(pages, leaf)}
+    for fn in (languages, urls, signals, quality, contamination, exact):
+        made[fn.__name__] = step(fn, made["pages"])
+    made["near"] = step(near, made["pages"], made["exact"])
+    asked = step(follow_route, made["exact"], made["near"], partitions=2)
+    measured = [made[name] for name in ("pages", "languages", "urls", "signals", "quality", "contamination")]
+    made["verdicts"] = step(verdicts, *measured, rules=RULES)
+    made["ledger"] = step(
+        ledger.ledger,
+        *[made[n] for n in ("pages", "verdicts", "exact", "near")],
+        bucket(step(follow, bucket(asked), tasks=2)),
+        similarity=0.8,
+    )
+    made["layout"] = step(publish.layout, whole(made["ledger"]), shard_bytes=shard_bytes)
+    sides = [whole(made[n]) for n in ("ledger", "pages", "languages", "signals", "near", "quality")]
+    made["data"] = step(publish.data, bucket(made["layout"]), *sides, **settings)
+    inputs = ("data", "ledger", "pages", "verdicts", "languages", "exact", "near", "contamination")
+    said = {"title": "Small <World>", "language": "de", "recipe": RECIPE, "names": ("contamination",)}
+    corpus = step(publish.corpus, *[whole(made[n]) for n in inputs], **said)
+    return made | {"corpus": corpus}
+
+
+def build(root, **settings) -> tuple[Store, dict[str, Step], str]:
+    """Run it all in this process; returns the store, the steps and the printed folder."""
+    store, made = Store(root), steps(**settings)
+    return store, made, execute(made["corpus"], store, InProcess, quiet)
+
+
+def parts_of(store: Store, made: dict[str, Step]) -> dict[str, list[Part]]:
+    return {name: parts(store, made[name]) for name in made if name not in ("layout", "corpus")}
