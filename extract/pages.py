@@ -19,7 +19,8 @@ from pipeline.base.errors import UserError
 from pipeline.base.schema import PAGES, REJECTS
 from pipeline.config.values import Range
 from pipeline.runner.dag import stage
-from pipeline.store.filesystem import Out, Part
+from pipeline.store.shard import Shard
+from pipeline.store.writer import Output
 
 # Records that only accompany pages, and how many pages and rejects there were: the shard's statistics.
 RECORDS = pa.schema([("source", pa.string()), ("type", pa.string()), ("records", pa.int64())])
@@ -32,7 +33,7 @@ _ROWS, _TEXT = 2048, 32 << 20  # a table is yielded at so many rows or character
     outputs={"part": PAGES, "rejects": REJECTS, "records": RECORDS},
 )
 def pages(
-    source: Part | list[Part],
+    source: Shard | list[Shard],
     *,
     language: str = "any",
     engine: Literal["blocks", "trafilatura", "resiliparse"] = "blocks",
@@ -49,7 +50,7 @@ def pages(
     url_column: str = "url",
     id_column: str = "id",
     date_column: str = "date",
-) -> Iterator[pa.Table | Out]:
+) -> Iterator[pa.Table | Output]:
     """Every record of a shard as a row of PAGES, or of REJECTS with the reason; the others are counted.
 
     `source`: a table of one row a piece of a file: `path` (absolute, a URI, or a raw file of the part), `name` (what
@@ -73,7 +74,7 @@ def pages(
         yield from tables(place["name"], guarded("extract.pages:work", task, Limits(timeout, memory)))
 
 
-def places(source: Part | list[Part]) -> Iterator[dict[str, Any]]:
+def places(source: Shard | list[Shard]) -> Iterator[dict[str, Any]]:
     """The rows of the source: {path, name, start, end}."""
     for part in source if isinstance(source, list) else [source]:
         for row in part.table().to_pylist():
@@ -87,17 +88,17 @@ def places(source: Part | list[Part]) -> Iterator[dict[str, Any]]:
             }
 
 
-def tables(source: str, results: Iterator[tuple[str, Any]]) -> Iterator[pa.Table | Out]:
+def tables(source: str, results: Iterator[tuple[str, Any]]) -> Iterator[pa.Table | Output]:
     """Rows gathered into tables of a bounded size, pages and rejects each in their order, then the counts."""
     schemas = {"part": PAGES, "rejects": REJECTS}
     held: dict[str, list[dict]] = {name: [] for name in schemas}
     text = 0
     counts: Counter[str] = Counter()
 
-    def flush(name: str) -> Iterator[pa.Table | Out]:
+    def flush(name: str) -> Iterator[pa.Table | Output]:
         table = pa.Table.from_pylist(held[name], schemas[name])
         held[name] = []
-        yield table if name == "part" else Out(table, name=name)
+        yield table if name == "part" else Output(table, name=name)
 
     for name, row in results:
         counts[name if name in schemas else row] += 1
@@ -112,7 +113,7 @@ def tables(source: str, results: Iterator[tuple[str, Any]]) -> Iterator[pa.Table
         yield from flush(name)
     types = {"part": "(pages)", "rejects": "(rejects)"}
     said = [{"source": source, "type": types.get(k, k), "records": counts[k]} for k in sorted(counts)]
-    yield Out(pa.Table.from_pylist(said, RECORDS), name="records")
+    yield Output(pa.Table.from_pylist(said, RECORDS), name="records")
 
 
 def work(task: Any, first: int, guilty: Guilty, begin: Callable[[int], None]) -> Iterator[tuple[int, tuple[str, Any]]]:

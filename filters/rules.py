@@ -9,11 +9,12 @@ import pyarrow.compute as pc
 
 from pipeline.base.schema import VERDICTS
 from pipeline.runner.dag import stage
-from pipeline.store.filesystem import Part, together
+from pipeline.store.join import join_sidecars
+from pipeline.store.shard import Shard
 
 
 @stage(version=1, outputs={"part": VERDICTS})
-def verdicts(*sidecars: Part, rules: tuple[dict, ...] = ()) -> Iterator[pa.Table]:
+def verdicts(*sidecars: Shard, rules: tuple[dict, ...] = ()) -> Iterator[pa.Table]:
     """One row (schema VERDICTS) a document, in the order of the sidecars, whose ids must be the same.
 
     `rules`: as `pipeline.config.recipe_file.load` gives them. A document is kept when it passes all of them; else the
@@ -21,7 +22,7 @@ def verdicts(*sidecars: Part, rules: tuple[dict, ...] = ()) -> Iterator[pa.Table
     that it fails, in their order, is the reason (stage, rule, value, threshold, detail) and `failed` lists all of them.
     Raises KeyError for a column that no sidecar has, AssertionError where ids differ.
     """
-    yield judge(together(*_reads(sidecars, rules)), rules)
+    yield judge(join_sidecars(*_reads(sidecars, rules)), rules)
 
 
 def judge(table: pa.Table, rules: tuple[dict, ...]) -> pa.Table:
@@ -96,7 +97,7 @@ def _failed(fails: np.ndarray, rules: tuple[dict, ...]) -> pa.ListArray:
     return pa.ListArray.from_arrays(pa.array(ends), names.take(pa.array(np.nonzero(fails)[1])))
 
 
-def _reads(sidecars: tuple[Part, ...], rules: tuple[dict, ...]) -> list[tuple[Part, list[str]]]:
+def _reads(sidecars: tuple[Shard, ...], rules: tuple[dict, ...]) -> list[tuple[Shard, list[str]]]:
     """What to read of each sidecar: the columns that rules name, each from the first that has it."""
     wanted = {rule[key] for rule in rules for key in ("column", "detail") if key in rule}
     reads = []

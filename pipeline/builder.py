@@ -14,7 +14,7 @@ from pipeline.base import schema
 from pipeline.base.errors import UserError
 from pipeline.config.recipe_file import Config
 from pipeline.config.values import unknown
-from pipeline.runner.dag import Edge, Leaf, Step, bucket, row_bytes, step
+from pipeline.runner.dag import Edge, InputFiles, Step, partition, row_bytes, step
 
 # GiB of crawl a partition, of what is compared by document (some 240,000, half a kB each) and by piece of text (some
 # four million, 45 bytes each): a task's memory stays near a GiB. Not fewer: on an object store, every partition of a
@@ -33,17 +33,17 @@ def said_at(head: str) -> Iterator[None]:
         raise UserError(f"{head}{error}") from error
 
 
-def source_files(paths: list[str], chunk: int | None = None) -> Leaf:
+def source_files(paths: list[str], chunk: int | None = None) -> InputFiles:
     """These files as input, larger ones in pieces of `chunk` bytes."""
     rows = sources.list_chunks(paths, chunk)
     seen = sorted({(row["name"], row["size"], row["mtime_ns"]) for row in rows})
     chunk = chunk or sources.piece_bytes(sum(size for _, size, _ in seen))
-    return Leaf("files", [[list(entry) for entry in seen], chunk], tuple(rows))
+    return InputFiles("files", [[list(entry) for entry in seen], chunk], tuple(rows))
 
 
-def partitions(crawl: Leaf | Step, gib: int) -> int:
+def partitions(crawl: InputFiles | Step, gib: int) -> int:
     """Shuffle partitions for raw input: one for so many GiB of crawl, or an eighth of it where files are of texts."""
-    rows = crawl.rows if isinstance(crawl, Leaf) else ()
+    rows = crawl.rows if isinstance(crawl, InputFiles) else ()
     size = sum(row_bytes(row) * (_DENSE if sources.is_text(row["name"]) else 1) for row in rows)
     return min(max(2, -(-size // (gib << 30))), _MOST)
 
@@ -54,9 +54,9 @@ class Binder:
 
     c: Config
     steps: dict[str, Step] = field(default_factory=dict)
-    crawl: Leaf | Step | None = None
+    crawl: InputFiles | Step | None = None
 
-    def source(self, files: tuple[str, ...] | None) -> Leaf | Step:
+    def source(self, files: tuple[str, ...] | None) -> InputFiles | Step:
         """Files of the command line, else of the recipe, else the demo crawl."""
         said = self.c["source"]
         found = files or tuple(path for pattern in said.get("paths", ()) for path in self._expanded(pattern))
@@ -87,7 +87,7 @@ class Binder:
         """NAME_route sends rows of `inputs` to partitions, NAME_elect sends back what it finds in each (an edge)."""
         n = self.partitions(section, gib)
         routed = self.add(f"{name}_route", route, *inputs, section=section, partitions=n)
-        return routed, bucket(self.add(f"{name}_elect", elect, bucket(routed), section=section, tasks=n, **more))
+        return routed, partition(self.add(f"{name}_elect", elect, partition(routed), section=section, tasks=n, **more))
 
     def partitions(self, section: str, gib: int) -> int:
         """As many as the section says, else as the size of the crawl asks for."""

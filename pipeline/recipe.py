@@ -52,9 +52,10 @@ from pipeline.index.pointer import Pointer
 from pipeline.publish import corpus as publish
 from pipeline.publish import ledger
 from pipeline.publish.large_clusters import ELECTIONS
-from pipeline.runner.dag import Asset, Edge, Leaf, Step, bucket, digest, whole
+from pipeline.runner.dag import Asset, Edge, InputFiles, Step, all_shards, digest, partition
 from pipeline.runner.manifests import folder_of, manifest, parts
-from pipeline.store.filesystem import Part, Store
+from pipeline.store.filesystem import Store
+from pipeline.store.shard import Shard
 
 
 def source(*, paths: tuple[str, ...] = (), chunk_bytes: Annotated[int, Range(1 << 20)] = 1 << 26) -> None:
@@ -189,7 +190,7 @@ def build(c: Config, files: tuple[str, ...] | None, index: Pointer | None = None
     b = Binder(c)
     s, add, crawl = b.steps, b.add, b.source(files)
     earlier = index.leaf(index.position(crawl.key)) if index else None
-    docs = add("pages", pages.pages, crawl if isinstance(crawl, Leaf) else bucket(crawl), section="extract")
+    docs = add("pages", pages.pages, crawl if isinstance(crawl, InputFiles) else partition(crawl), section="extract")
     if c.has("clean"):
         docs = add("clean", lines.clean, docs, section="clean")
 
@@ -220,12 +221,12 @@ def build(c: Config, files: tuple[str, ...] | None, index: Pointer | None = None
     names = tuple(made.name for made in decided)
     ends = _followed(b, decided)
     book = add("ledger", ledger.ledger, docs, judged, *decided, *ends, names=names, similarity=threshold)
-    cut = add("layout", publish.layout, whole(book), section="publish")
-    cuts = [whole(s[name]) for name in ("spans", "substrings") if name in s]
-    optional = [*([whole(scores)] if scores else []), *cuts]
-    beside = [whole(x) for x in (book, docs, tongue, measured, alike)]
-    rows = add("data", publish.data, bucket(cut), *beside, *optional, section="publish")
-    beside = [whole(x) for x in (rows, book, docs, judged, tongue, same, alike)]
+    cut = add("layout", publish.layout, all_shards(book), section="publish")
+    cuts = [all_shards(s[name]) for name in ("spans", "substrings") if name in s]
+    optional = [*([all_shards(scores)] if scores else []), *cuts]
+    beside = [all_shards(x) for x in (book, docs, tongue, measured, alike)]
+    rows = add("data", publish.data, partition(cut), *beside, *optional, section="publish")
+    beside = [all_shards(x) for x in (rows, book, docs, judged, tongue, same, alike)]
     optional_steps = ("contamination", "url_dedup", "index", "spans", "substrings", *ELECTIONS)
     others = [name for name in optional_steps if name in s]
     said = json.dumps(
@@ -236,7 +237,7 @@ def build(c: Config, files: tuple[str, ...] | None, index: Pointer | None = None
         "corpus",
         publish.corpus,
         *beside,
-        *(whole(s[name]) for name in others),
+        *(all_shards(s[name]) for name in others),
         names=tuple(others),
         title=f"Web corpus ({c.language})",
         language=c.language,
@@ -264,8 +265,8 @@ def _model(c: Config) -> dict[str, Any]:
 
 
 def _quality(b: Binder, docs: Step, tongue: Step) -> Step:
-    model = b.add("quality_model", quality.quality_model, whole(docs), whole(tongue), section="quality")
-    return b.add("quality", quality.quality, docs, tongue, whole(model), section="quality")
+    model = b.add("quality_model", quality.quality_model, all_shards(docs), all_shards(tongue), section="quality")
+    return b.add("quality", quality.quality, docs, tongue, all_shards(model), section="quality")
 
 
 def _contamination(b: Binder, docs: Step) -> Step:
@@ -273,8 +274,8 @@ def _contamination(b: Binder, docs: Step) -> Step:
     paths = [Path(asset.path).with_suffix("") for asset in said.get("benchmarks", ())]
     base = os.path.commonpath([path.parent for path in paths])
     names = said.get("names") or tuple(path.relative_to(base).as_posix() for path in paths)
-    index = whole(b.add("benchmarks", contamination.benchmark_index, section="decontaminate", names=names))
-    phrases = whole(b.add("phrases", contamination.benchmark_phrases, docs, index, section="decontaminate"))
+    index = all_shards(b.add("benchmarks", contamination.benchmark_index, section="decontaminate", names=names))
+    phrases = all_shards(b.add("phrases", contamination.benchmark_phrases, docs, index, section="decontaminate"))
     return b.add("contamination", contamination.contamination, docs, index, phrases, section="decontaminate")
 
 
@@ -286,27 +287,27 @@ def _same(b: Binder, section: str, route: Callable, docs: Step, left: list[Step]
     return b.add(section, exact.exact_join, docs, elected, *left)
 
 
-def _near(b: Binder, docs: Step, left: list[Step], earlier: Leaf | None) -> Step:
+def _near(b: Binder, docs: Step, left: list[Step], earlier: InputFiles | None) -> Step:
     n, banding, ranked = b.partitions("near", DOCUMENTS), _lsh(b.c), b.ranked("near")
     measure = sets.signatures_and_sets if earlier else minhash.signatures
     sigs = b.add("signatures", measure, docs, section="near", **banding)
     routed = b.add("near_route", candidates.near_route, docs, sigs, *left, section="near", partitions=n)
     if earlier:
         left = [*left, _known(b, sigs, routed, earlier)]
-    links = b.add("near_links", candidates.near_links, bucket(routed), section="near", tasks=n, **banding)
-    groups = bucket(b.add("near_components", candidates.near_components, whole(links), whole(sigs)))
+    links = b.add("near_links", candidates.near_links, partition(routed), section="near", tasks=n, **banding)
+    groups = partition(b.add("near_components", candidates.near_components, all_shards(links), all_shards(sigs)))
     kept = [*left, *ranked]
     gathered = b.add("near_gather", gather.near_gather, docs, sigs, groups, *kept, section="near", partitions=n)
-    elected = b.add("near_elect", near.near_elect, bucket(gathered), section="near", tasks=n, **banding)
-    return b.add("near", near.near_join, docs, bucket(elected), *left)
+    elected = b.add("near_elect", near.near_elect, partition(gathered), section="near", tasks=n, **banding)
+    return b.add("near", near.near_join, docs, partition(elected), *left)
 
 
-def _known(b: Binder, sigs: Step, routed: Step, earlier: Leaf) -> Step:
+def _known(b: Binder, sigs: Step, routed: Step, earlier: InputFiles) -> Step:
     """Documents that resemble what earlier runs with the same index kept."""
     if b.c["near"].get("scope", "corpus") == "dump":
         raise UserError(f'{b.c.at("near.scope")}scope = "dump" compares no dumps: leave it out, or the index')
-    met = b.add("index_met", known.index_met, bucket(routed), whole(earlier), tasks=routed.params["partitions"])
-    return b.add("index", known.index_known, sigs, bucket(met), whole(earlier), section="near", **_lsh(b.c))
+    met = b.add("index_met", known.index_met, partition(routed), all_shards(earlier), tasks=routed.params["partitions"])
+    return b.add("index", known.index_known, sigs, partition(met), all_shards(earlier), section="near", **_lsh(b.c))
 
 
 def _index(b: Binder, docs: Step, left: list[Step], label: str) -> Step:
@@ -314,13 +315,20 @@ def _index(b: Binder, docs: Step, left: list[Step], label: str) -> Step:
     sigs, n = b.steps["signatures"], b.steps["near_route"].params["partitions"]
     stored = b.add("index_documents", segment.index_documents, docs, sigs, *left)
     rows = b.add("index_rows", segment.index_rows, sigs, *left, partitions=n)
-    bands = b.add("index_bands", segment.index_bands, bucket(rows), tasks=n)
-    return b.add("index_entry", segment.index_entry, whole(stored), whole(bands), whole(b.steps["corpus"]), label=label)
+    bands = b.add("index_bands", segment.index_bands, partition(rows), tasks=n)
+    return b.add(
+        "index_entry",
+        segment.index_entry,
+        all_shards(stored),
+        all_shards(bands),
+        all_shards(b.steps["corpus"]),
+        label=label,
+    )
 
 
-def _label(crawl: Leaf | Step) -> str:
+def _label(crawl: InputFiles | Step) -> str:
     """The names of the files, for a dump whose documents say none."""
-    found = sorted({row["name"] for row in crawl.rows}) if isinstance(crawl, Leaf) else ["demo"]
+    found = sorted({row["name"] for row in crawl.rows}) if isinstance(crawl, InputFiles) else ["demo"]
     return found[0] + (f" and {len(found) - 1} more" if len(found) > 1 else "")
 
 
@@ -358,7 +366,7 @@ def _followed(b: Binder, decided: list[Step]) -> list[Edge]:
     rounds = len(decided) - 1 - ("index" in b.steps)  # what an index knows leads out of the corpus at once
     for name in ("follow", "follow_further")[:rounds]:
         asked = b.add(f"{name}_route", follow.follow_route, *decided, *ends[-1:], partitions=n)
-        ends.append(bucket(b.add(name, follow.follow, bucket(asked), tasks=n)))
+        ends.append(partition(b.add(name, follow.follow, partition(asked), tasks=n)))
     return ends
 
 
@@ -392,7 +400,7 @@ def story(wanted: Wanted, store: Store, page: str) -> str:
         "substrings",
         "data",
     )
-    found: dict[str, list[Part]] = {}
+    found: dict[str, list[Shard]] = {}
     for name in shown:
         made = wanted.steps.get(names.get(name, name))
         if made is not None and store.exists(f"{folder_of(made)}/manifest.json"):

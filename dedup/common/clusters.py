@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.base.schema import DUPLICATES
-from pipeline.store.filesystem import Out, Part
+from pipeline.store.shard import Shard
+from pipeline.store.writer import Output
 
 # Members of clusters of two and more, in the bucket of their shard.
 ELECTED = pa.schema([("row", pa.int64()), *list(DUPLICATES)[1:]])
@@ -22,22 +23,22 @@ def numbers(shard: int, rows: np.ndarray) -> np.ndarray:
     return np.int64(shard) << ROW_BITS | rows.astype(np.int64)
 
 
-def in_buckets(table: pa.Table, bucket: np.ndarray) -> Iterator[Out]:
+def in_buckets(table: pa.Table, bucket: np.ndarray) -> Iterator[Output]:
     """The rows of `table`, each in its bucket (d,), in the order they have."""
     order = np.argsort(bucket, kind="stable")
     found, first = np.unique(bucket[order], return_index=True)
     table = table.take(pa.array(order))
     for b, low, high in zip(found, first, np.append(first, len(order))[1:], strict=True):
-        yield Out(table.slice(low, high - low), bucket=int(b))
+        yield Output(table.slice(low, high - low), bucket=int(b))
 
 
-def concat(parts: list[Part], schema: pa.Schema, columns: list[str] | None = None) -> pa.Table:
+def concat(parts: list[Shard], schema: pa.Schema, columns: list[str] | None = None) -> pa.Table:
     """The same bucket of all shards as one table, in the order of the shards, single chunks."""
     empty = schema.empty_table().select(columns) if columns else schema.empty_table()
     return pa.concat_tables([empty, *_tables(parts, columns)]).combine_chunks()
 
 
-def _tables(parts: list[Part], columns: list[str] | None) -> list[pa.Table]:
+def _tables(parts: list[Shard], columns: list[str] | None) -> list[pa.Table]:
     """Several at once from an object store, whose answers take their time."""
     if all(part.store is None or part.store.local for part in parts):
         return [part.table(columns) for part in parts]

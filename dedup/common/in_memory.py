@@ -9,20 +9,21 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.store.filesystem import Out, Part
+from pipeline.store.shard import Shard
+from pipeline.store.writer import Output
 
 
 @dataclass
 class Shards:
     """What a step wrote: per shard its tables by name, and the buckets of the main one."""
 
-    parts: list[Part] = field(default_factory=list)
+    parts: list[Shard] = field(default_factory=list)
     buckets: list[dict[int, pa.Table]] = field(default_factory=list)
 
-    def bucket(self, index: int) -> list[Part]:
+    def bucket(self, index: int) -> list[Shard]:
         """Bucket `index` of every shard; empty tables where a shard has none."""
         empty = self.parts[0].table().schema.empty_table() if self.parts else None
-        return [Part.of(found.get(index, empty), i) for i, found in enumerate(self.buckets)]
+        return [Shard.of(found.get(index, empty), i) for i, found in enumerate(self.buckets)]
 
     def table(self, name: str = "part") -> pa.Table:
         """Rows of all shards."""
@@ -34,7 +35,7 @@ def run(fn: Callable, *inputs: Any, tasks: int = 1, **params: Any) -> Shards:
     done = Shards()
     for i in range(tasks):
         tables, buckets = _collect(fn, [given(i) if callable(given) else given[i] for given in inputs], params)
-        done.parts.append(Part(index=i, count=tasks, tables=tables))
+        done.parts.append(Shard(index=i, count=tasks, tables=tables))
         done.buckets.append(buckets)
     return done
 
@@ -45,7 +46,7 @@ def _collect(fn: Callable, inputs: list, params: dict) -> tuple[dict[str, pa.Tab
     rows: dict[str, list[pa.Table]] = {name: [] for name in schemas}
     shuffled: dict[int, list[pa.Table]] = {}
     for item in fn(*inputs, **params):
-        out = item if isinstance(item, Out) else Out(item)
+        out = item if isinstance(item, Output) else Output(item)
         assert out.table is not None and out.table.schema.equals(schemas[out.name]), (fn, out.name)
         rows[out.name].append(out.table)
         if out.bucket is not None:

@@ -6,7 +6,8 @@ import pyarrow.compute as pc
 
 from pipeline.base.errors import UserError
 from pipeline.config.values import unknown
-from pipeline.store.filesystem import Part, paired
+from pipeline.store.join import read_aligned
+from pipeline.store.shard import Shard
 
 POLICIES = ("oldest", "newest", "longest", "best:<column>")
 LAST = np.iinfo(np.int64).max  # unknown dates and scores stand behind all known ones
@@ -50,7 +51,7 @@ def _sortable(column: pa.ChunkedArray) -> np.ndarray:
     return np.where(np.isnan(values), ~LAST, np.where(bits < 0, bits ^ LAST, bits))
 
 
-def read_sidecars(documents: pa.Table, sidecars: tuple[Part, ...]) -> tuple[np.ndarray, dict[str, pa.ChunkedArray]]:
+def read_sidecars(documents: pa.Table, sidecars: tuple[Shard, ...]) -> tuple[np.ndarray, dict[str, pa.ChunkedArray]]:
     """Which documents are still kept, (d,) bool, and every other column of the sidecars by name.
 
     A sidecar with `keep` (verdicts) or `duplicate_of` (an earlier dedup) decides; the others bring scores. Raises
@@ -58,7 +59,7 @@ def read_sidecars(documents: pa.Table, sidecars: tuple[Part, ...]) -> tuple[np.n
     """
     kept, columns = np.ones(documents.num_rows, bool), dict[str, pa.ChunkedArray]()
     for sidecar in sidecars:
-        table = paired(documents["id"], sidecar)
+        table = read_aligned(documents["id"], sidecar)
         if "keep" in table.column_names:
             kept &= table["keep"].to_numpy()
         if "duplicate_of" in table.column_names:

@@ -26,7 +26,8 @@ from dedup.exact.normal_form import normalised
 from pipeline.base.schema import DUPLICATES
 from pipeline.config.values import Range
 from pipeline.runner.dag import stage
-from pipeline.store.filesystem import Out, Part
+from pipeline.store.shard import Shard
+from pipeline.store.writer import Output
 
 FINGERPRINTS = pa.schema(
     [
@@ -53,7 +54,7 @@ _PORT = re.compile(r":(?:80|443)$")
 
 
 @stage(version=1, libraries=("xxhash",), outputs={"part": FINGERPRINTS})
-def fingerprints(pages: Part) -> Iterator[pa.Table]:
+def fingerprints(pages: Shard) -> Iterator[pa.Table]:
     """Hashes of text and URL of every document, measured once. Normal forms: `dedup.exact.normal_form`,
     `normal_url`."""
     for batch in pages.batches(["id", "url", "text"]):
@@ -89,13 +90,13 @@ def normal_url(url: str) -> str:
 
 @stage(version=2, outputs={"part": ROUTED})
 def exact_route(
-    pages: Part,
-    prints: Part,
-    *sidecars: Part,
+    pages: Shard,
+    prints: Shard,
+    *sidecars: Shard,
     keep: str = "oldest",
     scope: Literal["corpus", "dump"] = "corpus",
     partitions: Annotated[int, Range(0, 65536)] = 16,
-) -> Iterator[Out]:
+) -> Iterator[Output]:
     """Rows of the documents that are still kept, in the bucket of their text's hash.
 
     `keep`: which one stays, `oldest | newest | longest | best:<column>`, with the column of any sidecar.
@@ -106,21 +107,21 @@ def exact_route(
 
 @stage(version=1, outputs={"part": ROUTED})
 def url_route(
-    pages: Part,
-    prints: Part,
-    *sidecars: Part,
+    pages: Shard,
+    prints: Shard,
+    *sidecars: Shard,
     keep: str = "newest",
     scope: Literal["corpus", "dump"] = "corpus",
     partitions: Annotated[int, Range(0, 65536)] = 16,
-) -> Iterator[Out]:
+) -> Iterator[Output]:
     """Rows of the documents that are still kept, in the bucket of their URL's hash: of each address one capture stays,
     whatever its text says. Settings as for `exact_route`."""
     yield from _routed("url", pages, prints, sidecars, keep, scope, partitions)
 
 
 def _routed(
-    by: str, pages: Part, prints: Part, sidecars: tuple[Part, ...], keep: str, scope: str, partitions: int
-) -> Iterator[Out]:
+    by: str, pages: Shard, prints: Shard, sidecars: tuple[Shard, ...], keep: str, scope: str, partitions: int
+) -> Iterator[Output]:
     documents = pages.table(["id", "date", "dump"])
     kept, scores = read_sidecars(documents, (*sidecars, prints))
     order = order_keys(keep, documents.append_column("chars", scores["chars"]), scores)
@@ -161,7 +162,7 @@ def partition_of(hashes: np.ndarray, partitions: int) -> np.ndarray:
 
 
 @stage(version=2, outputs={"part": ELECTED, "alarms": ALARMS})
-def exact_elect(routed: list[Part], *, alarm: int = 1000) -> Iterator[Out]:
+def exact_elect(routed: list[Shard], *, alarm: int = 1000) -> Iterator[Output]:
     """One partition: for each hash the first document in the keep order stays, the others are its duplicates.
 
     Clusters of `alarm` documents and more are reported as rows of `alarms`.
@@ -199,16 +200,16 @@ def _group_starts(table: pa.Table) -> np.ndarray:
     return np.flatnonzero(new)
 
 
-def alarms(ids: pa.ChunkedArray, sizes: np.ndarray, bound: int, rule: str) -> Out:
+def alarms(ids: pa.ChunkedArray, sizes: np.ndarray, bound: int, rule: str) -> Output:
     """Rows of `alarms` for every id whose size is at or over `bound`."""
     large = np.flatnonzero(sizes >= bound)
     n = len(large)
     columns = [pa.array([rule] * n, pa.string()), ids.take(pa.array(large)), sizes[large].astype(float)]
-    return Out(pa.table([*columns, np.full(n, float(bound))], schema=ALARMS), name="alarms")
+    return Output(pa.table([*columns, np.full(n, float(bound))], schema=ALARMS), name="alarms")
 
 
 @stage(version=2, outputs={"part": DUPLICATES})
-def exact_join(pages: Part, elected: list[Part], *sidecars: Part) -> Iterator[pa.Table]:
+def exact_join(pages: Shard, elected: list[Shard], *sidecars: Shard) -> Iterator[pa.Table]:
     """Back to the shards: one DUPLICATES row a document. Documents that were dropped before belong to no cluster."""
     documents = pages.table(["id"])
     kept, scores = read_sidecars(documents, sidecars)

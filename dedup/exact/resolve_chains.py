@@ -25,7 +25,9 @@ from dedup.exact.exact import partition_of
 from pipeline.base.schema import FOLLOWED
 from pipeline.config.values import Range
 from pipeline.runner.dag import stage
-from pipeline.store.filesystem import Out, Part, paired
+from pipeline.store.join import read_aligned
+from pipeline.store.shard import Shard
+from pipeline.store.writer import Output
 
 # A dropped document that others name (where it went), or a document (where it stands) that names the document `id`.
 ASKED = pa.schema(
@@ -40,14 +42,14 @@ ASKED = pa.schema(
 
 
 @stage(version=2, libraries=("xxhash",), outputs={"part": ASKED})
-def follow_route(*sides: Part | list[Part], partitions: Annotated[int, Range(1, 65536)] = 1) -> Iterator[Out]:
+def follow_route(*sides: Shard | list[Shard], partitions: Annotated[int, Range(1, 65536)] = 1) -> Iterator[Output]:
     """Duplicates of the shard whose document may have been dropped later, and dropped documents that others name.
 
     `sides`: sidecars of DUPLICATES or CUTS in the order in which they dropped documents; then, as a list, what the
     round before found: only that can go further. What CUTS drops is a duplicate of nothing.
     """
-    parts = [side for side in sides if isinstance(side, Part)]
-    before = [part for side in sides if not isinstance(side, Part) for part in side]
+    parts = [side for side in sides if isinstance(side, Shard)]
+    before = [part for side in sides if not isinstance(side, Shard) for part in side]
     fates, asks = _fates(parts)
     if before:
         fates, asks = _followed(fates, concat(before, FOLLOWED))
@@ -63,14 +65,14 @@ def follow_route(*sides: Part | list[Part], partitions: Annotated[int, Range(1, 
     yield from in_buckets(table, partition_of(hashes, partitions))
 
 
-def _fates(parts: list[Part]) -> tuple[pa.Table, np.ndarray]:
+def _fates(parts: list[Shard]) -> tuple[pa.Table, np.ndarray]:
     """What became of each document, and what it stood for then; and which were dropped before the last step."""
     first = parts[0].table()
     ids, n = first["id"], first.num_rows
     of, similarity = pa.chunked_array([pa.nulls(n, pa.string())]), pa.chunked_array([pa.nulls(n, pa.float64())])
     copies, dropped, asks = np.ones(n, np.int64), np.zeros(n, bool), np.zeros(n, bool)
     for part in parts:
-        side, asks = first if part is parts[0] else paired(ids, part), dropped.copy()
+        side, asks = first if part is parts[0] else read_aligned(ids, part), dropped.copy()
         if "cuts" in side.column_names:
             dropped |= ~side["keep"].to_numpy()
             continue
@@ -94,7 +96,7 @@ def _followed(fates: pa.Table, found: pa.Table) -> tuple[pa.Table, np.ndarray]:
 
 
 @stage(version=2, outputs={"part": FOLLOWED})
-def follow(asked: list[Part]) -> Iterator[Out]:
+def follow(asked: list[Shard]) -> Iterator[Output]:
     """One partition: duplicates of documents that were dropped, with where these went, in the bucket of their shard."""
     table = concat(asked, ASKED)
     is_copy = pc.is_valid(table["row"])

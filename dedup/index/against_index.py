@@ -31,14 +31,15 @@ from dedup.near.shingles import jaccard
 from pipeline.base.schema import KNOWN
 from pipeline.kernels.njit import njit
 from pipeline.runner.dag import stage
-from pipeline.store.filesystem import Out, Part
+from pipeline.store.shard import Shard
+from pipeline.store.writer import Output
 
 MET = pa.schema([("row", pa.int64()), ("stored", pa.int64())])
 _PAIRS = 1 << 22  # in memory at once
 
 
 @stage(version=1, outputs={"part": MET, "alarms": ALARMS})
-def index_met(routed: list[Part], index: list[Part]) -> Iterator[Out]:
+def index_met(routed: list[Shard], index: list[Shard]) -> Iterator[Output]:
     """One partition: documents of the index that share a band, for every new one, in the bucket of its shard.
 
     A band leads to the first `WIDEST` documents of the index; `alarms` has a row with how many that left out.
@@ -58,12 +59,12 @@ def index_met(routed: list[Part], index: list[Part]) -> Iterator[Out]:
         yield from in_buckets(pairs, met >> ROW_BITS)
         low = high
     left_out = {"rule": "full_index_bands", "id": None, "value": float(full), "threshold": float(WIDEST)}
-    yield Out(pa.Table.from_pylist([left_out] if full else [], ALARMS), name="alarms")
+    yield Output(pa.Table.from_pylist([left_out] if full else [], ALARMS), name="alarms")
 
 
 @stage(version=1, libraries=("xxhash",), outputs={"part": KNOWN})
 def index_known(
-    sigs: Part, met: list[Part], index: list[Part], *, bands: int = 14, rows: int = 8, threshold: float = 0.8
+    sigs: Shard, met: list[Shard], index: list[Shard], *, bands: int = 14, rows: int = 8, threshold: float = 0.8
 ) -> Iterator[pa.Table]:
     """One KNOWN row a document: what it is a duplicate of, verified. Shingle sets are read where they lie, those of
     the run (`dedup.near.shingle_files`) as those of the index."""

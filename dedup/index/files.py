@@ -21,7 +21,8 @@ from dedup.common.clusters import ROW_BITS
 from dedup.exact.exact import partition_of
 from dedup.index.byte_ranges import fetch, spans
 from pipeline.kernels.njit import njit
-from pipeline.store.filesystem import Part, Store
+from pipeline.store.filesystem import Store
+from pipeline.store.shard import Shard
 
 BAND = np.dtype([("hash", "<u8"), ("doc", "<i8")])
 RECORD = np.dtype([("id", "V16"), ("sketch", "<u8", 2), ("set", "<u8"), ("start", "<i8"), ("count", "<i8")])
@@ -81,7 +82,7 @@ class Stored:
     blocked: int
 
     @classmethod
-    def of(cls, part: Part) -> "Stored":
+    def of(cls, part: Shard) -> "Stored":
         """From the row that `said` made."""
         assert part.store is not None
         row = json.loads(part.table()["said"][0].as_py())

@@ -39,7 +39,8 @@ from dedup.near.lsh import banded, sketch_words
 from dedup.near.minhash import band_hashes, signature
 from dedup.near.shingle_files import kept_sets
 from pipeline.runner.dag import stage
-from pipeline.store.filesystem import Out, Part
+from pipeline.store.shard import Shard
+from pipeline.store.writer import Output
 
 DUMPS = pa.schema(
     [
@@ -53,20 +54,20 @@ ROWS = pa.schema([("hash", pa.uint64()), ("doc", pa.int64())])
 
 
 @stage(version=1, libraries=("xxhash",), outputs={"part": DUMPS})
-def index_documents(pages: Part, sigs: Part, *sidecars: Part) -> Iterator[pa.Table | Out]:
+def index_documents(pages: Shard, sigs: Shard, *sidecars: Shard) -> Iterator[pa.Table | Output]:
     """Records and shingle sets of the documents that no sidecar dropped: 56 bytes a document and 8 a shingle."""
     where, signed = pages.table(["id", "date", "dump"]), sigs.table(["id", "sketch"])
     assert signed["id"].equals(where["id"]), f"{sigs.folder} shard {sigs.index}: ids differ from the documents'"
     kept, _ = read_sidecars(where, sidecars)
     records: list[bytes] = []
-    yield Out.file(shingles_file(pages.index), _described(sigs, signed, np.flatnonzero(kept), records))
-    yield Out.file(documents_file(pages.index), b"".join(records))
+    yield Output.file(shingles_file(pages.index), _described(sigs, signed, np.flatnonzero(kept), records))
+    yield Output.file(documents_file(pages.index), b"".join(records))
     spans = where.filter(pa.array(kept)).group_by("dump")
     counts = spans.aggregate([([], "count_all"), ("date", "min"), ("date", "max")]).sort_by("dump")
     yield counts.select(["dump", "count_all", "date_min", "date_max"]).rename_columns(DUMPS.names).cast(DUMPS)
 
 
-def _described(sigs: Part, signed: pa.Table, rows: np.ndarray, records: list[bytes]) -> Iterator[bytes]:
+def _described(sigs: Shard, signed: pa.Table, rows: np.ndarray, records: list[bytes]) -> Iterator[bytes]:
     """Shingle sets of the kept documents `rows`; their records are appended to `records`."""
     ids, sketch = signed["id"].combine_chunks(), np.column_stack(sketch_words(signed["sketch"]))
     start = 0
@@ -99,7 +100,7 @@ def id_hashes(ids: list[bytes]) -> np.ndarray:
 
 
 @stage(version=1, libraries=("xxhash",), outputs={"part": ROWS})
-def index_rows(sigs: Part, *sidecars: Part, partitions: int = 16) -> Iterator[Out]:
+def index_rows(sigs: Shard, *sidecars: Shard, partitions: int = 16) -> Iterator[Output]:
     """One row a band of every document that no sidecar dropped, and one of its id, in the bucket of the hash."""
     table = sigs.table(["id", "bands"])
     kept, _ = read_sidecars(table, sidecars)
@@ -112,7 +113,7 @@ def index_rows(sigs: Part, *sidecars: Part, partitions: int = 16) -> Iterator[Ou
 
 
 @stage(version=1, outputs={})
-def index_bands(rows: list[Part]) -> Iterator[Out]:
+def index_bands(rows: list[Shard]) -> Iterator[Output]:
     """One partition of a dump's bands, sorted."""
     table = concat(rows, ROWS)
     yield from _files(_sorted(table["hash"].to_numpy(), table["doc"].to_numpy()), rows[0].bucket or 0)
@@ -125,13 +126,13 @@ def _sorted(hashes: np.ndarray, doc: np.ndarray) -> np.ndarray:
     return out
 
 
-def _files(bands: np.ndarray, partition: int) -> Iterator[Out]:
-    yield Out.file(bands_file(partition), bands.tobytes())
-    yield Out.file(fences_file(partition), bands["hash"][::BLOCK].tobytes())
+def _files(bands: np.ndarray, partition: int) -> Iterator[Output]:
+    yield Output.file(bands_file(partition), bands.tobytes())
+    yield Output.file(fences_file(partition), bands["hash"][::BLOCK].tobytes())
 
 
 @stage(version=1, outputs={})
-def index_merge(segments: Part) -> Iterator[Out]:
+def index_merge(segments: Shard) -> Iterator[Output]:
     """One partition of what several segments are together. Memory: 72 bytes a band of the partition."""
     index = Stored.of(segments)
     pieces = [_range(index, segment, segments.index, segments.count) for segment in index.segments]
@@ -159,7 +160,9 @@ def _range(index: Stored, segment: Segment, partition: int, partitions: int) -> 
 
 
 @stage(version=2, libraries=("xxhash",), outputs={})
-def index_withdrawn(index: Part, *, ids: tuple[str, ...], bands: int = 14, rows: int = 8) -> Iterator[pa.Table | Out]:
+def index_withdrawn(
+    index: Shard, *, ids: tuple[str, ...], bands: int = 14, rows: int = 8
+) -> Iterator[pa.Table | Output]:
     """The documents with these ids (hex digits) as a segment of their own, which every run meets. All must be there."""
     stored = Stored.of(index)
     doc, records = find(stored, [bytes.fromhex(value) for value in ids])
@@ -169,8 +172,8 @@ def index_withdrawn(index: Part, *, ids: tuple[str, ...], bands: int = 14, rows:
     bounds = np.append(0, np.cumsum(records["count"]))
     records["start"] = bounds[:-1]
     found = np.concatenate([np.zeros(0, np.uint64), *sets])
-    yield Out.file(documents_file(0), records.tobytes())
-    yield Out.file(shingles_file(0), found.tobytes())
+    yield Output.file(documents_file(0), records.tobytes())
+    yield Output.file(shingles_file(0), found.tobytes())
     yield from _files(_bands_of(records, found, bounds, bands, rows), 0)
 
 
@@ -198,8 +201,8 @@ def _bands_of(records: np.ndarray, found: np.ndarray, bounds: np.ndarray, bands:
 
 @stage(version=1, outputs={})
 def index_entry(
-    documents: list[Part], bands: list[Part], corpus: list[Part] | None = None, *, label: str = ""
-) -> Iterator[Out]:
+    documents: list[Shard], bands: list[Shard], corpus: list[Shard] | None = None, *, label: str = ""
+) -> Iterator[Output]:
     """What the pointer says of a dump. It rests on all that must be finished before the pointer moves.
 
     `label`: what the dump is called when its documents do not say.
@@ -213,4 +216,4 @@ def index_entry(
         "label": ", ".join(dumps[:2]) + (f" and {len(dumps) - 2} more" if len(dumps) > 2 else "") or label,
         "dates": [None if day is None else f"{day:%Y-%m-%d}" for day in days],
     }
-    yield Out.file("entry.json", json.dumps(said, ensure_ascii=False).encode())
+    yield Output.file("entry.json", json.dumps(said, ensure_ascii=False).encode())

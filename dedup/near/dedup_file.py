@@ -14,7 +14,7 @@ from dedup.near.verify import near_elect, near_join
 from pipeline.base.errors import UserError
 from pipeline.base.schema import PAGES
 from pipeline.base.text_files import batches
-from pipeline.store.filesystem import Part
+from pipeline.store.shard import Shard
 
 _DOCUMENTS_A_PARTITION = 1 << 20
 
@@ -53,7 +53,7 @@ def dedup_file(
 
 def near_duplicates(pages: pa.Table, bands: int, rows: int, threshold: float, ngram: int) -> Shards:
     """DUPLICATES of a table of PAGES in memory: the stages of a run, one after the other."""
-    parts, p = [Part.of(pages)], 1 + pages.num_rows // _DOCUMENTS_A_PARTITION
+    parts, p = [Shard.of(pages)], 1 + pages.num_rows // _DOCUMENTS_A_PARTITION
     sigs = run(signatures, parts, bands=bands, rows=rows, ngram=ngram).parts
     routed = run(near_route, parts, sigs, partitions=p)
     links = run(near_links, routed.bucket, tasks=p, bands=bands, rows=rows, threshold=threshold).parts

@@ -19,7 +19,8 @@ from dedup.near.lsh import COMPONENTS, banded, of_dump, spread
 from dedup.near.shingle_files import has_sets, kept_sets
 from dedup.near.shingles import shingle_sets, shingles
 from pipeline.runner.dag import stage
-from pipeline.store.filesystem import Out, Part
+from pipeline.store.shard import Shard
+from pipeline.store.writer import Output
 
 GATHERED = pa.schema(
     [
@@ -38,15 +39,15 @@ HELD = 64 << 20  # bytes of shingles that a task holds before it writes or compa
 
 @stage(version=1, outputs={"part": GATHERED})
 def near_gather(
-    pages: Part,
-    sigs: Part,
-    components: list[Part],
-    *sidecars: Part,
+    pages: Shard,
+    sigs: Shard,
+    components: list[Shard],
+    *sidecars: Shard,
     keep: str = "oldest",
     ngram: int = 5,
     scope: Literal["corpus", "dump"] = "corpus",
     partitions: int = 16,
-) -> Iterator[Out]:
+) -> Iterator[Output]:
     """Shingle sets of the documents that some other may resemble, in the bucket of their component."""
     component = np.full(pages.rows(), -1, np.int64)
     found = concat(components, COMPONENTS)
@@ -71,7 +72,7 @@ def near_gather(
     yield from _routed(held, partitions)
 
 
-def _documents(pages: Part, keep: str) -> pa.Table:
+def _documents(pages: Shard, keep: str) -> pa.Table:
     """What the keep order may ask of a shard's documents; texts are measured only where their length decides."""
     table = pages.table(["id", "date", "dump"])
     if keep != "longest":
@@ -80,7 +81,7 @@ def _documents(pages: Part, keep: str) -> pa.Table:
     return table.append_column("chars", pa.chunked_array(chars, pa.int32()))
 
 
-def _made_sets(pages: Part, rows: np.ndarray, ngram: int) -> Iterator[tuple[int, int, np.ndarray, np.ndarray]]:
+def _made_sets(pages: Shard, rows: np.ndarray, ngram: int) -> Iterator[tuple[int, int, np.ndarray, np.ndarray]]:
     """What `kept_sets` reads, made of the texts again: most documents resemble nothing, so their sets are not kept."""
     at = low = 0
     for batch in pages.batches(["text"]):
@@ -115,7 +116,7 @@ def _binary(hashes: np.ndarray, bounds: np.ndarray) -> pa.Array:
     return pa.Array.from_buffers(pa.large_binary(), len(bounds) - 1, buffers)
 
 
-def _routed(held: list[pa.Table], partitions: int) -> Iterator[Out]:
+def _routed(held: list[pa.Table], partitions: int) -> Iterator[Output]:
     if held:
         table = pa.concat_tables(held)
         yield from in_buckets(table, partition_of(spread(table["component"].to_numpy()), partitions))

@@ -23,7 +23,8 @@ from pipeline.config.values import Range
 from pipeline.kernels.njit import njit
 from pipeline.kernels.tokens import mix
 from pipeline.runner.dag import stage
-from pipeline.store.filesystem import Out, Part
+from pipeline.store.shard import Shard
+from pipeline.store.writer import Output
 
 BANDS = pa.schema([("hash", pa.uint64()), ("doc", pa.int64()), ("sketch_a", pa.uint64()), ("sketch_b", pa.uint64())])
 LINKS = pa.schema([("doc", pa.int64()), ("root", pa.int64())])
@@ -32,12 +33,12 @@ COMPONENTS = pa.schema([("row", pa.int64()), ("component", pa.int64())])
 
 @stage(version=1, outputs={"part": BANDS})
 def near_route(
-    pages: Part,
-    sigs: Part,
-    *sidecars: Part,
+    pages: Shard,
+    sigs: Shard,
+    *sidecars: Shard,
     scope: Literal["corpus", "dump"] = "corpus",
     partitions: Annotated[int, Range(0, 65536)] = 16,
-) -> Iterator[Out]:
+) -> Iterator[Output]:
     """One row a band of every document that is still kept, in the bucket of the band's hash."""
     documents = pages.table(["id", "dump"])
     kept, _ = read_sidecars(documents, sidecars)
@@ -81,7 +82,7 @@ def sketch_words(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
 
 @stage(version=1, outputs={"part": LINKS})
 def near_links(
-    routed: list[Part], *, bands: int = 14, rows: int = 8, threshold: Annotated[float, Range(0.01, 1)] = 0.8
+    routed: list[Shard], *, bands: int = 14, rows: int = 8, threshold: Annotated[float, Range(0.01, 1)] = 0.8
 ) -> Iterator[pa.Table]:
     """One partition: what its groups of equal bands tie together, as a forest: at most one row a document."""
     table = _repeated(concat(routed, BANDS))
@@ -106,7 +107,7 @@ def _repeated(table: pa.Table) -> pa.Table:
 
 
 @stage(version=1, outputs={"part": COMPONENTS})
-def near_components(links: list[Part], sigs: list[Part]) -> Iterator[Out]:
+def near_components(links: list[Shard], sigs: list[Shard]) -> Iterator[Output]:
     """Components of two and more, each row in the bucket of its shard: a union-find over all links.
 
     Memory: 9 bytes a document of the corpus (and one batch of links); time: 20 ns a link. `component` is the number of
@@ -122,7 +123,7 @@ def near_components(links: list[Part], sigs: list[Part]) -> Iterator[Out]:
     for shard in range(len(sigs)):
         rows = np.flatnonzero(together[first[shard] : first[shard + 1]])
         columns = pa.table([rows, parent[first[shard] + rows]], schema=COMPONENTS)
-        yield Out(columns, bucket=shard)
+        yield Output(columns, bucket=shard)
 
 
 def _dense(doc: np.ndarray, first: np.ndarray) -> np.ndarray:

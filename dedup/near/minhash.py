@@ -20,7 +20,7 @@ from pipeline.config.values import Range
 from pipeline.kernels.njit import njit
 from pipeline.kernels.tokens import mix
 from pipeline.runner.dag import stage
-from pipeline.store.filesystem import Part
+from pipeline.store.shard import Shard
 
 # bands x rows of others, by where they are from: datatrove and FineWeb; Dolma 3; Nemotron-CC; HPLT v3; RefinedWeb;
 # DCLM's equivalent of it. Any other BxR can be typed as well.
@@ -104,7 +104,7 @@ def sketch_cut(threshold: float, bands: int, rows: int) -> int:
 
 @stage(version=1, outputs={"part": SIGNATURES})
 def signatures(
-    pages: Part,
+    pages: Shard,
     *,
     bands: Annotated[int, Range(1, 4096)] = 14,
     rows: Annotated[int, Range(1, 256)] = 8,

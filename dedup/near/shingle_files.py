@@ -18,7 +18,8 @@ from dedup.near.minhash import SIGNATURES, signatures, signed
 from dedup.near.shingles import shingle_sets, shingles
 from pipeline.config.values import Range
 from pipeline.runner.dag import stage
-from pipeline.store.filesystem import Out, Part
+from pipeline.store.shard import Shard
+from pipeline.store.writer import Output
 
 _FEW = 1024  # documents whose shingles take a few MB: memory that is used again needs no new pages of the system
 _HELD = 16 << 20  # bytes that are read at once
@@ -30,19 +31,19 @@ def sets_file(shard: int) -> str:
 
 @stage(version=signatures.stage.version, outputs={"part": SIGNATURES})
 def signatures_and_sets(
-    pages: Part,
+    pages: Shard,
     *,
     bands: Annotated[int, Range(1, 4096)] = 14,
     rows: Annotated[int, Range(1, 256)] = 8,
     ngram: Annotated[int, Range(1, 1000)] = 5,
-) -> Iterator[pa.Table | Out]:
+) -> Iterator[pa.Table | Output]:
     """`signatures`, row by row, and the shingle sets that they are of: 8 bytes a shingle. Settings as there."""
     tables: list[pa.Table] = []
-    yield Out.file(sets_file(pages.index), _written(pages, bands, rows, ngram, tables))
+    yield Output.file(sets_file(pages.index), _written(pages, bands, rows, ngram, tables))
     yield from tables
 
 
-def _written(pages: Part, bands: int, rows: int, ngram: int, tables: list[pa.Table]) -> Iterator[bytes]:
+def _written(pages: Shard, bands: int, rows: int, ngram: int, tables: list[pa.Table]) -> Iterator[bytes]:
     """The file, piece by piece; signatures are appended to `tables`."""
     sizes = [np.zeros(1, np.int64)]
     for batch in pages.batches(["id", "text"], rows=_FEW):
@@ -53,12 +54,12 @@ def _written(pages: Part, bands: int, rows: int, ngram: int, tables: list[pa.Tab
     yield np.cumsum(np.concatenate(sizes)).tobytes()
 
 
-def has_sets(sigs: Part) -> bool:
+def has_sets(sigs: Shard) -> bool:
     """Was this shard of signatures made by `signatures_and_sets`?"""
     return sigs.store is not None and sigs.store.exists(f"{sigs.folder}/{sets_file(sigs.index)}")
 
 
-def kept_sets(sigs: Part, rows: np.ndarray) -> Iterator[tuple[int, int, np.ndarray, np.ndarray]]:
+def kept_sets(sigs: Shard, rows: np.ndarray) -> Iterator[tuple[int, int, np.ndarray, np.ndarray]]:
     """Shingle sets of the documents `rows` (sorted) of a shard of `signatures_and_sets`, in pieces of bounded size.
 
     (first, end of these among `rows`, shingles, their (end - first + 1,) bounds).

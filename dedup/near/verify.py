@@ -27,15 +27,16 @@ from dedup.near.lsh import banded, sketch_words, spread
 from dedup.near.minhash import sketch_cut
 from pipeline.base.schema import DUPLICATES
 from pipeline.runner.dag import stage
-from pipeline.store.filesystem import Out, Part
+from pipeline.store.shard import Shard
+from pipeline.store.writer import Output
 
 _LIGHT = [name for name in GATHERED.names if name != "shingles"]
 
 
 @stage(version=1, outputs={"part": ELECTED, "alarms": ALARMS})
 def near_elect(
-    gathered: list[Part], *, bands: int = 14, rows: int = 8, threshold: float = 0.8, alarm: int = 1000
-) -> Iterator[Out]:
+    gathered: list[Shard], *, bands: int = 14, rows: int = 8, threshold: float = 0.8, alarm: int = 1000
+) -> Iterator[Output]:
     """One partition: members of every cluster of two and more, in the bucket of their shard.
 
     Memory: bands and ids of the partition's documents (some 600 bytes each with 14 bands), and the shingles of those
@@ -82,7 +83,7 @@ def _pieces(component: np.ndarray, sizes: np.ndarray) -> Iterator[tuple[int, int
 class _Spilled:
     """Shingle sets of a partition in a scratch file, read back in keep order."""
 
-    def __init__(self, parts: list[Part], order: np.ndarray):
+    def __init__(self, parts: list[Shard], order: np.ndarray):
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
         lengths = [np.zeros(0, np.int64)]
         for part in parts:
@@ -112,7 +113,7 @@ class _Spilled:
         return np.frombuffer(out, np.uint64), bounds // 8
 
 
-def _elected(light: pa.Table, greedy: Greedy, alarm: int) -> Iterator[Out]:
+def _elected(light: pa.Table, greedy: Greedy, alarm: int) -> Iterator[Output]:
     """Clusters of two and more by shard, and the alarms."""
     n = light.num_rows
     stays = np.where(greedy.stays < 0, np.arange(n), greedy.stays)
@@ -134,7 +135,7 @@ def _elected(light: pa.Table, greedy: Greedy, alarm: int) -> Iterator[Out]:
 
 
 @stage(version=3, outputs={"part": DUPLICATES})
-def near_join(pages: Part, elected: list[Part], *sidecars: Part) -> Iterator[pa.Table]:
+def near_join(pages: Shard, elected: list[Shard], *sidecars: Shard) -> Iterator[pa.Table]:
     """Back to the shards: one DUPLICATES row a document. `cluster_size` counts the exact duplicates of members too,
     when the sidecar of the exact ones is given. Documents that were dropped before belong to no cluster."""
     documents = pages.table(["id"])

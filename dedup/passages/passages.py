@@ -12,7 +12,7 @@ from dedup.passages.segmentation import Unit, units
 from dedup.passages.text_spans import BOUNDS, bounds_array, lengths, texts_left, tidy
 from pipeline.base.schema import CUTS
 from pipeline.kernels.tokens import words
-from pipeline.store.filesystem import Part
+from pipeline.store.shard import Shard
 
 # A piece by its first unit: row of the document in its shard, number of the unit in the document.
 PIECES = pa.schema([("row", pa.int64()), ("place", pa.int32())])
@@ -23,7 +23,7 @@ def places(table: pa.Table) -> pa.Table:
     return pa.table([table["doc"].to_numpy() & ((1 << ROW_BITS) - 1), table["place"]], schema=PIECES)
 
 
-def found_pieces(routed: Part, elected: list[Part]) -> tuple[np.ndarray, np.ndarray]:
+def found_pieces(routed: Shard, elected: list[Shard]) -> tuple[np.ndarray, np.ndarray]:
     """Rows and places, sorted, of a shard's PIECES: found within it (`local`), and by the partitions."""
     found = pa.concat_tables([routed.table(name="local"), concat(elected, PIECES)])
     row, place = found["row"].to_numpy(), found["place"].to_numpy()
@@ -40,7 +40,13 @@ class Bounds(NamedTuple):
 
 
 def joined(
-    pages: Part, routed: Part, elected: list[Part], sidecars: tuple[Part, ...], unit: Unit, span: int, bounds: Bounds
+    pages: Shard,
+    routed: Shard,
+    elected: list[Shard],
+    sidecars: tuple[Shard, ...],
+    unit: Unit,
+    span: int,
+    bounds: Bounds,
 ) -> Iterator[pa.Table]:
     """CUTS of a shard from the duplicates found within it and by the partitions."""
     (row, place), at = found_pieces(routed, elected), 0

@@ -31,7 +31,8 @@ from pipeline.base.schema import CUTS
 from pipeline.config.values import Range
 from pipeline.kernels.tokens import words
 from pipeline.runner.dag import stage
-from pipeline.store.filesystem import Out, Part
+from pipeline.store.shard import Shard
+from pipeline.store.writer import Output
 
 ROUTED = pa.schema(
     [
@@ -47,15 +48,15 @@ Scope = Literal["corpus", "dump", "across"]
 
 @stage(version=2, libraries=("xxhash",), outputs={"part": ROUTED, "local": PIECES})
 def span_route(
-    pages: Part,
-    *sidecars: Part,
+    pages: Shard,
+    *sidecars: Shard,
     unit: Literal["line", "sentence"] = "sentence",
     span: Annotated[int, Range(1, 1000)] = 3,
     min_words: Annotated[int, Range(1)] = 1,
     keep: str = "oldest",
     scope: Scope = "corpus",
     partitions: Annotated[int, Range(0, 65536)] = 16,
-) -> Iterator[Out]:
+) -> Iterator[Output]:
     """One row a piece of every document that is still kept, in the bucket of its hash; 45 bytes before compression.
 
     `span`: units a piece has. `min_words`: pieces of fewer words are left alone. `scope`: equal pieces of the corpus;
@@ -106,11 +107,11 @@ def datasets(documents: pa.Table) -> pa.ChunkedArray:
     return pc.coalesce(documents["dump"], folder, pa.scalar(""))
 
 
-def routed(held: list[pa.Table], span: int, partitions: int) -> Iterator[Out]:
+def routed(held: list[pa.Table], span: int, partitions: int) -> Iterator[Output]:
     """What a shard's pieces leave after a look at one another: `local` rows, and the others in buckets."""
     table = pa.concat_tables([ROUTED.empty_table(), *held]).combine_chunks()
     gone = duplicates(table, span)
-    yield Out(places(table.filter(pa.array(gone))), name="local")
+    yield Output(places(table.filter(pa.array(gone))), name="local")
     table = table.filter(pa.array(~gone))
     yield from in_buckets(table, partition_of(table["high"].to_numpy(), partitions))
 
@@ -151,7 +152,7 @@ def repeated(hashes: np.ndarray) -> np.ndarray:
 
 
 @stage(version=2, outputs={"part": PIECES})
-def span_elect(routed: list[Part], *, span: int = 3) -> Iterator[Out]:
+def span_elect(routed: list[Shard], *, span: int = 3) -> Iterator[Output]:
     """One partition: the pieces that an earlier one duplicates, in the bucket of their shard."""
     table = concat(routed, ROUTED)
     table = table.filter(pa.array(duplicates(table, span)))
@@ -160,10 +161,10 @@ def span_elect(routed: list[Part], *, span: int = 3) -> Iterator[Out]:
 
 @stage(version=3, outputs={"part": CUTS})
 def span_join(
-    pages: Part,
-    routed: Part,
-    elected: list[Part],
-    *sidecars: Part,
+    pages: Shard,
+    routed: Shard,
+    elected: list[Shard],
+    *sidecars: Shard,
     unit: Literal["line", "sentence"] = "sentence",
     span: int = 3,
     cut: bool = True,

@@ -32,7 +32,8 @@ from pipeline.config.values import Range
 from pipeline.kernels.njit import njit
 from pipeline.kernels.tokens import Words, mix, words
 from pipeline.runner.dag import stage
-from pipeline.store.filesystem import Out, Part
+from pipeline.store.shard import Shard
+from pipeline.store.writer import Output
 
 ANCHORS = pa.schema([("hash", pa.uint64()), ("doc", pa.int64()), ("place", pa.int32())])
 Tokens = Annotated[int, Range(10, 10000)]
@@ -40,8 +41,8 @@ Tokens = Annotated[int, Range(10, 10000)]
 
 @stage(version=1, outputs={"part": ANCHORS, "local": PIECES})
 def anchor_route(
-    pages: Part, *sidecars: Part, tokens: Tokens = 50, partitions: Annotated[int, Range(0, 65536)] = 16
-) -> Iterator[Out]:
+    pages: Shard, *sidecars: Shard, tokens: Tokens = 50, partitions: Annotated[int, Range(0, 65536)] = 16
+) -> Iterator[Output]:
     """Anchors of every document that is still kept, in the bucket of their hash: 20 bytes, two in `tokens / 2` words.
 
     `tokens`: words of a window (`pipeline.kernels.tokens`: of scripts without spaces, characters). `local`: anchors
@@ -58,14 +59,14 @@ def anchor_route(
         at += batch.num_rows
     table = pa.concat_tables(held).combine_chunks()
     again = repeated(table["hash"].to_numpy())
-    yield Out(places(table.filter(pa.array(again))), name="local")
+    yield Output(places(table.filter(pa.array(again))), name="local")
     _, first = np.unique(table["hash"].to_numpy(), return_index=True)
     table = table.take(pa.array(np.sort(first)))
     yield from in_buckets(table, partition_of(table["hash"].to_numpy(), partitions))
 
 
 @stage(version=1, outputs={"part": PIECES})
-def anchor_elect(anchors: list[Part]) -> Iterator[Out]:
+def anchor_elect(anchors: list[Shard]) -> Iterator[Output]:
     """One partition: the anchors that repeat, in the bucket of their shard."""
     table = concat(anchors, ANCHORS)
     table = table.filter(pa.array(repeated(table["hash"].to_numpy())))
@@ -74,15 +75,15 @@ def anchor_elect(anchors: list[Part]) -> Iterator[Out]:
 
 @stage(version=1, libraries=("xxhash",), outputs={"part": ROUTED, "local": PIECES})
 def substring_route(
-    pages: Part,
-    anchors: Part,
-    elected: list[Part],
-    *sidecars: Part,
+    pages: Shard,
+    anchors: Shard,
+    elected: list[Shard],
+    *sidecars: Shard,
     tokens: Tokens = 50,
     keep: str = "oldest",
     scope: Literal["corpus", "dump"] = "corpus",
     partitions: Annotated[int, Range(0, 65536)] = 16,
-) -> Iterator[Out]:
+) -> Iterator[Output]:
     """One row a window whose anchor repeats, in the bucket of the window's hash. `local`: as for `span_route`."""
     row, anchor = found_pieces(anchors, elected)
     _, scores = read_sidecars(pages.table(["id"]), sidecars)
@@ -102,10 +103,10 @@ def substring_route(
 
 @stage(version=2, outputs={"part": CUTS})
 def substring_join(
-    pages: Part,
-    routed: Part,
-    elected: list[Part],
-    *sidecars: Part,
+    pages: Shard,
+    routed: Shard,
+    elected: list[Shard],
+    *sidecars: Shard,
     tokens: Tokens = 50,
     cut: bool = True,
     max_ratio: Annotated[float, Range(0, 1)] = 1.0,

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from pipeline.kernels.njit import njit
 from pipeline.kernels.tokens import buffers
-from pipeline.store.filesystem import Part
+from pipeline.store.shard import Shard
 
 BOUNDS = pa.list_(pa.int32())  # start, end, start, end ... in bytes of one text, ascending
 
@@ -56,7 +56,7 @@ def _flat(cuts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     return cuts.flatten().to_numpy(), first.astype(np.int64)
 
 
-def texts_left(pages: Part, sidecars: tuple[Part, ...], columns: list[str]) -> Iterator[pa.RecordBatch]:
+def texts_left(pages: Shard, sidecars: tuple[Shard, ...], columns: list[str]) -> Iterator[pa.RecordBatch]:
     """Batches of pages whose `text` (among `columns`) is what the sidecars with `cuts` have left, applied in order."""
     found = [cuts for side in sidecars if (cuts := cuts_of(side)) is not None]
     at = 0
@@ -68,7 +68,7 @@ def texts_left(pages: Part, sidecars: tuple[Part, ...], columns: list[str]) -> I
         yield batch.set_column(batch.schema.get_field_index("text"), "text", text.cast(pa.string()))
 
 
-def cuts_of(sidecar: Part) -> pa.ChunkedArray | None:
+def cuts_of(sidecar: Shard) -> pa.ChunkedArray | None:
     """The column `cuts` of a sidecar, None where it has none."""
     table = sidecar.table()
     return table["cuts"] if "cuts" in table.column_names else None

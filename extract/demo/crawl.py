@@ -22,7 +22,7 @@ from extract.demo.html import Document
 from extract.demo.http import SENDINGS, Page, Records, encode, moments
 from pipeline.base.errors import UserError
 from pipeline.runner.dag import stage
-from pipeline.store.filesystem import Out
+from pipeline.store.writer import Output
 
 # What a page is, and what a good run makes of it.
 KINDS = {
@@ -78,7 +78,7 @@ def content_digest() -> str:
 
 
 @stage(version=1, libraries=("warcio", "brotli"), outputs={"part": FILES})
-def crawl(*, seed: int = 1, texts_sha256: str = "") -> Iterator[pa.Table | Out]:
+def crawl(*, seed: int = 1, texts_sha256: str = "") -> Iterator[pa.Table | Output]:
     """The demo crawl as raw files, and one row a file: its name and how many records it was given.
 
     `seed` varies the machine-made parts. `texts_sha256` (see `content_digest`) names the texts that are meant; others
@@ -88,10 +88,10 @@ def crawl(*, seed: int = 1, texts_sha256: str = "") -> Iterator[pa.Table | Out]:
         raise UserError("configs/demo changed while the run was being planned; run it again")
     files = _files(seed)
     for name, (data, _) in files.items():
-        yield Out.file(name, data)
+        yield Output.file(name, data)
     for i, (name, (_, records)) in enumerate(files.items()):
         row = {"path": name, "name": name, "start": 0, "end": None, "records": records}
-        yield Out(pa.Table.from_pylist([row], FILES), bucket=i)
+        yield Output(pa.Table.from_pylist([row], FILES), bucket=i)
 
 
 def build(seed: int = 1) -> dict[str, bytes]:

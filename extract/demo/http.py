@@ -143,7 +143,7 @@ class Records:
 
     def _info(self) -> None:
         info = {"isPartOf": self.crawl, "description": "Demo crawl: invented pages on reserved names",
-                "format": "WARC File Format 1.1", "software": "extract.demo.crawl"}  # fmt: skip
+                "format": "WARC File Format 1.1", "software": "extract.demo"}  # fmt: skip
         record = self.writer.create_warcinfo_record(self.name, info)
         for key, value in self._named("warcinfo", self.start).items():
             record.rec_headers.replace_header(key, value)

@@ -15,7 +15,7 @@ from extract.langid.script import scripts
 from pipeline.base.schema import LANGUAGES
 from pipeline.config.values import Range
 from pipeline.runner.dag import Asset, stage
-from pipeline.store.filesystem import Part
+from pipeline.store.shard import Shard
 
 __all__ = ["Guess", "Identifier", "identifier", "identify", "identify_lines", "prefilter"]
 
@@ -86,7 +86,7 @@ def check(model: str = "embedded", sha256: str | None = None) -> None:
 
 @stage(version=1, libraries=("py3langid", "fasttext-community", "langdetect", "numba"), outputs={"part": LANGUAGES})
 def identify(
-    pages: Part,
+    pages: Shard,
     *,
     model: str | Asset = "embedded",
     sha256: str | None = None,

@@ -28,7 +28,8 @@ from pipeline.base.schema import CONTAMINATION
 from pipeline.config.values import Range
 from pipeline.kernels.tokens import buffers, classes
 from pipeline.runner.dag import Asset, stage
-from pipeline.store.filesystem import Out, Part
+from pipeline.store.shard import Shard
+from pipeline.store.writer import Output
 
 WORDS = 4  # of a seed: one altered word of eight leaves a run of four; longer seeds miss lightly altered questions
 CANDIDATE = 0.15  # share of a sequence's seeds (by weight) that must be near each other before it is aligned
@@ -143,7 +144,7 @@ class _Index(NamedTuple):
         return WORDS, t.gram, t.posting, t.posted, t.filter, matching.shift_of(t), t.slot
 
 
-def _load(index: list[Part]) -> _Index:
+def _load(index: list[Shard]) -> _Index:
     whole = pa.concat_tables([part.table() for part in index])
     whole = whole.filter(pc.not_equal(whole["policy"], "too short"))
     (hashes, first), answers = (_ragged(whole[name]) for name in ("words", "answer"))
@@ -161,8 +162,8 @@ def _ragged(lists: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
 
 @stage(version=1, outputs={"part": PHRASES, "totals": TOTALS})
 def benchmark_phrases(
-    pages: Part, index: list[Part], *, sample: Annotated[float, Range(0, 1)] = 1.0
-) -> Iterator[pa.Table | Out]:
+    pages: Shard, index: list[Shard], *, sample: Annotated[float, Range(0, 1)] = 1.0
+) -> Iterator[pa.Table | Output]:
     """How many documents of the shard have each seed (4 words) of the index, where any: what is common is no evidence.
 
     Documents that hold half of a sequence are left out of its own seeds' counts, so that a leaked item which is copied
@@ -179,19 +180,19 @@ def benchmark_phrases(
         matching.count(folded.hash, folded.first, *known.lookup, lengths, spared, found)  # type: ignore[call-arg]
     there = np.flatnonzero(found)
     yield pa.table({"gram": known.table.gram[there], "documents": found[there]}, PHRASES)
-    yield Out(pa.table({"documents": [documents]}, TOTALS), name="totals")
+    yield Output(pa.table({"documents": [documents]}, TOTALS), name="totals")
 
 
 @stage(version=1, outputs={"part": CONTAMINATION, "hits": HITS})
 def contamination(
-    pages: Part,
-    index: list[Part],
-    phrases: list[Part],
+    pages: Shard,
+    index: list[Shard],
+    phrases: list[Shard],
     *,
     report: Annotated[float, Range(0, 1)] = 0.5,
     near: int = 50,
     common: Annotated[float, Range(0, 1)] = 0.01,
-) -> Iterator[pa.Table | Out]:
+) -> Iterator[pa.Table | Output]:
     """The benchmark item that each document has most of, and a row of output "hits" for every item.
 
     report: score from which an item is reported (below, the document's score is 0). near: words around a question in
@@ -203,10 +204,10 @@ def contamination(
     for batch in pages.batches(["id", "text"]):
         hits = _hits(batch["text"], known, weights, report, near)
         yield _best(batch["id"], hits)
-        yield Out(_listed(batch["id"], hits), name="hits")
+        yield Output(_listed(batch["id"], hits), name="hits")
 
 
-def _weights(known: _Index, phrases: list[Part], common: float) -> matching.Weights:
+def _weights(known: _Index, phrases: list[Shard], common: float) -> matching.Weights:
     table = known.table
     found, total = np.maximum(table.sequences - 1, 0), len(known.rows)
     for part in phrases:

@@ -23,7 +23,8 @@ from filters.quality.text import plain
 from pipeline.base.schema import QUALITY
 from pipeline.config.values import Range
 from pipeline.runner.dag import Asset, stage
-from pipeline.store.filesystem import Out, Part
+from pipeline.store.shard import Shard
+from pipeline.store.writer import Output
 
 LEAST = 20  # documents of a class; with fewer no model is trained and every score is null
 _HOSTS = 50  # of each fold: with fewer the folds differ in kinds of pages, and folds of pages are the lesser evil
@@ -82,8 +83,8 @@ class _Cut(NamedTuple):
     outputs={"part": FACTS, "quantiles": QUANTILES, "examples": EXAMPLES},
 )
 def quality_model(
-    pages: list[Part],
-    languages: list[Part],
+    pages: list[Shard],
+    languages: list[Shard],
     *,
     language: str = "",
     references: tuple[Asset, ...] = (),
@@ -103,7 +104,7 @@ def quality_model(
     min_lines: int = 50_000,
     lr: Annotated[float, Range(1e-6)] = 0.5,
     seed: int = 0,
-) -> Iterator[pa.Table | Out]:
+) -> Iterator[pa.Table | Output]:
     """One task: train a model a fold, and measure where the crawl's scores lie.
 
     language: documents of it are sampled (empty: all). references: texts of good quality (.parquet or .jsonl with
@@ -131,14 +132,14 @@ def quality_model(
             good_lines, others = (_lines(of, folds, fold, unit, seed) for of in (positives, negatives))
             path = train(Path(folder), good_lines, others, epochs, min_lines, options)
             scorers.append(Scorer(str(path), POSITIVE))
-            yield Out.file(f"model-{fold}.bin", path)
+            yield Output.file(f"model-{fold}.bin", path)
     held_out = [_fold(d, len(scorers), unit, seed) for d in sampled]
     scores = mean_scores([d.lines for d in sampled], held_out, scorers)
     good = mean_scores([d.lines for d in positives], [_fold(d, len(scorers), unit, seed) for d in positives], scorers)
     area = auc(good, scores[[not d.trusted for d in sampled]])
     yield pa.Table.from_pylist([{**facts, "folds": len(scorers), "unit": unit, "auc": area}], FACTS)
-    yield Out(_quantiles(scores, np.array(held_out)), name="quantiles")
-    yield Out(_examples(sampled, scores), name="examples")
+    yield Output(_quantiles(scores, np.array(held_out)), name="quantiles")
+    yield Output(_examples(sampled, scores), name="examples")
 
 
 def _lacking(positives: list[_Document], negatives: list[_Document]) -> str | None:
@@ -158,8 +159,8 @@ def _fold(document: _Document, folds: int, unit: str, seed: int) -> int:
 
 
 def _crawl(
-    pages: list[Part],
-    languages: list[Part],
+    pages: list[Shard],
+    languages: list[Shard],
     language: str,
     samples: int,
     cut: _Cut,
@@ -175,7 +176,7 @@ def _crawl(
     return every.all(), good.all()
 
 
-def _with_languages(pages: Part, languages: Part) -> Iterator[tuple[pa.RecordBatch, pa.ChunkedArray]]:
+def _with_languages(pages: Shard, languages: Shard) -> Iterator[tuple[pa.RecordBatch, pa.ChunkedArray]]:
     """Batches of pages with the language of each row. Raises AssertionError where ids differ."""
     said, at = languages.table(["id", "language"]), 0
     for batch in pages.batches(["id", "host", "text"]):
@@ -247,9 +248,9 @@ def _examples(sampled: list[_Document], scores: np.ndarray) -> pa.Table:
 
 @stage(version=1, libraries=("fasttext-community", "numba"), outputs={"part": QUALITY})
 def quality(
-    pages: Part,
-    languages: Part,
-    trained: list[Part],
+    pages: Shard,
+    languages: Shard,
+    trained: list[Shard],
     *,
     model: Asset | None = None,
     label: str = "hq",
@@ -278,7 +279,7 @@ def quality(
         yield pa.table([batch["id"], *(pa.array(v, from_pandas=True) for v in (scores, ranks))], schema=QUALITY)
 
 
-def _trained(part: Part, folds: int, model: Asset | None, label: str) -> tuple[list[Scorer], list[np.ndarray]]:
+def _trained(part: Shard, folds: int, model: Asset | None, label: str) -> tuple[list[Scorer], list[np.ndarray]]:
     """Models and the quantiles of their scores (of all folds where one has no sample)."""
     if model:
         scorers = [Scorer(model.path, label)] if folds else []

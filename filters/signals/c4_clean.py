@@ -19,7 +19,8 @@ from pipeline.base.schema import PAGES, REJECTS
 from pipeline.kernels.njit import njit
 from pipeline.kernels.tokens import buffers, encode
 from pipeline.runner.dag import stage
-from pipeline.store.filesystem import Out, Part
+from pipeline.store.shard import Shard
+from pipeline.store.writer import Output
 
 
 class Cleaned(NamedTuple):
@@ -31,7 +32,7 @@ class Cleaned(NamedTuple):
 
 @stage(version=1, libraries=(), outputs={"part": PAGES, "rejects": REJECTS})
 def clean(
-    pages: Part,
+    pages: Shard,
     *,
     terminal_punctuation: bool = False,
     min_words_per_line: int = 3,
@@ -40,7 +41,7 @@ def clean(
     policy: bool = True,
     citations: bool = True,
     policy_phrases: tuple[str, ...] = POLICIES,
-) -> Iterator[pa.Table | Out]:
+) -> Iterator[pa.Table | Output]:
     """Pages with the text that C4's line rules leave; a page without any joins the rejects (rule "no_lines_left").
 
     `min_words_per_line` in words between white space, `max_word_length` in characters; -1 switches either off.
@@ -50,7 +51,7 @@ def clean(
     rules = LineRules(terminal_punctuation, min_words_per_line, max_word_length, citations)
     found = phrases(javascript, policy_phrases if policy else ())
     for batch in pages.batches(name="rejects"):  # the ledger reads pages and rejects of one step
-        yield Out(pa.Table.from_batches([batch]), name="rejects")
+        yield Output(pa.Table.from_batches([batch]), name="rejects")
     for batch in pages.batches():
         table = pa.Table.from_batches([batch])
         cleaned = clean_column(batch["text"], rules, found)
@@ -59,7 +60,7 @@ def clean(
         yield table.set_column(table.schema.get_field_index("text"), "text", text).filter(stay)
         gone = np.flatnonzero(~stay.to_numpy(zero_copy_only=False))
         if len(gone):
-            yield Out(_rejects(table.take(gone), cleaned.lines[gone]), name="rejects")
+            yield Output(_rejects(table.take(gone), cleaned.lines[gone]), name="rejects")
 
 
 def _rejects(rows: pa.Table, lines: np.ndarray) -> pa.Table:

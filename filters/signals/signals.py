@@ -26,14 +26,14 @@ from pipeline.base.schema import SIGNALS
 from pipeline.base.text_files import batches
 from pipeline.kernels.tokens import buffers
 from pipeline.runner.dag import Asset, stage
-from pipeline.store.filesystem import Part
+from pipeline.store.shard import Shard
 
 GOPHER_STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
 
 
 @stage(version=1, libraries=(), outputs={"part": SIGNALS})
 def signals(
-    pages: Part,
+    pages: Shard,
     *,
     stop_words: tuple[str, ...] = GOPHER_STOP_WORDS,
     bad_words: Asset | None = None,

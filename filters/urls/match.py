@@ -24,7 +24,7 @@ from pipeline.base.schema import URLS
 from pipeline.config.values import Range
 from pipeline.kernels import disk_cache as kept
 from pipeline.runner.dag import Asset, stage
-from pipeline.store.filesystem import Part
+from pipeline.store.shard import Shard
 
 _PATTERN_WORDS = 500  # RE2 refuses patterns that are too large
 _SCHEME = re.compile(r"\A[A-Za-z][A-Za-z0-9+.-]*://")  # RFC 3986, section 3.1
@@ -33,7 +33,7 @@ _KEPT = frozenset("ßς")  # by IDNA 2008 (RFC 5894, section 7.2); Python's code
 
 @stage(version=2, libraries=("datatrove",), outputs={"part": URLS})
 def urls(
-    pages: Part,
+    pages: Shard,
     *,
     hosts: tuple[Asset, ...] = (),
     addresses: tuple[Asset, ...] = (),

@@ -20,7 +20,7 @@ from pipeline.builder import DOCUMENTS, partitions, source_files
 from pipeline.config.cli_inputs import said
 from pipeline.index.pointer import Make, Pointer, add, compact
 from pipeline.recipe import parameters
-from pipeline.runner.dag import Leaf, Step, bucket, step, whole
+from pipeline.runner.dag import InputFiles, Step, all_shards, partition, step
 from pipeline.runner.manifests import folder_of, parts
 from pipeline.runner.scheduler import execute
 from pipeline.store.filesystem import Store
@@ -77,15 +77,15 @@ def _account(made: dict[str, Step], store: Store, text_column: str, say: Say) ->
         say(f"{label}: {counted(documents, 'document')}, {counted(rules.total(), 'row')} left out ({why})")
 
 
-def _steps(files: Leaf, like: dict, text_column: str, id_column: str) -> dict[str, Step]:
+def _steps(files: InputFiles, like: dict, text_column: str, id_column: str) -> dict[str, Step]:
     n = partitions(files, DOCUMENTS)
     docs = step(pages.pages, files, text_column=text_column, id_column=id_column)
     how = {name: like[name] for name in ("bands", "rows", "ngram")}
     sigs = step(sets.signatures_and_sets, docs, name="signatures", **how)
     stored = step(segment.index_documents, docs, sigs)
-    bands = step(segment.index_bands, bucket(step(segment.index_rows, sigs, partitions=n)), tasks=n)
+    bands = step(segment.index_bands, partition(step(segment.index_rows, sigs, partitions=n)), tasks=n)
     label = files.rows[0]["name"] + (f" and {len(files.rows) - 1} more" if len(files.rows) > 1 else "")
-    entry = step(segment.index_entry, whole(stored), whole(bands), label=label)
+    entry = step(segment.index_entry, all_shards(stored), all_shards(bands), label=label)
     return {made.name: made for made in (docs, sigs, stored, bands, entry)}
 
 

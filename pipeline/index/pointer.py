@@ -20,7 +20,7 @@ from dedup.index.files import BAND, Documents, Segment, Stored
 from dedup.index.segment import index_merge
 from pipeline.base.errors import UserError
 from pipeline.base.format import counted
-from pipeline.runner.dag import Leaf, Step, step
+from pipeline.runner.dag import InputFiles, Step, step
 from pipeline.runner.manifests import folder_of
 from pipeline.runner.scheduler import Executor, execute
 from pipeline.store.filesystem import Store
@@ -55,11 +55,11 @@ class Pointer:
         """Where the dump made from this input stands; behind all others when it is not there."""
         return next((i for i, entry in enumerate(self.entries) if entry["source"] == source), len(self.entries))
 
-    def leaf(self, before: int) -> Leaf:
+    def leaf(self, before: int) -> InputFiles:
         """The index as the dump at position `before` sees it."""
         keys = [entry["key"] for entry in self.entries[:before]]
         withdrawn = self.withdrawn["key"] if self.withdrawn else None
-        return Leaf("index", {"dumps": keys, "withdrawn": withdrawn}, (self.stored(before).said(),))
+        return InputFiles("index", {"dumps": keys, "withdrawn": withdrawn}, (self.stored(before).said(),))
 
     def stored(self, before: int | None = None) -> Stored:
         """Where everything lies now; documents of the dumps from position `before` on do not count."""
@@ -221,4 +221,4 @@ def _merge(pointer: Pointer, old: tuple[dict, ...], partitions: int) -> Step:
     chosen = [s for s in stored.segments if s.folder in {segment["folder"] for segment in old}]
     row = replace(stored, segments=tuple(chosen)).said()
     identity = {"segments": [segment["folder"] for segment in old], "partitions": partitions}
-    return step(index_merge, Leaf("segments", identity, (row,) * partitions), name="index_merge")
+    return step(index_merge, InputFiles("segments", identity, (row,) * partitions), name="index_merge")

@@ -6,10 +6,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.store.filesystem import Part
+from pipeline.store.shard import Shard
 
 
-def leaks(contamination: list[Part], ledgers: list[Part]) -> dict[str, Any]:
+def leaks(contamination: list[Shard], ledgers: list[Shard]) -> dict[str, Any]:
     """For `stats.json`. "contamination": a row a benchmark: documents with any of its items, how many of these were
     kept, the highest score, items found. "contaminated": documents and kept ones with an item of any benchmark. Nothing
     where `contamination` has no shards: the step did not run."""

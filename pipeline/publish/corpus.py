@@ -17,7 +17,9 @@ from pipeline.publish import samples, stats
 from pipeline.publish.card import card
 from pipeline.publish.report import report
 from pipeline.runner.dag import stage
-from pipeline.store.filesystem import Out, Part, paired, together
+from pipeline.store.join import join_sidecars, read_aligned
+from pipeline.store.shard import Shard
+from pipeline.store.writer import Output
 
 # Rows [first, last) of one shard of pages belong to one file; their kept rows are what it holds.
 RANGES = pa.schema([(n, pa.int64()) for n in ("file", "shard", "first", "last", "documents", "text_bytes")])
@@ -54,7 +56,7 @@ _BATCH = 1024
 
 
 @stage(version=1, outputs={"part": RANGES})
-def layout(ledgers: list[Part], *, shard_bytes: Annotated[int, Range(1)] = 256 << 20) -> Iterator[Out]:
+def layout(ledgers: list[Shard], *, shard_bytes: Annotated[int, Range(1)] = 256 << 20) -> Iterator[Output]:
     """Cut the kept documents, in their order, into the fewest files of at most about `shard_bytes` of UTF-8 text each.
 
     A document belongs to the file in which its middle byte falls when the whole is cut evenly, so files differ by less
@@ -71,7 +73,7 @@ def layout(ledgers: list[Part], *, shard_bytes: Annotated[int, Range(1)] = 256 <
     yield from _files(ranges)
 
 
-def _sizes(part: Part) -> Iterator[pa.RecordBatch]:
+def _sizes(part: Shard) -> Iterator[pa.RecordBatch]:
     return part.batches(["row", "text_bytes"], name="kept", rows=1 << 16)
 
 
@@ -95,29 +97,29 @@ def _cut(shard: int, batch: pa.RecordBatch, before: int, edges: np.ndarray) -> t
     return ranges, int(ends[-1]) if len(ends) else before
 
 
-def _files(ranges: list[dict]) -> Iterator[Out]:
+def _files(ranges: list[dict]) -> Iterator[Output]:
     """One bucket a file, numbered without gaps (a document larger than a file leaves numbers over)."""
     if not ranges:
         ranges = [dict.fromkeys(RANGES.names, 0)]
     for k, file in enumerate(sorted({r["file"] for r in ranges})):
         mine = [{**r, "file": k} for r in ranges if r["file"] == file]
-        yield Out(pa.Table.from_pylist(mine, schema=RANGES), bucket=k)
+        yield Output(pa.Table.from_pylist(mine, schema=RANGES), bucket=k)
 
 
 @stage(version=3, libraries=("ftfy", "phonenumbers", "python-stdnum"), outputs={"part": DATA, "totals": TOTALS})
 def data(
-    layout: list[Part],
-    ledgers: list[Part],
-    pages: list[Part],
-    languages: list[Part],
-    signals: list[Part],
-    near: list[Part],
-    *others: list[Part],
+    layout: list[Shard],
+    ledgers: list[Shard],
+    pages: list[Shard],
+    languages: list[Shard],
+    signals: list[Shard],
+    near: list[Shard],
+    *others: list[Shard],
     pii: tuple[str, ...] = personal.KINDS,
     region: str = "DE",
     tag: str = personal.TAG,
     mend_text: bool = True,
-) -> Iterator[pa.Table | Out]:
+) -> Iterator[pa.Table | Output]:
     """The rows of one file, in the order of the pages.
 
     `others`: what the classifier measured, and what steps after near dedup cut out of the texts, in their order.
@@ -142,19 +144,21 @@ def data(
         for piece in pieces:  # the bytes of the file do not depend on what was gathered
             yield rows.slice(first, piece.num_rows)
             first += piece.num_rows
-    yield Out(pa.table({"name": sorted(totals), "value": [totals[n] for n in sorted(totals)]}, TOTALS), name="totals")
+    yield Output(
+        pa.table({"name": sorted(totals), "value": [totals[n] for n in sorted(totals)]}, TOTALS), name="totals"
+    )
 
 
-def _sidecars(languages: Part, signals: Part, near: Part, others: list[Part]) -> pa.Table:
+def _sidecars(languages: Shard, signals: Shard, near: Shard, others: list[Shard]) -> pa.Table:
     """Columns to publish, and those of cutting steps as `cuts 0`, `left_ratio 0`, `cuts 1` ..."""
     wanted = [
         (languages, ["language", "script", "language_score"]),
         (signals, ["word_count"]),
         (near, ["cluster_size"]),  # with the exact copies of members
     ]
-    joined, number = together(*wanted), 0
+    joined, number = join_sidecars(*wanted), 0
     for part in others:
-        table = paired(joined["id"], part)
+        table = read_aligned(joined["id"], part)
         cutting = "cuts" in table.column_names
         for name in ("cuts", "left_ratio") if cutting else ("quality",):
             joined = joined.append_column(f"{name} {number}" if cutting else name, table[name])
@@ -176,13 +180,13 @@ def _left(rows: pa.Table) -> pa.Table:
     return rows
 
 
-def _chosen(ledger: Part, first: int, last: int) -> pa.Table:
+def _chosen(ledger: Shard, first: int, last: int) -> pa.Table:
     """Kept rows of the range: id, row."""
     kept = ledger.table(["id", "row"], name="kept")
     return kept.filter(pc.and_(pc.greater_equal(kept["row"], first), pc.less(kept["row"], last)))
 
 
-def _rows(pages: Part, sidecars: pa.Table, chosen: pa.Table) -> Iterator[pa.Table]:
+def _rows(pages: Shard, sidecars: pa.Table, chosen: pa.Table) -> Iterator[pa.Table]:
     """Chosen pages with their sidecars, a batch at a time. Raises AssertionError where ids differ."""
     wanted = chosen["row"].to_numpy()
     first = 0
@@ -253,20 +257,20 @@ def _table(rows: pa.Table, texts: dict[str, pa.Array], masked: list[int], totals
 
 @stage(version=2, outputs={})
 def corpus(
-    data: list[Part],
-    ledgers: list[Part],
-    pages: list[Part],
-    verdicts: list[Part],
-    languages: list[Part],
-    exact: list[Part],
-    near: list[Part],
-    *others: list[Part],
+    data: list[Shard],
+    ledgers: list[Shard],
+    pages: list[Shard],
+    verdicts: list[Shard],
+    languages: list[Shard],
+    exact: list[Shard],
+    near: list[Shard],
+    *others: list[Shard],
     names: tuple[str, ...] = (),
     title: str = "Corpus",
     language: str = "",
     region: str = "DE",
     recipe: str = "{}",
-) -> Iterator[Out]:
+) -> Iterator[Output]:
     """The folder people get: data and ledger (linked, not copied), `stats.json`, `README.md`, `report.html`.
 
     `others`: shards of the optional steps that ran, with their `names`: contamination, url_dedup, spans, substrings.
@@ -275,9 +279,9 @@ def corpus(
     (name: key); other plain values are printed too.
     """
     for i, part in enumerate(data):
-        yield Out.copy(f"data/train-{i:05d}-of-{len(data):05d}.parquet", part.shard("part"))
+        yield Output.copy(f"data/train-{i:05d}-of-{len(data):05d}.parquet", part.shard("part"))
     for i, part in enumerate(ledgers):
-        yield Out.copy(f"ledger/ledger-{i:05d}.parquet", part.shard("part"))
+        yield Output.copy(f"ledger/ledger-{i:05d}.parquet", part.shard("part"))
     more = dict(zip(names, others, strict=True))
     found = stats.count(data, ledgers, pages, verdicts, languages, exact, near, more, json.loads(recipe))
     shown = {
@@ -286,6 +290,6 @@ def corpus(
         "hits": samples.hits(more.get("contamination"), ledgers),
     }
     size = sum(part.store.size(part.shard("part")) for part in data if part.store)
-    yield Out.file("stats.json", json.dumps(found, indent=1, ensure_ascii=False).encode() + b"\n")
-    yield Out.file("README.md", card(found, DATA, title, language, size).encode())
-    yield Out.file("report.html", report(found, shown, title, language).encode())
+    yield Output.file("stats.json", json.dumps(found, indent=1, ensure_ascii=False).encode() + b"\n")
+    yield Output.file("README.md", card(found, DATA, title, language, size).encode())
+    yield Output.file("report.html", report(found, shown, title, language).encode())

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from pipeline.base.errors import UserError
 from pipeline.base.format import against, bound, counted, number, plain
-from pipeline.store.filesystem import Part
+from pipeline.store.shard import Shard
 
 SIDECARS = ("pages", "languages", "urls", "signals", "quality", "contamination")  # in the order rules look at them
 COMPARED = {
@@ -23,7 +23,7 @@ DEDUP = (*COMPARED, "spans", "substrings")  # in the order they drop documents
 MOST = 5  # stories of one address that was captured often
 _SAME = r"^[a-z]+://(www\.)?|#.*$|/+$"  # what two spellings of one address may differ in
 
-Parts = dict[str, list[Part]]
+Parts = dict[str, list[Shard]]
 
 
 def explain(parts: Parts, rules: tuple[dict, ...], query: str) -> str:
@@ -41,7 +41,7 @@ def explain(parts: Parts, rules: tuple[dict, ...], query: str) -> str:
     return "\n\n".join(stories) + "\n"
 
 
-def _find(ledgers: list[Part], query: str) -> list[tuple[int, dict[str, Any]]]:
+def _find(ledgers: list[Shard], query: str) -> list[tuple[int, dict[str, Any]]]:
     """Records with this id or URL, else with another spelling of it; with the shards they are in."""
     loosely = []
     for test in (_is_same, _is_spelled_otherwise):
@@ -65,7 +65,7 @@ def _is_spelled_otherwise(table: pa.Table, query: str) -> pa.ChunkedArray:
     return pc.equal(urls, re.sub(_SAME, "", query.lower())).fill_null(False)
 
 
-def _not_found(ledgers: list[Part], query: str) -> str:
+def _not_found(ledgers: list[Shard], query: str) -> str:
     records = sum(part.rows() for part in ledgers)
     host = re.split("[/?#:]", re.sub(_SAME, "", query.lower()), maxsplit=1)[0]
     near: list[str] = []
@@ -113,7 +113,7 @@ def _measured(parts: Parts, shard: int, id_: str) -> dict[str, pa.ChunkedArray]:
     return columns
 
 
-def _row(part: Part, id_: str, columns: list[str] | None = None) -> pa.Table | None:
+def _row(part: Shard, id_: str, columns: list[str] | None = None) -> pa.Table | None:
     for batch in part.batches(columns, rows=1024):
         found = batch.filter(pc.equal(batch["id"], id_))
         if found.num_rows:
@@ -153,7 +153,7 @@ def _language(page: dict[str, Any]) -> str:
     return said + (f", then {second} {number(page['second_score'])}" if second else "")
 
 
-def _rules(verdicts: Part, id_: str, rules: tuple[dict, ...], measured: dict) -> Iterator[str]:
+def _rules(verdicts: Shard, id_: str, rules: tuple[dict, ...], measured: dict) -> Iterator[str]:
     """Every rule of the recipe, passed or not. Raises AssertionError when the verdict says otherwise."""
     from filters.rules import failing
 

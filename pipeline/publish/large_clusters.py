@@ -5,7 +5,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.base.format import counted
-from pipeline.store.filesystem import Part
+from pipeline.store.shard import Shard
 
 # Steps that elect which duplicate stays; their `alarms` have a row (rule, id, value, threshold) for each giant.
 ELECTIONS = ("url_elect", "exact_elect", "near_elect", "index_met")
@@ -34,7 +34,7 @@ _SAID = {
 }
 
 
-def giants(elections: dict[str, list[Part]]) -> list[dict[str, Any]]:
+def giants(elections: dict[str, list[Shard]]) -> list[dict[str, Any]]:
     """Per step and rule: how many there are, their sum, and the largest with the id of its first document."""
     found = []
     for step, parts in elections.items():

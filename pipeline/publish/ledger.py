@@ -8,7 +8,9 @@ import pyarrow.compute as pc
 
 from pipeline.base.schema import FOLLOWED, LEDGER
 from pipeline.runner.dag import stage
-from pipeline.store.filesystem import Out, Part, paired
+from pipeline.store.join import read_aligned
+from pipeline.store.shard import Shard
+from pipeline.store.writer import Output
 
 # The kept rows of a shard of pages: what evenly sized files are cut by, without reading a text again.
 KEPT = pa.schema([("id", pa.string()), ("row", pa.int64()), ("text_bytes", pa.int64())])
@@ -25,12 +27,12 @@ RULES = {
 
 @stage(version=4, outputs={"part": LEDGER, "kept": KEPT})
 def ledger(
-    pages: Part,
-    verdicts: Part,
-    *sides: Part | list[Part],
+    pages: Shard,
+    verdicts: Shard,
+    *sides: Shard | list[Shard],
     names: tuple[str, ...] = ("exact", "near"),
     similarity: float = 0.8,
-) -> Iterator[pa.Table | Out]:
+) -> Iterator[pa.Table | Output]:
     """Every record of the shard exactly once: rejects, then dropped by rules, by deduplication step by step, or kept.
 
     `sides`: sidecars of DUPLICATES, KNOWN or CUTS with their `names`, in the order in which they dropped documents; and
@@ -41,9 +43,9 @@ def ledger(
     beside each similarity. Rows are in the order of source and offset. Raises AssertionError when sidecars do not pair,
     when two stages drop one document, or when the counts of input, kept and dropped do not add up.
     """
-    aligned = [side for side in sides if isinstance(side, Part)]
+    aligned = [side for side in sides if isinstance(side, Shard)]
     fates = fate(verdicts, dict(zip(names, aligned, strict=True)), similarity)
-    followed = [part for side in sides if not isinstance(side, Part) for part in side]
+    followed = [part for side in sides if not isinstance(side, Shard) for part in side]
     documents = _documents(pages, _settled(fates, followed))
     rejects = pages.table(name="rejects")
     rows = pa.concat_tables([documents, _rejected(rejects)])
@@ -53,17 +55,17 @@ def ledger(
     if rejects.num_rows + pages.rows() != kept + dropped:
         raise AssertionError(f"{pages.folder} shard {pages.index}: input records are not kept + dropped")
     yield rows.take(order)
-    yield Out(_kept(pages, fates), name="kept")
+    yield Output(_kept(pages, fates), name="kept")
 
 
-def fate(verdicts: Part, sides: dict[str, Part], similarity: float) -> pa.Table:
+def fate(verdicts: Shard, sides: dict[str, Shard], similarity: float) -> pa.Table:
     """Verdicts of the shard after every step, row by row, with `duplicate_of` and the bytes that are cut out."""
     fates = verdicts.table(["id", "keep", "stage", "rule", "value", "threshold", "detail"])
     n = fates.num_rows
     fates = fates.append_column("duplicate_of", pa.nulls(n, pa.string()))
     cut_bytes = np.zeros(n, np.int64)
     for name, part in sides.items():
-        side = paired(fates["id"], part)
+        side = read_aligned(fates["id"], part)
         said, gone = _reasons(name, side, similarity)
         twice = pc.and_(gone, pc.invert(fates["keep"]))
         if pc.any(twice).as_py():
@@ -97,7 +99,7 @@ def _with(table: pa.Table, name: str, column: pa.ChunkedArray) -> pa.Table:
     return table.set_column(table.schema.get_field_index(name), name, column)
 
 
-def _settled(fates: pa.Table, followed: list[Part]) -> pa.Table:
+def _settled(fates: pa.Table, followed: list[Shard]) -> pa.Table:
     """Fates whose duplicates name what they follow to. Later lists say more than earlier ones."""
     found = pa.concat_tables([FOLLOWED.empty_table(), *(part.table() for part in followed)]).combine_chunks()
     at = np.full(fates.num_rows, -1, np.int64)
@@ -112,7 +114,7 @@ def _settled(fates: pa.Table, followed: list[Part]) -> pa.Table:
     return _with(fates, "value", pc.if_else(pc.equal(fates["stage"], "exact"), similarity, fates["value"]))
 
 
-def _documents(pages: Part, fates: pa.Table) -> pa.Table:
+def _documents(pages: Shard, fates: pa.Table) -> pa.Table:
     """Ledger rows of the documents, in the order of the pages."""
     where = pages.table(["id", "url", "source", "offset"])
     if not where["id"].equals(fates["id"]):
@@ -133,7 +135,7 @@ def _rejected(rejects: pa.Table) -> pa.Table:
     return pa.table({name: columns[name] for name in LEDGER.names}, schema=LEDGER)
 
 
-def _kept(pages: Part, fates: pa.Table) -> pa.Table:
+def _kept(pages: Shard, fates: pa.Table) -> pa.Table:
     sizes = [pc.binary_length(batch["text"]).fill_null(0) for batch in pages.batches(["text"])]
     text_bytes = pc.subtract(pa.chunked_array(sizes, pa.int32()).cast(pa.int64()), fates["cut_bytes"])
     rows = pa.array(np.arange(fates.num_rows, dtype=np.int64))

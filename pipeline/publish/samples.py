@@ -12,7 +12,7 @@ import xxhash
 
 from filters.pii import mask as pii
 from pipeline.publish.stats import urls_of
-from pipeline.store.filesystem import Part
+from pipeline.store.shard import Shard
 
 SHARDS = 8  # looked into at most, evenly spread: reading texts of a whole crawl for a report would take hours
 CHARACTERS = 300
@@ -25,7 +25,7 @@ def rank(id_: str) -> int:
     return xxhash.xxh3_64_intdigest(id_.encode(), seed=1)
 
 
-def dropped(ledgers: list[Part], pages: list[Part], region: str, each: int = 3) -> dict[tuple[str, str], list[dict]]:
+def dropped(ledgers: list[Shard], pages: list[Shard], region: str, each: int = 3) -> dict[tuple[str, str], list[dict]]:
     """Up to `each` dropped records per stage and rule: ledger rows, with `title` and `excerpt` where there is text."""
     chosen: dict[tuple[str, str], list[Picked]] = defaultdict(list)
     for i in _spread(len(ledgers)):
@@ -43,7 +43,7 @@ def dropped(ledgers: list[Part], pages: list[Part], region: str, each: int = 3) 
     return {key: [{**row, **texts.get((i, row["id"]), {})} for _, i, row in picks] for key, picks in chosen.items()}
 
 
-def kept(data: list[Part], number: int = 12) -> list[dict[str, Any]]:
+def kept(data: list[Shard], number: int = 12) -> list[dict[str, Any]]:
     """Kept documents as they are published: url, language, quality, duplicates, `title` and `excerpt`."""
     best: list[tuple[int, int, str]] = []
     for i in _spread(len(data)):
@@ -57,7 +57,7 @@ def kept(data: list[Part], number: int = 12) -> list[dict[str, Any]]:
     return [found[id_] for _, _, id_ in best]
 
 
-def hits(contamination: list[Part] | None, ledgers: list[Part], number: int = 12) -> list[dict[str, Any]]:
+def hits(contamination: list[Shard] | None, ledgers: list[Shard], number: int = 12) -> list[dict[str, Any]]:
     """The documents that share most with a benchmark item."""
     best: list[tuple[float, str, int, dict]] = []
     for i, part in enumerate(contamination or []):
@@ -76,7 +76,7 @@ def _first(ids: list[str], number: int) -> list[int]:
     return np.argsort(np.fromiter(map(rank, ids), np.uint64, len(ids)), kind="stable")[:number].tolist()
 
 
-def _texts(picked: list[Picked], pages: list[Part], region: str) -> dict[tuple[int, str], dict[str, str]]:
+def _texts(picked: list[Picked], pages: list[Shard], region: str) -> dict[tuple[int, str], dict[str, str]]:
     """Titles and excerpts, masked: a report must not hold what the corpus hides."""
     wanted = defaultdict(list)
     for _, i, row in picked:

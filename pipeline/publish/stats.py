@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 from pipeline.base.format import counted
 from pipeline.publish import contamination_counts as leaks
 from pipeline.publish import large_clusters as giants
-from pipeline.store.filesystem import Part, together
+from pipeline.store.join import join_sidecars
+from pipeline.store.shard import Shard
 
 HOSTS = 1_000_000  # distinct hosts held; beyond, the rarest are let go, and counts of the top stay right but for those
 _AT_ONCE = 1 << 26  # ids compared at once: half a GB
@@ -28,14 +29,14 @@ _TROUBLE = re.compile(
 
 
 def count(
-    data: list[Part],
-    ledgers: list[Part],
-    pages: list[Part],
-    verdicts: list[Part],
-    languages: list[Part],
-    exact: list[Part],
-    near: list[Part],
-    others: dict[str, list[Part]],
+    data: list[Shard],
+    ledgers: list[Shard],
+    pages: list[Shard],
+    verdicts: list[Shard],
+    languages: list[Shard],
+    exact: list[Shard],
+    near: list[Shard],
+    others: dict[str, list[Shard]],
     recipe: dict[str, Any],
 ) -> dict[str, Any]:
     """All that `stats.json`, the card and the report say. `others`: shards of the optional steps that ran, by name.
@@ -70,13 +71,13 @@ def count(
     return {**stats, "alarms": alarms(stats)}
 
 
-def _giants(elections: dict[str, list[Part]], ledgers: list[Part]) -> list[dict[str, Any]]:
+def _giants(elections: dict[str, list[Shard]], ledgers: list[Shard]) -> list[dict[str, Any]]:
     found = giants.giants(elections)
     urls = urls_of([row["id"] for row in found], ledgers) if found else {}
     return [{**row, "url": urls.get(row["id"])} for row in found]
 
 
-def _totals(data: list[Part]) -> Counter:
+def _totals(data: list[Shard]) -> Counter:
     totals: Counter = Counter()
     for part in data:
         for row in part.table(name="totals").to_pylist():
@@ -84,7 +85,7 @@ def _totals(data: list[Part]) -> Counter:
     return totals
 
 
-def _shared_ids(data: list[Part]) -> int:
+def _shared_ids(data: list[Shard]) -> int:
     """Published documents whose id another has: tables may bring ids of their own. Ids are looked at in turns of about
     `_AT_ONCE`, 8 bytes each, so that a corpus of any size fits."""
     turns = 1 + sum(part.rows() for part in data) // _AT_ONCE
@@ -96,14 +97,14 @@ def _shared_ids(data: list[Part]) -> int:
     return found
 
 
-def _short_ids(data: list[Part]) -> Iterator[np.ndarray]:
+def _short_ids(data: list[Shard]) -> Iterator[np.ndarray]:
     for part in data:
         for batch in part.batches(["id"], rows=1 << 16):
             low, high = np.frombuffer(bytes.fromhex("".join(batch["id"].to_pylist())), ">u8").reshape(-1, 2).T
             yield low ^ high * np.uint64(0x9E3779B97F4A7C15)  # ids may be counters: either half may be constant
 
 
-def _counted(parts: Iterable[Part], column: str, name: str = "part") -> Counter:
+def _counted(parts: Iterable[Shard], column: str, name: str = "part") -> Counter:
     found: Counter = Counter()
     for part in parts:
         for batch in part.batches([column], name=name, rows=1 << 16):
@@ -111,7 +112,7 @@ def _counted(parts: Iterable[Part], column: str, name: str = "part") -> Counter:
     return found
 
 
-def _funnel(ledgers: list[Part], pages: list[Part], rules: list[str]) -> list[dict[str, Any]]:
+def _funnel(ledgers: list[Shard], pages: list[Shard], rules: list[str]) -> list[dict[str, Any]]:
     """Records in, what each stage and rule dropped, how many were left after it; the last row is what was kept."""
     dropped: Counter = Counter()
     records = 0
@@ -139,7 +140,7 @@ def _place(item: tuple[tuple[str, str], int], rejecting: set[str], rules: list[s
     return (1, rules.index(rule) if rule in rules else len(rules), stage, 0, rule)
 
 
-def _rules(verdicts: list[Part], recipe: dict[str, Any]) -> list[dict[str, Any]]:
+def _rules(verdicts: list[Shard], recipe: dict[str, Any]) -> list[dict[str, Any]]:
     """Per rule: documents that fail it, that fail nothing else, and that it was the (first) reason to drop."""
     fails, alone, first = Counter(), Counter(), Counter()  # type: ignore[var-annotated]
     for part in verdicts:
@@ -159,19 +160,19 @@ def _values(column: pa.ChunkedArray) -> dict[str, int]:
     return {e["values"]: e["counts"] for e in column.value_counts().to_pylist()}
 
 
-def _dumps(pages: list[Part], data: list[Part]) -> dict[str, dict[str, int]]:
+def _dumps(pages: list[Shard], data: list[Shard]) -> dict[str, dict[str, int]]:
     documents, kept = _counted(pages, "dump"), _counted(data, "dump")
     return {name or "": {"documents": documents[name], "kept": kept[name]} for name in sorted(documents, key=str)}
 
 
-def _languages(languages: list[Part], data: list[Part]) -> dict[str, dict[str, int]]:
+def _languages(languages: list[Shard], data: list[Shard]) -> dict[str, dict[str, int]]:
     """Kept and dropped documents by the language that was identified, the commonest first."""
     found, kept = _counted(languages, "language"), _counted(data, "language")
     order = sorted(found, key=lambda name: (-found[name], str(name)))
     return {name or "unknown": {"kept": kept[name], "dropped": found[name] - kept[name]} for name in order}
 
 
-def _hosts(data: list[Part]) -> dict[str, Any]:
+def _hosts(data: list[Shard]) -> dict[str, Any]:
     hosts: Counter = Counter()
     for part in data:
         hosts.update(_counted([part], "host"))
@@ -184,7 +185,7 @@ def _top(counts: Counter, n: int) -> list[tuple[str, int]]:
     return heapq.nsmallest(n, counts.items(), key=lambda item: (-item[1], str(item[0])))
 
 
-def _lengths(data: list[Part]) -> list[dict[str, int]]:
+def _lengths(data: list[Shard]) -> list[dict[str, int]]:
     """Kept documents by length in characters, in powers of two."""
     bins = np.zeros(64, np.int64)
     for part in data:
@@ -196,7 +197,7 @@ def _lengths(data: list[Part]) -> list[dict[str, int]]:
     return [{"from": 1 << k, "below": 1 << (k + 1), "documents": int(bins[k])} for k in span]
 
 
-def _quality(data: list[Part]) -> dict[str, Any] | None:
+def _quality(data: list[Shard]) -> dict[str, Any] | None:
     """Deciles of the classifier's probability over kept documents; None where no classifier ran."""
     bins = np.zeros(_BINS, np.int64)
     for part in data:
@@ -209,11 +210,11 @@ def _quality(data: list[Part]) -> dict[str, Any] | None:
     return {"documents": int(bins.sum()), "deciles": [round((int(e) + 0.5) / _BINS, 4) for e in edges]}
 
 
-def _cuts(cuts: list[Part], ledgers: list[Part]) -> dict[str, int]:
+def _cuts(cuts: list[Shard], ledgers: list[Shard]) -> dict[str, int]:
     """Documents that a cutting step dropped; the published ones that it cut something out of, and how much."""
     found = {"dropped": 0, "documents": 0, "characters": 0}
     for part, ledger in zip(cuts, ledgers, strict=True):
-        table = together((part, ["keep", "cut_chars"]))
+        table = join_sidecars((part, ["keep", "cut_chars"]))
         found["dropped"] += table.num_rows - pc.sum(table["keep"], min_count=0).as_py()
         published = table["cut_chars"].take(ledger.table(["row"], name="kept")["row"])
         found["documents"] += pc.sum(pc.greater(published, 0), min_count=0).as_py()
@@ -221,19 +222,19 @@ def _cuts(cuts: list[Part], ledgers: list[Part]) -> dict[str, int]:
     return found
 
 
-def _pairs(compared: dict[str, list[Part]]) -> Iterator[tuple[str, list[Part] | None]]:
+def _pairs(compared: dict[str, list[Shard]]) -> Iterator[tuple[str, list[Shard] | None]]:
     """Each step that compares documents, with the result of the one before."""
     yield from zip(compared, [None, *compared.values()], strict=False)
 
 
-def _clusters(duplicates: list[Part], before: list[Part] | None) -> dict[str, Any]:
+def _clusters(duplicates: list[Shard], before: list[Shard] | None) -> dict[str, Any]:
     """Documents dropped as duplicates, clusters they belong to, and the ten largest.
 
     Sizes count what members stood for `before`: a document whose size did not grow heads no cluster of this step.
     """
     dropped, clusters, largest = 0, 0, []  # type: ignore[var-annotated]
     for i, part in enumerate(duplicates):
-        table = together((part, ["duplicate_of", "cluster_size"]))
+        table = join_sidecars((part, ["duplicate_of", "cluster_size"]))
         dropped += table.num_rows - table["duplicate_of"].null_count
         stood = before[i].table(["cluster_size"])["cluster_size"].fill_null(1) if before else 1
         stays = pc.and_(pc.is_null(table["duplicate_of"]), pc.greater(table["cluster_size"], stood).fill_null(False))
@@ -244,7 +245,7 @@ def _clusters(duplicates: list[Part], before: list[Part] | None) -> dict[str, An
     return {"dropped": dropped, "clusters": clusters, "largest": [{"id": i, "size": -n} for n, i in largest]}
 
 
-def _named(steps: dict[str, dict[str, Any]], ledgers: list[Part]) -> dict[str, dict[str, Any]]:
+def _named(steps: dict[str, dict[str, Any]], ledgers: list[Shard]) -> dict[str, dict[str, Any]]:
     """Clusters with the URLs of the documents that stay and of some members: looked up for all steps at once."""
     heads = [head for clusters in steps.values() for head in clusters["largest"]]
     ids = [head["id"] for head in heads]
@@ -254,14 +255,14 @@ def _named(steps: dict[str, dict[str, Any]], ledgers: list[Part]) -> dict[str, d
     return steps
 
 
-def _known(known: list[Part]) -> dict[str, Any]:
+def _known(known: list[Shard]) -> dict[str, Any]:
     """Documents dropped for those of earlier runs, and how many of these were withdrawn since."""
     rules = _counted(known, "rule")
     dropped, withdrawn = rules["duplicate_of_earlier"] + rules["withdrawn"], rules["withdrawn"]
     return {"dropped": dropped, "withdrawn": withdrawn, "clusters": 0, "largest": []}
 
 
-def urls_of(ids: list[str], ledgers: list[Part]) -> dict[str, str]:
+def urls_of(ids: list[str], ledgers: list[Shard]) -> dict[str, str]:
     found: dict[str, str] = {}
     for part in ledgers:
         table = part.table(["id", "url"])
@@ -270,7 +271,7 @@ def urls_of(ids: list[str], ledgers: list[Part]) -> dict[str, str]:
     return found
 
 
-def _members(ids: list[str], ledgers: list[Part], most: int = 3) -> dict[str, list[str]]:
+def _members(ids: list[str], ledgers: list[Shard], most: int = 3) -> dict[str, list[str]]:
     found: dict[str, list[str]] = defaultdict(list)
     for part in ledgers:
         table = part.table(["url", "duplicate_of"])

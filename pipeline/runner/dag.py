@@ -57,7 +57,7 @@ class Asset:
 
 
 @dataclass(frozen=True, eq=False)
-class Leaf:
+class InputFiles:
     """Raw input files: `rows` describe one shard each (with paths); `identity` says what is in them (without)."""
 
     name: str
@@ -84,7 +84,7 @@ class Edge:
     """How a step reads an input: `aligned` (shard i), `whole` (all shards) or `bucket` (bucket i of every shard)."""
 
     mode: str
-    source: "Step | Leaf"
+    source: "Step | InputFiles"
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +118,9 @@ class Step:
         return digest(self.identity)
 
 
-def step(fn: Callable, *inputs: "Step | Leaf | Edge", name: str = "", tasks: int | None = None, **params: Any) -> Step:
+def step(
+    fn: Callable, *inputs: "Step | InputFiles | Edge", name: str = "", tasks: int | None = None, **params: Any
+) -> Step:
     """Bind stage `fn` to inputs and settings; settings left out take the function's defaults.
 
     Raises TypeError for a setting that the stage does not have (recipes are checked before, with line numbers).
@@ -131,12 +133,12 @@ def step(fn: Callable, *inputs: "Step | Leaf | Edge", name: str = "", tasks: int
     return Step(fn, edges, settings, tasks, name or fn.stage.name)  # type: ignore[attr-defined]
 
 
-def whole(source: Step | Leaf) -> Edge:
+def all_shards(source: Step | InputFiles) -> Edge:
     """Every task reads all shards of `source`."""
     return Edge("whole", source)
 
 
-def bucket(source: Step | Leaf) -> Edge:
+def partition(source: Step | InputFiles) -> Edge:
     """Task i reads bucket i of every shard of `source`: the shuffle."""
     return Edge("bucket", source)
 
@@ -174,8 +176,8 @@ def ancestors(goal: Step) -> list[Step]:
     """`goal` and every step it rests on, each after its inputs, each once (equal keys are one step)."""
     order: dict[str, Step] = {}
 
-    def visit(node: Step | Leaf) -> None:
-        if isinstance(node, Leaf) or node.key in order:
+    def visit(node: Step | InputFiles) -> None:
+        if isinstance(node, InputFiles) or node.key in order:
             return
         for edge in node.inputs:
             visit(edge.source)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from pipeline.runner.dag import Leaf, Step, ancestors
-from pipeline.store.filesystem import Part, Store, file_name
+from pipeline.runner.dag import InputFiles, Step, ancestors
+from pipeline.store.filesystem import Store
+from pipeline.store.shard import Shard, file_name
 
 
 def folder_of(step: Step) -> str:
@@ -51,17 +52,17 @@ class Shards:
     folder: str
     bucket: int | None = None
 
-    def parts(self) -> list[Part]:
+    def parts(self) -> list[Shard]:
         said = self.store.read_json(f"{self.folder}/manifest.json")["shards"]
         common, heads = (self.store, self.folder), dict[str, bytes]()
-        return [Part(*common, i, len(said), self.bucket, {}, shard["outputs"], heads) for i, shard in enumerate(said)]
+        return [Shard(*common, i, len(said), self.bucket, {}, shard["outputs"], heads) for i, shard in enumerate(said)]
 
 
-def parts(store: Store, source: Step | Leaf) -> list[Part]:
+def parts(store: Store, source: Step | InputFiles) -> list[Shard]:
     """Every shard of a finished step, or of raw input."""
-    if isinstance(source, Leaf):
+    if isinstance(source, InputFiles):
         rows = source.rows
-        return [Part(store, "", i, len(rows), None, {"part": pa.Table.from_pylist([r])}) for i, r in enumerate(rows)]
+        return [Shard(store, "", i, len(rows), None, {"part": pa.Table.from_pylist([r])}) for i, r in enumerate(rows)]
     return Shards(store, folder_of(source)).parts()
 
 
@@ -69,8 +70,8 @@ def missing(goal: Step, store: Store) -> list[Step]:
     """Steps that must run, each after its inputs. A finished step needs none of its ancestors."""
     needed: dict[str, Step] = {}
 
-    def visit(node: Step | Leaf) -> None:
-        if isinstance(node, Leaf) or node.key in needed or manifest(store, node) is not None:
+    def visit(node: Step | InputFiles) -> None:
+        if isinstance(node, InputFiles) or node.key in needed or manifest(store, node) is not None:
             return
         needed[node.key] = node
         for edge in node.inputs:
@@ -82,5 +83,5 @@ def missing(goal: Step, store: Store) -> list[Step]:
 
 def input_bytes(step: Step) -> int:
     """Bytes of raw input that a step rests on: what its cost is in proportion to."""
-    leaves = {e.source.key: e.source for s in ancestors(step) for e in s.inputs if isinstance(e.source, Leaf)}
+    leaves = {e.source.key: e.source for s in ancestors(step) for e in s.inputs if isinstance(e.source, InputFiles)}
     return sum(leaf.bytes() for leaf in leaves.values())

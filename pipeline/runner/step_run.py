@@ -6,10 +6,11 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from pipeline.base.format import counted
-from pipeline.runner.dag import Edge, Leaf, Step
+from pipeline.runner.dag import Edge, InputFiles, Step
 from pipeline.runner.manifests import Shards, folder_of, input_bytes, marker_name, not_whole, parts
 from pipeline.runner.task import Task
-from pipeline.store.filesystem import Part, Store
+from pipeline.store.filesystem import Store
+from pipeline.store.shard import Shard
 
 
 class UnderWay:
@@ -51,8 +52,8 @@ class UnderWay:
     def __len__(self) -> int:
         return self._count
 
-    def __getitem__(self, index: int) -> Part:
-        return Part(self._store, self.folder, index, len(self), None, {}, self.shards[index]["outputs"])
+    def __getitem__(self, index: int) -> Shard:
+        return Shard(self._store, self.folder, index, len(self), None, {}, self.shards[index]["outputs"])
 
     def done(self, index: int) -> None:
         """Shard `index` has been published."""
@@ -88,10 +89,10 @@ class UnderWay:
             step.name, step.fn.__module__, step.fn.__name__, self._store, self.folder, index, inputs, step.params
         )
 
-    def _input(self, edge: Edge, found: Any, index: int) -> Part | list[Part] | Shards:
+    def _input(self, edge: Edge, found: Any, index: int) -> Shard | list[Shard] | Shards:
         if edge.mode == "aligned":
             return found[index]
-        if isinstance(edge.source, Leaf):
+        if isinstance(edge.source, InputFiles):
             return found
         return Shards(self._store, folder_of(edge.source), index if edge.mode == "bucket" else None)
 
@@ -113,7 +114,7 @@ class UnderWay:
         return f"{step.name}: done, {totals['rows'].get('part', 0):,} rows, {seconds:.1f} s"
 
 
-def _buckets(found: list[Part]) -> int:
+def _buckets(found: list[Shard]) -> int:
     """How many buckets the shards of a step were shuffled into."""
     return max(output["buckets"] for part in found for output in part.outputs.values())
 

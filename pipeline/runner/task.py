@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.runner.manifests import Shards, marker_name
-from pipeline.store.filesystem import Part, ShardWriter, Store
+from pipeline.store.filesystem import Store
+from pipeline.store.shard import Shard
+from pipeline.store.writer import ShardWriter
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class Task:
     store: Store
     folder: str
     index: int
-    inputs: tuple[Part | list[Part] | Shards, ...]
+    inputs: tuple[Shard | list[Shard] | Shards, ...]
     params: dict[str, Any]
     attempt: int = 1
 

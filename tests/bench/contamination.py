@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from filters.contamination import benchmarks, contamination
-from pipeline.store.filesystem import Part
+from pipeline.store.shard import Shard
 from tests.bench.table import Options, Row, in_turns, turn
 
 _WORD = re.compile(r"\w+")
@@ -31,7 +31,7 @@ def figures(options: Options) -> dict[str, Any]:
     assets, names = benchmarks.find((str(options.data / "benchmarks"),))
     items = [item for asset in assets for item in benchmarks.read(asset.path)]
     known = set().union(*(grams(f"{item.question} {' '.join(item.choices)}") for item in items))
-    index = [Part.of(pa.concat_tables(contamination.benchmark_index(benchmarks=assets, names=names)))]
+    index = [Shard.of(pa.concat_tables(contamination.benchmark_index(benchmarks=assets, names=names)))]
     loaded = contamination._load(index)
     weights, column = contamination._weights(loaded, [], 0.01), pa.array(texts)
     sides: dict[str, Callable[[], Any]] = {

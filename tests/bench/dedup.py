@@ -29,10 +29,11 @@ from dedup.near.shingles import jaccard, shingle_sets, shingles
 from dedup.near.verify import near_elect, near_join
 from pipeline.base.schema import PAGES
 from pipeline.kernels.njit import njit
-from pipeline.runner.dag import Asset, Step, bucket, stage, step, whole
+from pipeline.runner.dag import Asset, Step, all_shards, partition, stage, step
 from pipeline.runner.manifests import folder_of
 from pipeline.runner.scheduler import InProcess, execute, quiet
-from pipeline.store.filesystem import Part, Store
+from pipeline.store.filesystem import Store
+from pipeline.store.shard import Shard
 from tests.bench.process import NotInstalled, Peer, measured, pinned
 from tests.bench.table import Options, Row, in_turns, turn
 from tests.support.real_texts import real_texts
@@ -220,7 +221,7 @@ def given(*, source: Asset) -> Iterator[pa.RecordBatch]:
 
 
 @stage(version=1, outputs={"part": PAGES})
-def removed(pages: Part, near: Part) -> Iterator[pa.Table]:
+def removed(pages: Shard, near: Shard) -> Iterator[pa.Table]:
     """The documents that stay."""
     keep, at = near.table(["duplicate_of"])["duplicate_of"].is_null(), 0
     for batch in pages.batches():
@@ -232,11 +233,11 @@ def recipe(pages: Step, partitions: int = 2) -> Step:
     """The stages as a recipe binds them, without verdicts; partitions as for input of up to two GiB."""
     sigs = step(signatures, pages)
     routed = step(near_route, pages, sigs, partitions=partitions)
-    links = step(near_links, bucket(routed), tasks=partitions)
-    components = step(near_components, whole(links), whole(sigs), tasks=1)
-    gathered = step(near_gather, pages, sigs, bucket(components), partitions=partitions)
-    elected = step(near_elect, bucket(gathered), tasks=partitions)
-    return step(removed, pages, step(near_join, pages, bucket(elected)))
+    links = step(near_links, partition(routed), tasks=partitions)
+    components = step(near_components, all_shards(links), all_shards(sigs), tasks=1)
+    gathered = step(near_gather, pages, sigs, partition(components), partitions=partitions)
+    elected = step(near_elect, partition(gathered), tasks=partitions)
+    return step(removed, pages, step(near_join, pages, partition(elected)))
 
 
 def as_pages(sample: list[str]) -> pa.Table:

@@ -17,10 +17,12 @@ from dedup.near.lsh import BANDS
 from pipeline.base.schema import PAGES
 from pipeline.kernels.njit import njit
 from pipeline.kernels.tokens import mix
-from pipeline.runner.dag import Leaf, Step, ancestors, stage, step
+from pipeline.runner.dag import InputFiles, Step, ancestors, stage, step
 from pipeline.runner.manifests import folder_of
 from pipeline.runner.scheduler import InProcess, execute, quiet
-from pipeline.store.filesystem import Out, Part, ShardWriter, Store
+from pipeline.store.filesystem import Store
+from pipeline.store.shard import Shard
+from pipeline.store.writer import Output, ShardWriter
 from tests.bench.dedup import recipe
 
 
@@ -44,7 +46,7 @@ def costs(store: Store, goal: Step, documents: int) -> Iterator[str]:
 
 
 @stage(version=1, outputs={"part": PAGES})
-def generated(source: Part, *, documents: int = 50_000) -> Iterator[pa.Table]:
+def generated(source: Shard, *, documents: int = 50_000) -> Iterator[pa.Table]:
     """PAGES with texts of 60 words, a fifth of them copies of texts of any earlier number with some words replaced."""
     begin = source.table()["first"][0].as_py()
     for low in range(begin, begin + documents, 10_000):
@@ -75,7 +77,7 @@ def _letters(first, out):
 
 def scale(documents: int, shard: int = 50_000) -> None:
     """All steps over generated pages, in a process of its own: cost and memory as the corpus grows."""
-    leaf = Leaf("numbers", shard, tuple({"first": i} for i in range(0, documents, shard)))
+    leaf = InputFiles("numbers", shard, tuple({"first": i} for i in range(0, documents, shard)))
     pages = step(generated, leaf, documents=shard)
     goal = recipe(pages, max(2, documents // 125_000))
     with tempfile.TemporaryDirectory() as name:
@@ -101,11 +103,11 @@ def buckets(count: int = 1024, rows: int = 100) -> None:
         start = time.process_time()
         with ShardWriter(store, "a/b", 0, {"part": schema}) as writer:
             for b, table in enumerate(tables):
-                writer.add(Out(table, bucket=b))
+                writer.add(Output(table, bucket=b))
             said = writer.close()["outputs"]
         written = time.process_time()
         for b in range(count):
-            assert Part(store, "a/b", 0, 1, b, {}, said, heads).table().num_rows == rows
+            assert Shard(store, "a/b", 0, 1, b, {}, said, heads).table().num_rows == rows
         read = time.process_time()
     write_us, read_us = (written - start) * 1e6 / count, (read - written) * 1e6 / count
     size = said["part"]["bytes"] / count

@@ -21,7 +21,7 @@ from dedup.passages.substrings import anchor_elect, anchor_route, substring_join
 from dedup.passages.text_spans import texts_left
 from pipeline.base.schema import PAGES
 from pipeline.kernels.tokens import words
-from pipeline.store.filesystem import Part
+from pipeline.store.shard import Shard
 from tests.bench.dedup import texts
 from tests.bench.table import Options, Row, in_turns, ratio, table, turn
 
@@ -75,13 +75,13 @@ def rows(figures: dict[str, Any]) -> list[Row]:
     return found
 
 
-def pages(sample: list[str], shards: int = 2) -> list[Part]:
+def pages(sample: list[str], shards: int = 2) -> list[Shard]:
     found = [{"id": f"{i:032x}", "text": text, "date": i, "source": "s"} for i, text in enumerate(sample)]
     cut = [found[i::shards] for i in range(shards)]
-    return [Part.of(pa.Table.from_pylist(part, PAGES), i, shards) for i, part in enumerate(cut)]
+    return [Shard.of(pa.Table.from_pylist(part, PAGES), i, shards) for i, part in enumerate(cut)]
 
 
-def spans(parts: list[Part]) -> int:
+def spans(parts: list[Shard]) -> int:
     """All stages in memory, to the texts that are left; returns their words."""
     n = len(parts)
     routed = run(span_route, parts, tasks=n, partitions=PARTITIONS)
@@ -89,7 +89,7 @@ def spans(parts: list[Part]) -> int:
     return left(parts, run(span_join, parts, routed.parts, elected.bucket, tasks=n, min_left=0).parts)
 
 
-def substrings(parts: list[Part]) -> int:
+def substrings(parts: list[Shard]) -> int:
     n, of = len(parts), {"tokens": TOKENS, "partitions": PARTITIONS}
     anchors = run(anchor_route, parts, tasks=n, **of)
     again = run(anchor_elect, anchors.bucket, tasks=PARTITIONS)
@@ -99,7 +99,7 @@ def substrings(parts: list[Part]) -> int:
     return left(parts, found.parts)
 
 
-def left(parts: list[Part], cuts: list[Part]) -> int:
+def left(parts: list[Shard], cuts: list[Shard]) -> int:
     return sum(
         len(words(batch["text"]).hash)
         for part, cut in zip(parts, cuts, strict=True)

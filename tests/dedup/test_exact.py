@@ -27,20 +27,20 @@ from dedup.exact.exact import (
 from dedup.exact.normal_form import normalised
 from pipeline.base.errors import UserError
 from pipeline.base.schema import PAGES
-from pipeline.store.filesystem import Part
+from pipeline.store.shard import Shard
 
 DAY = datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC)
 
 
-def pages(rows: list[dict], shards: int = 1) -> list[Part]:
+def pages(rows: list[dict], shards: int = 1) -> list[Shard]:
     """Documents as PAGES parts; what a row does not say is null."""
     rows = [{"id": f"{i:032x}", **row} for i, row in enumerate(rows)]
     cut = [rows[i::shards] for i in range(shards)]
-    return [Part.of(pa.Table.from_pylist(part, PAGES), i, shards) for i, part in enumerate(cut)]
+    return [Shard.of(pa.Table.from_pylist(part, PAGES), i, shards) for i, part in enumerate(cut)]
 
 
 def exact(
-    parts: list[Part], *sidecars: list[Part], route=exact_route, partitions: int = 3, alarm: int = 1000, **params
+    parts: list[Shard], *sidecars: list[Shard], route=exact_route, partitions: int = 3, alarm: int = 1000, **params
 ) -> pa.Table:
     """The four stages, as a recipe binds them."""
     n = len(parts)
@@ -138,7 +138,7 @@ ROWS = [
 def test_keep_policy(keep, stays):
     parts = pages(ROWS)
     ids = parts[0].table()["id"]
-    scores = Part.of(pa.table({"id": ids, "quality": [0.9, None, float("nan"), -1.0, 5.0]}))
+    scores = Shard.of(pa.table({"id": ids, "quality": [0.9, None, float("nan"), -1.0, 5.0]}))
     table = exact(parts, [scores], keep=keep)
     assert removed(table) == dict.fromkeys(sorted({0, 1, 2, 3} - {stays}), stays)
     rows = table.to_pylist()
@@ -185,7 +185,7 @@ def test_a_policy_that_there_is_not(keep, says):
 
 def test_dropped_documents_take_no_part():
     parts = pages(ROWS)
-    verdicts = Part.of(pa.table({"id": parts[0].table()["id"], "keep": [True, False, True, True, False]}))
+    verdicts = Shard.of(pa.table({"id": parts[0].table()["id"], "keep": [True, False, True, True, False]}))
     rows = exact(parts, [verdicts]).to_pylist()
     assert removed(pa.Table.from_pylist(rows)) == {2: 0, 3: 0}
     assert rows[1]["cluster"] is None and rows[4]["cluster_size"] is None and rows[0]["cluster_size"] == 3
@@ -194,7 +194,7 @@ def test_dropped_documents_take_no_part():
 def test_sidecar_of_another_shard_is_refused():
     parts = pages(ROWS)
     with pytest.raises(AssertionError, match="ids differ"):
-        exact(parts, [Part.of(pa.table({"id": ["x"] * 5, "keep": [True] * 5}))])
+        exact(parts, [Shard.of(pa.table({"id": ["x"] * 5, "keep": [True] * 5}))])
 
 
 def test_scope_and_urls():
@@ -219,7 +219,7 @@ def test_texts_of_captures_that_stand_for_others_count_them():
     assert removed(by_url) == {1: 0, 3: 2, 4: 2}
     assert by_url["cluster_size"].to_pylist() == [2, 2, 3, 3, 3, 1]
     parts = pages([{"url": u, "text": "gleich", "date": DAY} for u in urls])
-    ids = [Part.of(by_url)]
+    ids = [Shard.of(by_url)]
     assert removed(exact(parts, ids)) == {2: 0, 5: 0}
     assert exact(parts, ids)["cluster_size"].to_pylist() == [6, None, 6, None, None, 6]
 

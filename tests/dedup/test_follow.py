@@ -8,7 +8,7 @@ from dedup.common.in_memory import run
 from dedup.exact.resolve_chains import follow, follow_route
 from pipeline.base.schema import CUTS, DUPLICATES, PAGES, REJECTS, VERDICTS
 from pipeline.publish.ledger import ledger
-from pipeline.store.filesystem import Part
+from pipeline.store.shard import Shard
 
 STAGES = ("url_dedup", "exact", "near", "spans", "substrings")
 DUPLICATE_STAGES, KEPT = 3, len(STAGES)
@@ -25,7 +25,7 @@ def world(ends: list[int], heads: list[int]) -> list[tuple[int, int | None]]:
     return made
 
 
-def sidecars(made: list[tuple[int, int | None]], ids: list[str], shards: int) -> list[list[Part]]:
+def sidecars(made: list[tuple[int, int | None]], ids: list[str], shards: int) -> list[list[Shard]]:
     """What each stage says, shard by shard, with sizes as the stages count them."""
     stands, found = [1] * len(made), []
     for k in range(len(STAGES)):
@@ -44,7 +44,7 @@ def sidecars(made: list[tuple[int, int | None]], ids: list[str], shards: int) ->
                 said = {"duplicate_of": ids[head], "similarity": 0.9} if end == k else {}
                 rows.append({"id": ids[i], "cluster_size": size, **said})
         schema = CUTS if k >= DUPLICATE_STAGES else DUPLICATES
-        found.append([Part.of(table(schema, rows[s::shards]), s) for s in range(shards)])
+        found.append([Shard.of(table(schema, rows[s::shards]), s) for s in range(shards)])
     return found
 
 
@@ -77,8 +77,8 @@ def test_every_duplicate_names_the_end_of_its_chain(said, shards, partitions):
     for s in range(shards):
         mine = ids[s::shards]
         where = [{"id": i, "url": "u", "source": "a", "offset": n, "text": ""} for n, i in enumerate(mine)]
-        pages = Part.of(table(PAGES, where), rejects=table(REJECTS, []))
-        verdicts = Part.of(table(VERDICTS, [{"id": i, "keep": True} for i in mine]))
+        pages = Shard.of(table(PAGES, where), rejects=table(REJECTS, []))
+        verdicts = Shard.of(table(VERDICTS, [{"id": i, "keep": True} for i in mine]))
         inputs = *(side[s] for side in sides), *(found(s) for found in rounds)
         part, _ = ledger(pages, verdicts, *inputs, names=STAGES)
         rows |= {row["id"]: row for row in part.to_pylist()}

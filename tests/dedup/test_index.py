@@ -31,10 +31,12 @@ from pipeline.__main__ import main
 from pipeline.base.errors import UserError
 from pipeline.commands.plan import garbage, plan
 from pipeline.index import pointer as index
-from pipeline.runner.dag import Leaf, bucket, stage, step
+from pipeline.runner.dag import InputFiles, partition, stage, step
 from pipeline.runner.manifests import folder_of, parts
 from pipeline.runner.scheduler import InProcess, execute, quiet
-from pipeline.store.filesystem import Out, Part, Store
+from pipeline.store.filesystem import Store
+from pipeline.store.shard import Shard
+from pipeline.store.writer import Output
 from tests.dedup.test_near import grams, pages, similarity
 from tests.support import index_world as world
 from tests.support.folders import contents, written
@@ -216,7 +218,7 @@ def _hashes(store: Store, segment: Segment) -> np.ndarray:
 
 
 @stage(version=1, outputs={"part": ROWS})
-def routed(source: Part, *, partitions: int = 1) -> Iterator[Out]:
+def routed(source: Shard, *, partitions: int = 1) -> Iterator[Output]:
     rows = json.loads(source.table()["rows"][0].as_py())
     table = pa.Table.from_pylist([dict(zip(ROWS.names, row, strict=True)) for row in rows], ROWS)
     yield from in_buckets(table, partition_of(table["hash"].to_numpy(), partitions))
@@ -236,8 +238,8 @@ def test_lookups_are_those_of_a_dictionary(dumps, partitions, most):
         for i, rows in enumerate(dumps):
             rows = sorted(set(rows))
             said = json.dumps([[spread[h], d] for h, d in rows])
-            leaf = Leaf("rows", [i, said], ({"rows": said},))
-            bands = step(index_bands, bucket(step(routed, leaf, partitions=partitions)), tasks=partitions)
+            leaf = InputFiles("rows", [i, said], ({"rows": said},))
+            bands = step(index_bands, partition(step(routed, leaf, partitions=partitions)), tasks=partitions)
             execute(bands, store, InProcess, quiet)
             segments.append(Segment(folder_of(bands), i, partitions))
             for h, d in rows:

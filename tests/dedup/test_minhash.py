@@ -26,7 +26,7 @@ from dedup.near.minhash import (
 from dedup.near.shingles import jaccard, shingle_sets, shingles
 from pipeline.base.errors import UserError
 from pipeline.kernels.tokens import words
-from pipeline.store.filesystem import Part
+from pipeline.store.shard import Shard
 
 M64 = (1 << 64) - 1
 texts = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=60), max_size=6)
@@ -303,6 +303,6 @@ def test_presets_that_there_are_not(text):
 
 def test_signatures_of_texts_without_words():
     texts = pa.array(["", "Wort", None], pa.string())
-    part = Part.of(pa.table({"id": ["a", "b", "c"], "text": texts}))
+    part = Shard.of(pa.table({"id": ["a", "b", "c"], "text": texts}))
     table = pa.Table.from_batches([b for t in signatures(part, bands=3, rows=2) for b in t.to_batches()])
     assert [len(b) for b in table["bands"].to_pylist()] == [0, 24, 0]

@@ -24,22 +24,24 @@ from dedup.near.lsh import BANDS, near_components, near_links, near_route
 from dedup.near.minhash import PRESETS, parse_preset, probability, signatures, sketch_cut
 from dedup.near.verify import near_elect, near_join
 from pipeline.base.schema import PAGES, QUALITY
-from pipeline.runner.dag import Leaf, Step, bucket, stage, step, whole
+from pipeline.runner.dag import InputFiles, Step, all_shards, partition, stage, step
 from pipeline.runner.manifests import parts
 from pipeline.runner.scheduler import InProcess, execute, quiet
-from pipeline.store.filesystem import Part, Store
+from pipeline.store.filesystem import Store
+from pipeline.store.shard import Shard
 from tests.dedup.test_minhash import edited
 
 
-def pages(rows: list[dict], shards: int = 1) -> list[Part]:
+def pages(rows: list[dict], shards: int = 1) -> list[Shard]:
     """Documents as PAGES parts; what a row does not say is null."""
     rows = [{"id": f"{i:032x}", **row} for i, row in enumerate(rows)]
     cut = [rows[i::shards] for i in range(shards)]
-    return [Part.of(pa.Table.from_pylist(part, PAGES), i, shards) for i, part in enumerate(cut)]
+    return [Shard.of(pa.Table.from_pylist(part, PAGES), i, shards) for i, part in enumerate(cut)]
 
 
 def near(
-    parts: list[Part], *sidecars, partitions=3, bands=14, rows=8, ngram=5, threshold=0.8, keep="oldest", scope="corpus",
+    parts: list[Shard], *sidecars, partitions=3, bands=14, rows=8, ngram=5, threshold=0.8, keep="oldest",
+    scope="corpus",
     alarm=1000,
 ) -> pa.Table:  # fmt: skip
     """All stages, as a recipe binds them; alarms are left in `near.alarms`."""
@@ -238,13 +240,13 @@ def test_dropped_and_exact_duplicates_and_scope():
     rows = [{"text": text + f" {i}", "dump": "ab"[i % 2]} for i in range(6)]
     parts = pages(rows)
     ids = parts[0].table()["id"]
-    verdicts = Part.of(pa.table({"id": ids, "keep": [False, True, True, True, True, True]}))
+    verdicts = Shard.of(pa.table({"id": ids, "keep": [False, True, True, True, True, True]}))
     copies = {
         "id": ids,
         "duplicate_of": pa.array([None, None, None, "x", None, None]),
         "cluster_size": [1, 5, 1, 5, 1, 1],
     }
-    exact = Part.of(pa.table(copies))
+    exact = Shard.of(pa.table(copies))
     table = near(parts, [verdicts], [exact]).to_pylist()
     first = f"{1:032x}"
     assert [r["duplicate_of"] for r in table] == [None, None, first, None, first, first]
@@ -252,7 +254,7 @@ def test_dropped_and_exact_duplicates_and_scope():
     assert [r["cluster"] for r in table] == [None, first, first, None, first, first]
     apart = {int(a, 16): int(b, 16) for a, (b, _) in removed(near(parts, scope="dump")).items()}
     assert apart == {2: 0, 4: 0, 3: 1, 5: 1}
-    scores = Part.of(pa.table({"id": ids, "quality": [0.1, 0.2, 0.3, 0.9, 0.3, None]}))
+    scores = Shard.of(pa.table({"id": ids, "quality": [0.1, 0.2, 0.3, 0.9, 0.3, None]}))
     assert {int(b, 16) for b, _ in removed(near(parts, [scores], keep="best:quality")).values()} == {3}
     assert {
         int(b, 16) for b, _ in removed(near(pages([*rows, {"text": text + " längste"}]), keep="longest")).values()
@@ -285,8 +287,8 @@ def test_a_template_family_below_the_threshold_costs_no_square():
 def test_pieces_of_a_large_component_and_small_ones_give_the_same(shared, monkeypatch):
     rows = licences(shared)[:250]
     whole = near(pages(rows), bands=40, rows=2, threshold=0.6)
-    for module in ("gather", "near"):
-        monkeypatch.setattr(f"dedup.{module}.HELD", 4096)
+    for module in ("gather", "verify"):
+        monkeypatch.setattr(f"dedup.near.{module}.HELD", 4096)
     assert near(pages(rows), bands=40, rows=2, threshold=0.6).equals(whole)
     assert len(removed(whole)) > 50
 
@@ -300,18 +302,18 @@ def test_groups_over_the_bound_of_pairs_lose_nothing():
 
 def test_an_empty_corpus_and_empty_shards():
     assert near(pages([])).num_rows == 0
-    table = near([*pages([{"text": "a b c"}, {"text": "a b c"}]), *[Part.of(PAGES.empty_table(), 1, 2)]])
+    table = near([*pages([{"text": "a b c"}, {"text": "a b c"}]), *[Shard.of(PAGES.empty_table(), 1, 2)]])
     assert list(removed(table)) == [f"{1:032x}"]
 
 
 @stage(version=1, outputs={"part": PAGES})
-def given_pages(source: Part) -> Iterator[pa.Table]:
+def given_pages(source: Shard) -> Iterator[pa.Table]:
     """Documents of one shard: a leaf's JSON."""
     yield pa.Table.from_pylist(json.loads(source.table()["rows"][0].as_py()), PAGES)
 
 
 @stage(version=1, outputs={"part": QUALITY})
-def scored(pages: Part) -> Iterator[pa.Table]:
+def scored(pages: Shard) -> Iterator[pa.Table]:
     """The length of the text as a score."""
     table = pages.table(["id", "text"])
     length = pc.cast(pc.utf8_length(table["text"]), pa.float64())
@@ -321,16 +323,18 @@ def scored(pages: Part) -> Iterator[pa.Table]:
 def whole_recipe(rows: list[dict], shards: int, partitions: int) -> Step:
     """Exact and near deduplication, bound as a recipe binds them."""
     cut = [json.dumps(rows[i::shards]) for i in range(shards)]
-    documents = step(given_pages, Leaf("given", cut, tuple({"rows": r} for r in cut)))
+    documents = step(given_pages, InputFiles("given", cut, tuple({"rows": r} for r in cut)))
     quality, keep, p = step(scored, documents), "best:quality", partitions
     prints = step(fingerprints, documents)
     routed = step(exact_route, documents, prints, quality, keep=keep, partitions=p)
-    exact = step(exact_join, documents, bucket(step(exact_elect, bucket(routed), tasks=p)))
+    exact = step(exact_join, documents, partition(step(exact_elect, partition(routed), tasks=p)))
     sigs = step(signatures, documents)
     routed = step(near_route, documents, sigs, exact, partitions=p)
-    components = step(near_components, whole(step(near_links, bucket(routed), tasks=p)), whole(sigs), tasks=1)
-    gathered = step(near_gather, documents, sigs, bucket(components), exact, quality, keep=keep, partitions=p)
-    return step(near_join, documents, bucket(step(near_elect, bucket(gathered), tasks=p)), exact)
+    components = step(
+        near_components, all_shards(step(near_links, partition(routed), tasks=p)), all_shards(sigs), tasks=1
+    )
+    gathered = step(near_gather, documents, sigs, partition(components), exact, quality, keep=keep, partitions=p)
+    return step(near_join, documents, partition(step(near_elect, partition(gathered), tasks=p)), exact)
 
 
 def test_the_runner_gives_what_the_stages_give(shared, tmp_path):
@@ -351,7 +355,7 @@ def test_the_runner_gives_what_the_stages_give(shared, tmp_path):
 def links(rows: list[tuple[int, int, int, int]], threshold: float = 0.8) -> set[tuple[int, int]]:
     """near_links of one partition of (hash, doc, both halves of the sketch)."""
     table = pa.table([list(column) for column in zip(*rows, strict=True)], schema=BANDS)
-    found = run(near_links, [[Part.of(table)]], threshold=threshold).table().to_pylist()
+    found = run(near_links, [[Shard.of(table)]], threshold=threshold).table().to_pylist()
     return {(r["doc"], r["root"]) for r in found}
 
 

@@ -14,25 +14,25 @@ from dedup.passages.spans import span_elect, span_join, span_route
 from dedup.passages.text_spans import texts_left
 from pipeline.base.schema import PAGES
 from pipeline.kernels.tokens import words
-from pipeline.store.filesystem import Part
+from pipeline.store.shard import Shard
 
 
-def pages(texts: list[str | None], shards: int = 1, **columns: list) -> list[Part]:
+def pages(texts: list[str | None], shards: int = 1, **columns: list) -> list[Shard]:
     """Documents as PAGES parts, numbered in their order; dates count up, so that the first is the oldest."""
     rows = [
         {"id": f"{i:032x}", "text": t, "date": i, **{k: v[i] for k, v in columns.items()}} for i, t in enumerate(texts)
     ]
-    return [Part.of(pa.Table.from_pylist(rows[i::shards], PAGES), i, shards) for i in range(shards)]
+    return [Shard.of(pa.Table.from_pylist(rows[i::shards], PAGES), i, shards) for i in range(shards)]
 
 
-def sidecar(parts: list[Part], name: str, values: list) -> list[Part]:
+def sidecar(parts: list[Shard], name: str, values: list) -> list[Shard]:
     """One column beside the pages, by the numbers of the documents."""
     ids = [part.table()["id"].to_pylist() for part in parts]
-    return [Part.of(pa.table({"id": found, name: [values[int(i, 16)] for i in found]})) for found in ids]
+    return [Shard.of(pa.table({"id": found, name: [values[int(i, 16)] for i in found]})) for found in ids]
 
 
 def measured(
-    parts: list[Part], *sidecars, unit="line", span=1, partitions=3, min_left=0, bounds=None, **params
+    parts: list[Shard], *sidecars, unit="line", span=1, partitions=3, min_left=0, bounds=None, **params
 ) -> list:
     """The CUTS of all shards."""
     n = len(parts)
@@ -43,17 +43,17 @@ def measured(
     return run(span_join, *inputs, tasks=n, unit=unit, span=span, **bounds).parts
 
 
-def left(parts: list[Part], cuts: list[Part]) -> list[str | None]:
+def left(parts: list[Shard], cuts: list[Shard]) -> list[str | None]:
     """Texts as they are published, in the order of ids."""
     batches = [b for p, c in zip(parts, cuts, strict=True) for b in texts_left(p, (c,), ["id", "text"])]
     return pa.Table.from_batches(batches).sort_by("id")["text"].to_pylist() if batches else []
 
 
-def cut(parts: list[Part], *sidecars, **params) -> list[str | None]:
+def cut(parts: list[Shard], *sidecars, **params) -> list[str | None]:
     return left(parts, measured(parts, *sidecars, **params))
 
 
-def column(cuts: list[Part], name: str) -> list:
+def column(cuts: list[Shard], name: str) -> list:
     return pa.concat_tables([part.table() for part in cuts]).sort_by("id")[name].to_pylist()
 
 
@@ -212,7 +212,7 @@ def test_ties_go_by_document_and_only_then_by_place():
     """The same date: the document whose id hashes lower keeps the piece, wherever it stands in it."""
     texts = ["oben\ngleich", "gleich\nunten", "gleich\nmitte\ngleich"]
     dates = pa.nulls(3, PAGES.field("date").type)
-    parts = [Part.of(pages(texts)[0].table().set_column(3, PAGES.field("date"), dates))]
+    parts = [Shard.of(pages(texts)[0].table().set_column(3, PAGES.field("date"), dates))]
     first = min(range(3), key=lambda i: xxhash.xxh3_64_intdigest(f"{i:032x}".encode()))
     others = ["oben", "unten", "mitte"]
     own = ["oben\ngleich", "gleich\nunten", "gleich\nmitte"]

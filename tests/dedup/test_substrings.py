@@ -13,11 +13,11 @@ from dedup.common.in_memory import run
 from dedup.passages.spans import span_elect
 from dedup.passages.substrings import anchor_elect, anchor_route, anchors, substring_join, substring_route, windows_of
 from pipeline.kernels.tokens import words
-from pipeline.store.filesystem import Part
+from pipeline.store.shard import Shard
 from tests.dedup.test_spans import column, left, pages, sidecar
 
 
-def measured(parts: list[Part], *sidecars, tokens=10, partitions=3, min_left=0, **params) -> list[Part]:
+def measured(parts: list[Shard], *sidecars, tokens=10, partitions=3, min_left=0, **params) -> list[Shard]:
     n, of = len(parts), {"tokens": tokens, "partitions": partitions}
     found = run(anchor_route, parts, *sidecars, tasks=n, **of)
     again = run(anchor_elect, found.bucket, tasks=partitions)
@@ -27,7 +27,7 @@ def measured(parts: list[Part], *sidecars, tokens=10, partitions=3, min_left=0, 
     return run(substring_join, *inputs, tasks=n, tokens=tokens, min_left=min_left).parts
 
 
-def cut(parts: list[Part], *sidecars, **params) -> list[str | None]:
+def cut(parts: list[Shard], *sidecars, **params) -> list[str | None]:
     return left(parts, measured(parts, *sidecars, **params))
 
 

@@ -21,7 +21,7 @@ from extract.langid.prior import prior
 from extract.langid.script import CODES, scripts, table
 from pipeline.base.errors import UserError
 from pipeline.base.schema import LANGUAGES
-from pipeline.store.filesystem import Part
+from pipeline.store.shard import Shard
 from tests.support import language_data
 
 SENTENCES = [
@@ -292,7 +292,7 @@ def test_langdetect_is_deterministic() -> None:
 def test_stage_labels_both_languages_of_a_page() -> None:
     german, english = (f"{SENTENCES[i][2]} " * 12 for i in (0, 1))
     table_ = pa.table({"id": ["a", "b", "c", "d"], "text": [german + english[:500], german, "", None]})
-    found = pa.concat_tables(identify(Part.of(table_)))
+    found = pa.concat_tables(identify(Shard.of(table_)))
     assert found.schema == LANGUAGES and found["id"].to_pylist() == ["a", "b", "c", "d"]
     assert found["language"].to_pylist() == ["de", "de", "und", "und"]
     assert found["second_language"].to_pylist() == ["en", None, None, None]
@@ -303,8 +303,8 @@ def test_stage_wants_a_pinned_model(toy_model) -> None:
     path, digest = toy_model
     table_ = pa.table({"id": ["a"], "text": [SENTENCES[0][2]]})
     with pytest.raises(UserError, match=digest):
-        list(identify(Part.of(table_), model=str(path)))
-    assert next(identify(Part.of(table_), model=str(path), sha256=digest))["language"].to_pylist() == ["de"]
+        list(identify(Shard.of(table_), model=str(path)))
+    assert next(identify(Shard.of(table_), model=str(path), sha256=digest))["language"].to_pylist() == ["de"]
 
 
 def test_lines() -> None:

@@ -22,7 +22,8 @@ from extract.sources.warc import records
 from extract.watchdog import Limits, guarded
 from pipeline.base.errors import UserError
 from pipeline.base.schema import PAGES, REJECTS
-from pipeline.store.filesystem import Out, Part
+from pipeline.store.shard import Shard
+from pipeline.store.writer import Output
 
 TEXT = "Ein Satz, der lang genug ist, um als Text einer Seite zu gelten. " * 12
 HTML = f"<html lang=de><head><title>T</title></head><body><article><p>{TEXT}</p></article></body></html>"
@@ -33,8 +34,8 @@ def run(*paths: Path, chunk: int = 1 << 40, engine="resiliparse", **settings) ->
     found: dict[str, list[dict]] = {"part": [], "rejects": [], "records": []}
     schemas = {"part": PAGES, "rejects": REJECTS, "records": RECORDS}
     for row in list_chunks([str(p) for p in paths], chunk):
-        for item in pages(Part.of(pa.Table.from_pylist([row])), engine=engine, **settings):
-            name, table = (item.name, item.table) if isinstance(item, Out) else ("part", item)
+        for item in pages(Shard.of(pa.Table.from_pylist([row])), engine=engine, **settings):
+            name, table = (item.name, item.table) if isinstance(item, Output) else ("part", item)
             assert table.schema.equals(schemas[name])
             found[name] += table.to_pylist()
     return found
@@ -241,7 +242,7 @@ def mad(path: Path, timeout=1.0, memory=500_000_000) -> dict[str, list]:
     task = {"place": place, "settings": Settings(engine="resiliparse"), "columns": Columns()}
     found: dict[str, list] = {"part": [], "rejects": [], "records": []}
     for item in tables(path.name, guarded("tests.support.hostile:pages_work", task, Limits(timeout, memory))):
-        name, table = (item.name, item.table) if isinstance(item, Out) else ("part", item)
+        name, table = (item.name, item.table) if isinstance(item, Output) else ("part", item)
         found[name] += table.to_pylist()
     return found
 

@@ -21,7 +21,8 @@ from pipeline.base.errors import UserError
 from pipeline.base.schema import CONTAMINATION, PAGES
 from pipeline.kernels.tokens import classes, lowered, words
 from pipeline.runner.dag import Asset
-from pipeline.store.filesystem import Out, Part
+from pipeline.store.shard import Shard
+from pipeline.store.writer import Output
 
 BOUND = 0.7  # what recipes drop from
 
@@ -35,24 +36,26 @@ def pages(texts: list[str], prefix: str = "") -> pa.Table:
 def drained(stage) -> dict[str, pa.Table]:
     out: dict[str, list[pa.Table]] = {}
     for item in stage:
-        name, table = (item.name, item.table) if isinstance(item, Out) else ("part", item)
+        name, table = (item.name, item.table) if isinstance(item, Output) else ("part", item)
         out.setdefault(name, []).append(table)
     return {name: pa.concat_tables(tables) for name, tables in out.items()}
 
 
-def phrases(part: Part, index: list[Part]) -> Part:
+def phrases(part: Shard, index: list[Shard]) -> Shard:
     found = drained(contamination.benchmark_phrases(part, index))
-    return Part.of(found["part"], totals=found["totals"])
+    return Shard.of(found["part"], totals=found["totals"])
 
 
-def indexed(folder: Path, items: list[dict], name: str = "ours") -> list[Part]:
+def indexed(folder: Path, items: list[dict], name: str = "ours") -> list[Shard]:
     path = folder / f"{name}.jsonl"
     path.write_text("\n".join(map(json.dumps, items)))
-    return [Part.of(pa.concat_tables(contamination.benchmark_index(benchmarks=(Asset.of(path),), names=(name,))))]
+    return [Shard.of(pa.concat_tables(contamination.benchmark_index(benchmarks=(Asset.of(path),), names=(name,))))]
 
 
-def matched(texts: list[str], index: list[Part], counted: list[Part] | None = None, **settings) -> dict[str, pa.Table]:
-    return drained(contamination.contamination(Part.of(pages(texts)), index, counted or [], **settings))
+def matched(
+    texts: list[str], index: list[Shard], counted: list[Shard] | None = None, **settings
+) -> dict[str, pa.Table]:
+    return drained(contamination.contamination(Shard.of(pages(texts)), index, counted or [], **settings))
 
 
 # --- reading benchmarks
@@ -469,14 +472,14 @@ def test_a_common_phrase_is_no_hit_and_a_leak_that_spreads_stays_one(tmp_path):
     texts = [f"{FILL} Seite {i}. {notice}" for i in range(30)] + [f"{FILL} Seite {i}. {leaked}" for i in range(30)]
     unweighted = matched(texts, index)["part"]["contamination"].to_pylist()
     assert unweighted == [1.0] * 60
-    counted = phrases(Part.of(pages(texts)), index)
+    counted = phrases(Shard.of(pages(texts)), index)
     partial = [f"{FILL} {' '.join(notice.split()[:11])}."]
     found = matched(texts + partial, index, [counted])["part"]
     assert found["item"].to_pylist()[30:60] == ["leaked"] * 30
     weighed = dict(zip(counted.table()["gram"].to_pylist(), counted.table()["documents"].to_pylist(), strict=True))
     assert not weighed, "pages with half of an item of 13 words or more do not make its words common"
     half = [f"{FILL} {' '.join(notice.split()[:6])} {i}" for i in range(30)]
-    counted = phrases(Part.of(pages(half)), index)
+    counted = phrases(Shard.of(pages(half)), index)
     assert set(counted.table()["documents"].to_pylist()) == {30}
     start_only = matched([f"{FILL} {' '.join(notice.split()[:11])}."], index)["part"]["contamination"].to_pylist()
     weighed_down = matched([f"{FILL} {' '.join(notice.split()[:6])}."], index, [counted])["part"][
@@ -495,17 +498,17 @@ def test_rows_do_not_depend_on_shards_or_their_order(small):
         SHORT["question"]
     ]
     table = pages(texts)
-    whole = drained(contamination.contamination(Part.of(table), small, [phrases(Part.of(table), small)]))
+    whole = drained(contamination.contamination(Shard.of(table), small, [phrases(Shard.of(table), small)]))
     cuts = [table.slice(0, 7), table.slice(7, 20), table.slice(27)]
-    counted = [phrases(Part.of(cut), small) for cut in cuts]
-    parts = [drained(contamination.contamination(Part.of(cut), small, counted[::-1])) for cut in cuts]
+    counted = [phrases(Shard.of(cut), small) for cut in cuts]
+    parts = [drained(contamination.contamination(Shard.of(cut), small, counted[::-1])) for cut in cuts]
     for name in ("part", "hits"):
         assert pa.concat_tables([p[name] for p in parts]).equals(whole[name])
     assert whole["part"].schema == CONTAMINATION and whole["part"]["id"].equals(table["id"])
 
 
 def test_phrases_are_counted_on_a_sample_of_the_documents(small):
-    part = Part.of(pages([f"{' '.join(LONG['question'].split()[:6])} {i}" for i in range(400)]))
+    part = Shard.of(pages([f"{' '.join(LONG['question'].split()[:6])} {i}" for i in range(400)]))
     whole, half = (drained(contamination.benchmark_phrases(part, small, sample=share)) for share in (1.0, 0.5))
     assert whole["totals"].to_pylist() == [{"documents": 400}] and set(whole["part"]["documents"].to_pylist()) == {400}
     assert 150 < half["totals"].to_pylist()[0]["documents"] < 250
@@ -514,8 +517,8 @@ def test_phrases_are_counted_on_a_sample_of_the_documents(small):
 
 @pytest.mark.parametrize("texts", [[], [""], ["nothing here"]])
 def test_without_benchmarks_nothing_is_contaminated(texts):
-    index = [Part.of(contamination.INDEX.empty_table())]
-    found = matched(texts, index, [phrases(Part.of(pages(texts)), index)])
+    index = [Shard.of(contamination.INDEX.empty_table())]
+    found = matched(texts, index, [phrases(Shard.of(pages(texts)), index)])
     assert "part" not in found or found["part"]["contamination"].to_pylist() == [0.0] * len(texts)
 
 
@@ -558,7 +561,7 @@ def real(shared):
     """(index, items with their benchmark, pages: laws, crawl texts, novels) of real benchmarks and texts."""
     places = tuple(str(shared / "benchmarks" / name) for name in REAL)
     assets, names = benchmarks.find(places)
-    index = [Part.of(pa.concat_tables(contamination.benchmark_index(benchmarks=assets, names=names)))]
+    index = [Shard.of(pa.concat_tables(contamination.benchmark_index(benchmarks=assets, names=names)))]
     items = [(name, item) for name, asset in zip(names, assets, strict=True) for item in benchmarks.read(asset.path)]
     laws = [gzip.decompress(path.read_bytes()).decode() for path in sorted(shared.glob("dedup/gesetze-de/*.md.gz"))]
     novels = [gzip.decompress(path.read_bytes()).decode() for path in sorted(shared.glob("dedup/eltec-de/*.xml.gz"))]
@@ -584,7 +587,7 @@ def planted(real, edits: int | None) -> list[tuple[str, float]]:
         lines = rng.choice(laws if rng.random() < 0.5 else crawl)[:3000].split("\n")
         lines.insert(rng.randrange(len(lines) + 1), text)
         texts.append("\n".join(lines))
-    counted = [phrases(Part.of(pages(laws + crawl)), index)]
+    counted = [phrases(Shard.of(pages(laws + crawl)), index)]
     found = matched(texts, index, counted)["hits"].to_pylist()
     score = {(int(h["id"], 16), h["benchmark"], h["item"]): h["score"] for h in found}
     return [(name, score.get((i, name, item.id), 0.0)) for i, (name, item) in enumerate(chosen)]
@@ -610,7 +613,7 @@ def test_clean_prose_has_no_hit(real):
     """Laws, novels and crawl texts against all items, with and without the phrases they share."""
     index, _, laws, crawl, novels = real
     texts = laws + novels + crawl
-    for counted in ([phrases(Part.of(pages(texts)), index)], []):
+    for counted in ([phrases(Shard.of(pages(texts)), index)], []):
         found = matched(texts, index, counted)["part"]["contamination"].to_pylist()
         assert max(found[: len(laws) + len(novels)]) < 0.5
         assert max(found) < BOUND

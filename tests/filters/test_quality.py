@@ -24,7 +24,9 @@ from pipeline.base.errors import UserError
 from pipeline.base.schema import LANGUAGES, PAGES, QUALITY
 from pipeline.kernels.tokens import classes, lowered
 from pipeline.runner.dag import Asset
-from pipeline.store.filesystem import Part, ShardWriter, Store
+from pipeline.store.filesystem import Store
+from pipeline.store.shard import Shard
+from pipeline.store.writer import ShardWriter
 
 GOOD = [
     "moon",
@@ -86,13 +88,13 @@ def references(folder: Path, n: int = 40) -> Asset:
     return Asset.of(path)
 
 
-def trained(folder: Path, pages: list[Part], languages: list[Part], **options) -> Part:
+def trained(folder: Path, pages: list[Shard], languages: list[Shard], **options) -> Shard:
     """The step's part, written by the store as a run does it."""
     with ShardWriter(Store(folder), "model", 0, dict(quality.quality_model.stage.outputs)) as writer:
         for item in quality.quality_model(pages, languages, **options):
             writer.add(item)
         writer.close()
-    return Part(Store(folder), "model")
+    return Shard(Store(folder), "model")
 
 
 def bytes_of(folder: Path) -> dict[str, str]:
@@ -235,11 +237,11 @@ def test_percentile_counts_lower_documents_and_half_of_the_equal_ones(score, exp
 
 def test_good_pages_score_above_bad_ones_and_percentiles_spread(tmp_path):
     pages, languages = tables(crawl(400))
-    part = trained(tmp_path, [Part.of(pages)], [Part.of(languages)], references=(references(tmp_path),), **QUICK)
+    part = trained(tmp_path, [Shard.of(pages)], [Shard.of(languages)], references=(references(tmp_path),), **QUICK)
     facts = part.table().to_pylist()[0]
     assert facts["auc"] > 0.8 and facts["note"] is None and (facts["folds"], facts["unit"]) == (2, "id")
     assert (facts["positives"], facts["negatives"], facts["sampled"]) == (40, 400, 400)
-    scored = pa.concat_tables(quality.quality(Part.of(pages), Part.of(languages), [part]))
+    scored = pa.concat_tables(quality.quality(Shard.of(pages), Shard.of(languages), [part]))
     assert scored.schema == QUALITY and scored["id"].equals(pages["id"])
     good = np.array([int(h[1:-4]) % 3 == 0 for h in pages["host"].to_pylist()])
     score, rank = (scored[name].to_numpy() for name in ("quality", "quality_percentile"))
@@ -257,7 +259,7 @@ def test_no_page_is_scored_by_a_model_that_saw_its_host_or_where_hosts_are_few_i
     marks = {"host": lambda i, host: host == unseen, "id": lambda i, host: i == unseen}[unit]
     rows = [(i, host, f"{text} zebra" if marks(i, host) else text) for i, host, text in crawl(200, hosts)]
     pages, languages = tables(rows)
-    part = trained(tmp_path, [Part.of(pages)], [Part.of(languages)], references=(references(tmp_path),), **QUICK)
+    part = trained(tmp_path, [Shard.of(pages)], [Shard.of(languages)], references=(references(tmp_path),), **QUICK)
     assert part.table()["unit"].to_pylist() == [unit]
     fold = int(keys([unseen], "fold 0")[0] % np.uint64(2))
     import fasttext
@@ -273,7 +275,7 @@ def test_same_bytes_whatever_the_shards_their_order_and_the_run(tmp_path):
     layouts = [[(0, 120)], bounds, bounds[::-1]]
     found = []
     for number, layout in enumerate(layouts):
-        cut = [[Part.of(table.slice(*at)) for at in layout] for table in (pages, languages)]
+        cut = [[Shard.of(table.slice(*at)) for at in layout] for table in (pages, languages)]
         part = trained(tmp_path / str(number), *cut, references=(reference,), **QUICK)
         shards = sorted(zip(layout, *cut, strict=True), key=lambda shard: shard[0])
         scored = pa.concat_tables([t for _, p, lang in shards for t in quality.quality(p, lang, [part])])
@@ -285,7 +287,7 @@ def test_trusted_hosts_and_their_subdomains_are_positives(tmp_path):
     rows = [(i, f"www.{host}" if n % 2 else host, text) for n, (i, host, text) in enumerate(crawl(240))]
     pages, languages = tables(rows)
     good = tuple(f"h{i}.org" for i in range(0, 40, 3))
-    part = trained(tmp_path, [Part.of(pages)], [Part.of(languages)], trusted_hosts=good, **QUICK)
+    part = trained(tmp_path, [Shard.of(pages)], [Shard.of(languages)], trusted_hosts=good, **QUICK)
     facts = part.table().to_pylist()[0]
     assert (facts["positives"], facts["negatives"], facts["sampled"]) == (84, 156, 240)
     assert facts["auc"] > 0.95
@@ -296,9 +298,9 @@ def test_only_documents_of_the_language_are_learnt_and_scored(tmp_path):
     pages, languages = tables(crawl(240))
     mixed = languages.set_column(1, languages.schema.field("language"), pa.array(["en", "de"] * 120))
     options = {"references": (references(tmp_path),), "language": "en", **QUICK}
-    part = trained(tmp_path, [Part.of(pages)], [Part.of(mixed)], **options)
+    part = trained(tmp_path, [Shard.of(pages)], [Shard.of(mixed)], **options)
     assert part.table()["sampled"].to_pylist() == [120]
-    scored = pa.concat_tables(quality.quality(Part.of(pages), Part.of(mixed), [part]))
+    scored = pa.concat_tables(quality.quality(Shard.of(pages), Shard.of(mixed), [part]))
     assert [score is None for score in scored["quality"].to_pylist()] == [False, True] * 120
     assert scored["quality_percentile"].null_count == 120
 
@@ -306,9 +308,9 @@ def test_only_documents_of_the_language_are_learnt_and_scored(tmp_path):
 @pytest.mark.parametrize(("words", "null"), [(19, True), (20, False)])
 def test_a_text_below_min_words_has_no_score(tmp_path, words, null):
     pages, languages = tables(crawl())
-    part = trained(tmp_path, [Part.of(pages)], [Part.of(languages)], references=(references(tmp_path),), **QUICK)
+    part = trained(tmp_path, [Shard.of(pages)], [Shard.of(languages)], references=(references(tmp_path),), **QUICK)
     short, said = tables([("a", "h.org", " ".join(["moon"] * words)), ("b", "h.org", "")])
-    scored = pa.concat_tables(quality.quality(Part.of(short), Part.of(said), [part]))
+    scored = pa.concat_tables(quality.quality(Shard.of(short), Shard.of(said), [part]))
     assert [score is None for score in scored["quality"].to_pylist()] == [null, True]
 
 
@@ -323,10 +325,10 @@ def test_a_text_below_min_words_has_no_score(tmp_path, words, null):
 )
 def test_too_few_documents_train_nothing_and_the_scores_are_null(tmp_path, n, pages, note):
     table, languages = tables(crawl(pages))
-    part = trained(tmp_path, [Part.of(table)], [Part.of(languages)], references=(references(tmp_path, n),), **QUICK)
+    part = trained(tmp_path, [Shard.of(table)], [Shard.of(languages)], references=(references(tmp_path, n),), **QUICK)
     facts = part.table().to_pylist()[0]
     assert facts["note"] == note and facts["folds"] == (0 if note else 2)
-    scored = list(quality.quality(Part.of(table), Part.of(languages), [part]))
+    scored = list(quality.quality(Shard.of(table), Shard.of(languages), [part]))
     assert all((t["quality"].null_count == t.num_rows) == bool(note) for t in scored)
     assert sum(t.num_rows for t in scored) == pages
 
@@ -341,23 +343,23 @@ def test_a_finished_model_is_measured_and_applied(tmp_path):
     model.save_model(str(tmp_path / "own.bin"))
     own = {"model": Asset.of(tmp_path / "own.bin"), "label": "hq"}
     pages, languages = tables(crawl(200))
-    part = trained(tmp_path, [Part.of(pages)], [Part.of(languages)], **own)
+    part = trained(tmp_path, [Shard.of(pages)], [Shard.of(languages)], **own)
     assert not list((tmp_path / "model").glob("*.bin"))
-    scored = pa.concat_tables(quality.quality(Part.of(pages), Part.of(languages), [part], **own))
+    scored = pa.concat_tables(quality.quality(Shard.of(pages), Shard.of(languages), [part], **own))
     line = " ".join(pages["text"][0].as_py().split("\n"))
     labels, scores = model.predict(line, k=2)
     assert scored["quality"][0].as_py() == pytest.approx(scores[labels.index("__label__hq")], abs=1e-6)
     with pytest.raises(UserError, match=r"own.bin: no label __label__good; its labels are __label__cc, __label__hq"):
-        trained(tmp_path, [Part.of(pages)], [Part.of(languages)], **{**own, "label": "good"})
+        trained(tmp_path, [Shard.of(pages)], [Shard.of(languages)], **{**own, "label": "good"})
     (tmp_path / "no.bin").write_text("no model")
     with pytest.raises(UserError, match=r"no.bin: not a fastText model"):
-        trained(tmp_path, [Part.of(pages)], [Part.of(languages)], model=Asset.of(tmp_path / "no.bin"))
+        trained(tmp_path, [Shard.of(pages)], [Shard.of(languages)], model=Asset.of(tmp_path / "no.bin"))
 
 
 def test_ids_of_pages_and_languages_must_agree(tmp_path):
     pages, languages = tables(crawl())
     with pytest.raises(AssertionError, match="ids of pages and languages differ from row 0 on"):
-        trained(tmp_path, [Part.of(pages)], [Part.of(languages.slice(1))], **QUICK)
+        trained(tmp_path, [Shard.of(pages)], [Shard.of(languages.slice(1))], **QUICK)
 
 
 def test_articles_as_positives_against_human_labels(shared, tmp_path):
@@ -378,8 +380,8 @@ def test_articles_as_positives_against_human_labels(shared, tmp_path):
         "buckets": 50_000,
         "min_lines": 25_000,
     }
-    part = trained(tmp_path, [Part.of(pages)], [Part.of(languages)], **options)
-    score = pa.concat_tables(quality.quality(Part.of(pages), Part.of(languages), [part]))["quality"].to_numpy()
+    part = trained(tmp_path, [Shard.of(pages)], [Shard.of(languages)], **options)
+    score = pa.concat_tables(quality.quality(Shard.of(pages), Shard.of(languages), [part]))["quality"].to_numpy()
     kept = np.array([row["label"] == 1 for row in labelled])
     there = ~np.isnan(score)
     human = quality_scores.auc(score[kept & there], score[~kept & there])

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from filters.rules import judge, verdicts
 from pipeline.base.schema import LANGUAGES, SIGNALS, VERDICTS
-from pipeline.store.filesystem import Part, Store
+from pipeline.store.filesystem import Store
+from pipeline.store.shard import Shard
 
 
 def passes(value, rule) -> bool:
@@ -145,15 +146,15 @@ RULES = (
 
 def test_sidecars_are_joined_by_id():
     ids = ["a", "b", "c"]
-    (got,) = verdicts(Part.of(languages(ids)), Part.of(signals(ids)), rules=RULES)
+    (got,) = verdicts(Shard.of(languages(ids)), Shard.of(signals(ids)), rules=RULES)
     assert got["keep"].to_pylist() == [False, False, True]
     with pytest.raises(AssertionError, match="ids differ"):
-        list(verdicts(Part.of(languages(ids)), Part.of(signals(["a", "c", "b"])), rules=RULES))
+        list(verdicts(Shard.of(languages(ids)), Shard.of(signals(["a", "c", "b"])), rules=RULES))
 
 
 def test_a_column_that_no_sidecar_has_is_an_error():
     with pytest.raises(KeyError, match="word_count"):
-        list(verdicts(Part.of(languages(["a"])), rules=RULES))
+        list(verdicts(Shard.of(languages(["a"])), rules=RULES))
 
 
 def test_stored_shards_are_read_by_column(tmp_path):
@@ -163,7 +164,7 @@ def test_stored_shards_are_read_by_column(tmp_path):
     for name, table in (("languages", languages(["a", "b"])), ("signals", signals(["a", "b"]))):
         (tmp_path / name).mkdir()
         pq.write_table(table, tmp_path / name / "part-00000.parquet")
-    parts = [Part(store, name) for name in ("languages", "signals")]
+    parts = [Shard(store, name) for name in ("languages", "signals")]
     (got,) = verdicts(*parts, rules=RULES)
     assert (
         got.to_pylist()
@@ -172,6 +173,6 @@ def test_stored_shards_are_read_by_column(tmp_path):
 
 
 def test_no_rule_keeps_everything():
-    (got,) = verdicts(Part.of(languages(["a", "b"])))
+    (got,) = verdicts(Shard.of(languages(["a", "b"])))
     assert got["keep"].to_pylist() == [True, True]
     assert got["failed"].to_pylist() == [[], []]

@@ -19,7 +19,8 @@ from filters.signals.words import Split
 from pipeline.base.errors import UserError
 from pipeline.base.schema import PAGES, REJECTS, SIGNALS
 from pipeline.runner.dag import Asset
-from pipeline.store.filesystem import Out, Part
+from pipeline.store.shard import Shard
+from pipeline.store.writer import Output
 from tests.support import reference_signals as reference
 from tests.support.real_texts import real_texts
 
@@ -147,8 +148,8 @@ def test_real_pages_equal_the_reference(shared):
 def test_schema_and_order_do_not_depend_on_the_batch():
     texts = ["Ein Satz mit vier Wörtern.", "", None, "b " * 500, "Noch ein Satz."]
     pages = pa.table({"id": list("abcde"), "text": texts})
-    together = pa.concat_tables(signals(Part.of(pages)))
-    apart = pa.concat_tables(t for i in range(5) for t in signals(Part.of(pages.slice(i, 1))))
+    together = pa.concat_tables(signals(Shard.of(pages)))
+    apart = pa.concat_tables(t for i in range(5) for t in signals(Shard.of(pages.slice(i, 1))))
     assert together.schema.equals(SIGNALS) and together.equals(apart)
     assert together["id"].to_pylist() == list("abcde")
     assert not any(column.null_count for column in together.columns)
@@ -311,9 +312,9 @@ def test_cleaning_rejects_pages_without_a_line():
         ["Ein Satz mit vier Wörtern.\nkurz", "kurz\nnoch kurz\nmit JavaScript läuft es", "", "Nur ein Satz hier."]
     )
     before = {**dict.fromkeys(REJECTS.names), "id": "f" * 32, "stage": "http", "rule": "redirect"}
-    made = list(clean(Part.of(pages, rejects=pa.Table.from_pylist([before], REJECTS))))
-    kept = pa.concat_tables(t for t in made if not isinstance(t, Out))
-    rejects = pa.concat_tables(t.table for t in made if isinstance(t, Out))
+    made = list(clean(Shard.of(pages, rejects=pa.Table.from_pylist([before], REJECTS))))
+    kept = pa.concat_tables(t for t in made if not isinstance(t, Output))
+    rejects = pa.concat_tables(t.table for t in made if isinstance(t, Output))
     assert kept["text"].to_pylist() == ["Ein Satz mit vier Wörtern.", "Nur ein Satz hier."]
     assert kept.schema.equals(PAGES) and rejects.schema.equals(REJECTS)
     assert rejects["id"].to_pylist() == ["f" * 32, *(f"{i:032x}" for i in (1, 2))]
@@ -326,7 +327,7 @@ def test_bad_words_are_whole_words_and_phrases(tmp_path):
     listed.write_text("arsch\nböses wort\nböses\n\n🖕\n性\n", encoding="utf-8")
     texts = ["Arsch! ARSCH.", "Arschbombe", "ein BÖSES Wort", "böse Worte", "異性愛", "", "arsch-arsch"]
     assert occurrences(pa.array(texts), load(listed)).tolist() == [2, 0, 1, 0, 1, 0, 2]
-    column = pa.concat_tables(signals(Part.of(pages_of(texts)), bad_words=Asset.of(listed)))["c4_bad_words"]
+    column = pa.concat_tables(signals(Shard.of(pages_of(texts)), bad_words=Asset.of(listed)))["c4_bad_words"]
     assert column.to_pylist() == [2, 0, 1, 0, 1, 0, 2]
 
 
@@ -398,7 +399,7 @@ def test_classes_of_codepoints_are_python_s():
 
 def test_short_policy_phrases_are_refused():
     with pytest.raises(UserError, match="two letters"):
-        list(signals(Part.of(pages_of(["a"])), policy_phrases=("x",)))
+        list(signals(Shard.of(pages_of(["a"])), policy_phrases=("x",)))
 
 
 def test_a_long_policy_phrase_is_found():

@@ -16,7 +16,7 @@ from pipeline.base.errors import UserError
 from pipeline.base.schema import URLS
 from pipeline.config.recipe_file import CONFIGS
 from pipeline.runner.dag import Asset
-from pipeline.store.filesystem import Part
+from pipeline.store.shard import Shard
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def listed(tmp_path):
 
 def verdict(url: str | None, **settings) -> tuple[str | None, str | None]:
     page = pa.table({"id": ["0"], "url": pa.array([url], pa.string())})
-    (got,) = urls(Part.of(page), **settings)
+    (got,) = urls(Shard.of(page), **settings)
     assert got.schema == URLS
     return got["url_blocked"][0].as_py(), got["url_match"][0].as_py()
 

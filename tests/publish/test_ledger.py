@@ -9,7 +9,8 @@ from dedup.common.in_memory import run
 from dedup.exact.resolve_chains import follow, follow_route
 from pipeline.base.schema import DUPLICATES, FOLLOWED, LEDGER, PAGES, REJECTS, VERDICTS
 from pipeline.publish.ledger import ledger
-from pipeline.store.filesystem import Out, Part
+from pipeline.store.shard import Shard
+from pipeline.store.writer import Output
 from tests.support import small_world as world
 
 
@@ -32,11 +33,11 @@ def _run(fates, rejects=(), followed=(), **similarity):
             mine = fate if fate[0] == name else (None, None, None)
             said = {"duplicate_of": mine[1], "cluster": mine[1], "cluster_size": 3 if mine[1] else None}
             rows.append({"id": i, **said, "similarity": mine[2] if len(mine) > 2 else 1.0 if mine[0] else None})
-    pages = Part.of(_table(PAGES, where), rejects=_table(REJECTS, rejects))
-    sides = [Part.of(_table(s, rows)) for s, rows in ((VERDICTS, judged), (DUPLICATES, exact), (DUPLICATES, near))]
+    pages = Shard.of(_table(PAGES, where), rejects=_table(REJECTS, rejects))
+    sides = [Shard.of(_table(s, rows)) for s, rows in ((VERDICTS, judged), (DUPLICATES, exact), (DUPLICATES, near))]
     rows = [dict(zip(FOLLOWED.names, row, strict=True)) for row in followed]
-    part, kept = list(ledger(pages, *sides, [Part.of(_table(FOLLOWED, found)) for found in ([], rows)], **similarity))
-    assert isinstance(kept, Out)
+    part, kept = list(ledger(pages, *sides, [Shard.of(_table(FOLLOWED, found)) for found in ([], rows)], **similarity))
+    assert isinstance(kept, Output)
     return part, kept.table, ids
 
 
@@ -84,19 +85,19 @@ def test_an_empty_shard_has_an_empty_ledger():
 
 
 def test_sidecars_of_other_pages_are_an_error():
-    pages = Part.of(_table(PAGES, [{"id": "a", "text": ""}]), rejects=_table(REJECTS, []))
-    other = Part.of(_table(VERDICTS, [{"id": "b", "keep": True}]))
-    none = Part.of(_table(DUPLICATES, [{"id": "b"}]))
+    pages = Shard.of(_table(PAGES, [{"id": "a", "text": ""}]), rejects=_table(REJECTS, []))
+    other = Shard.of(_table(VERDICTS, [{"id": "b", "keep": True}]))
+    none = Shard.of(_table(DUPLICATES, [{"id": "b"}]))
     with pytest.raises(AssertionError, match="not those of these pages"):
         list(ledger(pages, other, none, none, []))
     with pytest.raises(AssertionError, match="ids differ"):
-        list(ledger(pages, other, none, Part.of(_table(DUPLICATES, [{"id": "a"}])), []))
+        list(ledger(pages, other, none, Shard.of(_table(DUPLICATES, [{"id": "a"}])), []))
 
 
 def test_two_stages_may_not_drop_one_document():
-    pages = Part.of(_table(PAGES, [{"id": "a", "text": ""}]), rejects=_table(REJECTS, []))
-    dropped = Part.of(_table(VERDICTS, [{"id": "a", "keep": False, "stage": "s", "rule": "r"}]))
-    copy, alone = (Part.of(_table(DUPLICATES, [{"id": "a", "duplicate_of": d}])) for d in ("b", None))
+    pages = Shard.of(_table(PAGES, [{"id": "a", "text": ""}]), rejects=_table(REJECTS, []))
+    dropped = Shard.of(_table(VERDICTS, [{"id": "a", "keep": False, "stage": "s", "rule": "r"}]))
+    copy, alone = (Shard.of(_table(DUPLICATES, [{"id": "a", "duplicate_of": d}])) for d in ("b", None))
     with pytest.raises(AssertionError, match="two stages dropped document a"):
         list(ledger(pages, dropped, copy, alone, []))
 
@@ -133,7 +134,7 @@ def test_copies_follow_what_they_are_copies_of_wherever_it_stands(documents, par
             expected[shard, len(shards[shard])] = (f"k{text}", text / 10)
         shards[shard].append((exact, near))
     sides = [
-        [Part.of(_table(DUPLICATES, [pair[k] for pair in rows]), i) for i, rows in enumerate(shards)] for k in (0, 1)
+        [Shard.of(_table(DUPLICATES, [pair[k] for pair in rows]), i) for i, rows in enumerate(shards)] for k in (0, 1)
     ]
     asked = run(follow_route, *sides, tasks=3, partitions=partitions)
     found = run(follow, asked.bucket, tasks=partitions)

@@ -21,7 +21,8 @@ from pipeline.publish.explain import explain
 from pipeline.publish.ledger import KEPT
 from pipeline.runner.manifests import folder_of, manifest
 from pipeline.runner.scheduler import InProcess, execute, quiet
-from pipeline.store.filesystem import Part, Store
+from pipeline.store.filesystem import Store
+from pipeline.store.shard import Shard
 from tests.support import small_world as world
 from tests.support.s3 import download
 
@@ -53,7 +54,7 @@ def _ledgers(shards):
             "row": [2 * n for n in range(len(sizes))],
             "text_bytes": sizes,
         }
-        parts.append(Part.of(KEPT.empty_table(), index=i, kept=pa.table(rows, KEPT)))
+        parts.append(Shard.of(KEPT.empty_table(), index=i, kept=pa.table(rows, KEPT)))
     return parts
 
 
@@ -137,7 +138,7 @@ def test_duplicates_say_how_many_a_document_stands_for(published):
 def test_quality_is_null_where_no_classifier_ran(published):
     store, made, _ = published
     parts = world.parts_of(store, made)
-    layout = [Part.of(out.table) for out in publish.layout(parts["ledger"])]
+    layout = [Shard.of(out.table) for out in publish.layout(parts["ledger"])]
     sides = [parts[name] for name in ("ledger", "pages", "languages", "signals", "exact")]
     table = next(iter(publish.data(layout, *sides)))
     assert table.schema == publish.DATA
@@ -147,8 +148,8 @@ def test_quality_is_null_where_no_classifier_ran(published):
 def test_sidecars_of_other_pages_are_an_error(published):
     store, made, _ = published
     parts = world.parts_of(store, made)
-    layout = [Part.of(out.table) for out in publish.layout(parts["ledger"])]
-    wrong = [Part.of(p.table().slice(1).append_column("x", pa.nulls(59)), index=p.index) for p in parts["signals"]]
+    layout = [Shard.of(out.table) for out in publish.layout(parts["ledger"])]
+    wrong = [Shard.of(p.table().slice(1).append_column("x", pa.nulls(59)), index=p.index) for p in parts["signals"]]
     with pytest.raises(AssertionError, match="ids differ"):
         list(publish.data(layout, parts["ledger"], parts["pages"], parts["languages"], wrong, parts["exact"]))
 
@@ -300,14 +301,14 @@ def test_statistics_against_a_recount(published):
 def test_published_documents_that_share_an_id_are_counted(files, order, at_once):
     named = [[f"{i:032x}"[::order] for i in file] for file in files]
     counts = Counter(id_ for file in named for id_ in file)
-    parts = [Part.of(pa.table({"id": pa.array(file, pa.string())})) for file in named]
+    parts = [Shard.of(pa.table({"id": pa.array(file, pa.string())})) for file in named]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stats, "_AT_ONCE", at_once)
         assert stats._shared_ids(parts) == sum(n for n in counts.values() if n > 1)
 
 
 def test_without_decontamination_there_are_no_leaks():
-    nothing = leaks.leaks([], [Part.of(LEDGER.empty_table())])
+    nothing = leaks.leaks([], [Shard.of(LEDGER.empty_table())])
     assert nothing == {"contamination": [], "contaminated": {"documents": 0, "kept": 0}}
 
 
@@ -341,9 +342,9 @@ def test_funnel_starts_with_all_and_ends_with_kept(published):
     assert table[4] == "| http | status | 12 | 4.3% | 252 |"
 
 
-def _alarms(*sizes: tuple[float, str]) -> Part:
+def _alarms(*sizes: tuple[float, str]) -> Shard:
     rows = [{"rule": "large_near_cluster", "id": id_, "value": float(n), "threshold": 1000.0} for n, id_ in sizes]
-    return Part.of(ELECTED.empty_table(), alarms=pa.Table.from_pylist(rows, schema=ALARMS))
+    return Shard.of(ELECTED.empty_table(), alarms=pa.Table.from_pylist(rows, schema=ALARMS))
 
 
 def test_alarms():

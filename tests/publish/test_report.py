@@ -92,7 +92,7 @@ def test_samples_do_not_leak_what_the_corpus_masks(page, tmp_path):
         "offset": 0,
     }
     ledger = world.pa.Table.from_pylist([entry], schema=world.ledger.LEDGER)
-    row = samples.dropped([world.Part.of(ledger)], [world.Part.of(table)], "DE")["s", "r"][0]
+    row = samples.dropped([world.Shard.of(ledger)], [world.Shard.of(table)], "DE")["s", "r"][0]
     assert (row["title"], row["excerpt"]) == ("<email-pii>", "Tel. <phone-pii> oder <email-pii>")
 
 

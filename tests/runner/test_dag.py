@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.base.errors import UserError
-from pipeline.runner.dag import Asset, Leaf, ancestors, canonical, differences, digest, stage, step, whole
+from pipeline.runner.dag import Asset, InputFiles, all_shards, ancestors, canonical, differences, digest, stage, step
 from tests.support.paths import CHECKOUT
 
 ROW = pa.schema([("id", pa.string())])
@@ -25,7 +25,7 @@ def second(first, *, n: int = 3):
     yield
 
 
-LEAF = Leaf("files", [["a.warc.gz", 12, 99]], ({"path": "/x/a.warc.gz"},))
+LEAF = InputFiles("files", [["a.warc.gz", 12, 99]], ({"path": "/x/a.warc.gz"},))
 
 
 @pytest.mark.parametrize(
@@ -46,14 +46,14 @@ def test_settings_in_keys(one, other, same):
 
 
 def test_paths_are_not_in_keys_but_contents_are():
-    moved = Leaf("files", LEAF.identity, ({"path": "/elsewhere/a.warc.gz"},))
-    touched = Leaf("files", [["a.warc.gz", 12, 100]], LEAF.rows)
+    moved = InputFiles("files", LEAF.identity, ({"path": "/elsewhere/a.warc.gz"},))
+    touched = InputFiles("files", [["a.warc.gz", 12, 100]], LEAF.rows)
     assert step(first, LEAF).key == step(first, moved).key != step(first, touched).key
 
 
 def test_mode_of_an_edge_and_number_of_tasks_are_in_keys():
     source = step(first, LEAF)
-    assert len({step(second, source).key, step(second, whole(source)).key, step(second, source, tasks=2).key}) == 3
+    assert len({step(second, source).key, step(second, all_shards(source)).key, step(second, source, tasks=2).key}) == 3
 
 
 def test_an_input_changed_changes_everything_behind_it():
@@ -78,7 +78,7 @@ def test_unknown_setting_is_refused():
 
 def test_equal_steps_are_one():
     a, b = step(first, LEAF), step(first, LEAF)
-    assert [s.name for s in ancestors(step(second, whole(a), n=1))] == ["first", "second"]
+    assert [s.name for s in ancestors(step(second, all_shards(a), n=1))] == ["first", "second"]
     assert len(ancestors(step(second, step(first, LEAF)))) == 2
     assert a.key == b.key
 

@@ -10,28 +10,30 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.runner.dag import Edge, Leaf, Step, ancestors, bucket, stage, step, whole
+from pipeline.runner.dag import Edge, InputFiles, Step, all_shards, ancestors, partition, stage, step
 from pipeline.runner.manifests import folder_of, manifest, marker_name
 from pipeline.runner.scheduler import RunFailed, execute, quiet
 from pipeline.runner.task import Task, carry_out
-from pipeline.store.filesystem import Out, Part, Store
+from pipeline.store.filesystem import Store
+from pipeline.store.shard import Shard
+from pipeline.store.writer import Output
 
 ROW = pa.schema([("n", pa.int64())])
 BUCKETS = 2
 
 
 @stage(version=1, outputs={"part": ROW})
-def plain(*inputs: Part | list[Part], tag: str) -> Iterator[pa.Table]:
+def plain(*inputs: Shard | list[Shard], tag: str) -> Iterator[pa.Table]:
     yield pa.Table.from_pylist([{"n": rows_of(inputs)}], ROW)
 
 
 @stage(version=1, outputs={"part": ROW})
-def spread(*inputs: Part | list[Part], tag: str) -> Iterator[Out]:
+def spread(*inputs: Shard | list[Shard], tag: str) -> Iterator[Output]:
     for at in range(BUCKETS):
-        yield Out(pa.Table.from_pylist([{"n": rows_of(inputs)}], ROW), bucket=at)
+        yield Output(pa.Table.from_pylist([{"n": rows_of(inputs)}], ROW), bucket=at)
 
 
-def rows_of(inputs: tuple[Part | list[Part], ...]) -> int:
+def rows_of(inputs: tuple[Shard | list[Shard], ...]) -> int:
     """Reads all of its inputs: fails when one is not there yet."""
     return sum(part.table().num_rows for found in inputs for part in (found if isinstance(found, list) else [found]))
 
@@ -40,23 +42,23 @@ def rows_of(inputs: tuple[Part | list[Part], ...]) -> int:
 def dags(draw) -> Step:
     """Up to seven steps over one to four shards, with edges of all kinds, the last one over all that nobody reads."""
     shards = draw(st.integers(1, 4))
-    leaf = Leaf("leaf", shards, tuple({"n": i} for i in range(shards)))
-    made: list[tuple[Step | Leaf, int]] = [(leaf, shards)]
+    leaf = InputFiles("leaf", shards, tuple({"n": i} for i in range(shards)))
+    made: list[tuple[Step | InputFiles, int]] = [(leaf, shards)]
     for number in range(draw(st.integers(1, 6))):
         first, count = draw(st.sampled_from(made))
         mode = draw(st.sampled_from(["aligned", "whole", "bucket"]))
         if mode == "bucket" and isinstance(first, Step) and first.fn is spread:
-            edges, count = [bucket(first)], BUCKETS
+            edges, count = [partition(first)], BUCKETS
         elif mode == "whole":
-            edges, count = [whole(first)], 1
+            edges, count = [all_shards(first)], 1
         else:
             edges = [
                 Edge("aligned", source) for source, n in made if n == count and (source is first or draw(st.booleans()))
             ]
-        edges += [whole(source) for source, _ in made if draw(st.integers(0, 5)) == 0]
+        edges += [all_shards(source) for source, _ in made if draw(st.integers(0, 5)) == 0]
         made.append((step(draw(st.sampled_from([plain, spread])), *edges, tag=str(number)), count))
     read = {edge.source for made_step, _ in made if isinstance(made_step, Step) for edge in made_step.inputs}
-    return step(plain, *[whole(source) for source, _ in made if source not in read], tag="goal")
+    return step(plain, *[all_shards(source) for source, _ in made if source not in read], tag="goal")
 
 
 class Checking:
@@ -91,7 +93,7 @@ class Checking:
 
     def _may_begin(self, each: Step, index: int) -> bool:
         return all(
-            isinstance(edge.source, Leaf)
+            isinstance(edge.source, InputFiles)
             or (
                 self._published(edge.source, index)
                 if edge.mode == "aligned"
@@ -115,16 +117,16 @@ class Checking:
         ]
 
 
-def shards_of(each: Step | Leaf) -> int:
-    if isinstance(each, Leaf):
+def shards_of(each: Step | InputFiles) -> int:
+    if isinstance(each, InputFiles):
         return len(each.rows)
     counts = {shards_of(edge.source) for edge in each.inputs if edge.mode == "aligned"}
     return counts.pop() if counts else BUCKETS if any(edge.mode == "bucket" for edge in each.inputs) else 1
 
 
-def healthy(each: Step | Leaf, index: int, failing: set[tuple[str, int]]) -> bool:
+def healthy(each: Step | InputFiles, index: int, failing: set[tuple[str, int]]) -> bool:
     """Neither told to fail nor resting on what is."""
-    if isinstance(each, Leaf):
+    if isinstance(each, InputFiles):
         return True
     return (each.params["tag"], index) not in failing and all(
         healthy(edge.source, i, failing)

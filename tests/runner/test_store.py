@@ -14,7 +14,10 @@ from dedup.common.clusters import concat
 from pipeline.base.errors import UserError
 from pipeline.runner.manifests import folder_of, manifest, parts
 from pipeline.runner.scheduler import InProcess, execute
-from pipeline.store.filesystem import Out, Part, ShardWriter, Store, together
+from pipeline.store.filesystem import Store
+from pipeline.store.join import join_sidecars
+from pipeline.store.shard import Shard
+from pipeline.store.writer import Output, ShardWriter
 from tests.support import toy
 from tests.support.folders import contents
 from tests.support.paths import CHECKOUT
@@ -93,7 +96,7 @@ def test_marker_counts_rows_and_reasons(tmp_path):
     ("item", "error"),
     [
         (pa.table({"id": ["1"]}), "schema differs"),
-        (Out(rows(("1", None)), name="other"), "no output 'other' is declared"),
+        (Output(rows(("1", None)), name="other"), "no output 'other' is declared"),
     ],
 )
 def test_undeclared_output_is_refused(tmp_path, item, error):
@@ -108,7 +111,7 @@ def shuffled(store: Store, *pieces: tuple[int | None, int]) -> dict:
     """Write pieces (bucket, how many rows); their ids are the piece's number and the row's."""
     with ShardWriter(store, "s/k", 0, {"part": ROW}) as writer:
         for i, (bucket, count) in enumerate(pieces):
-            writer.add(Out(rows(*((f"{i}.{r}", None) for r in range(count))), bucket=bucket))
+            writer.add(Output(rows(*((f"{i}.{r}", None) for r in range(count))), bucket=bucket))
         return writer.close()["outputs"]
 
 
@@ -120,13 +123,13 @@ def test_buckets_are_read_back_one_by_one(pieces):
         written = [(bucket, f"{i}.{r}") for i, (bucket, count) in enumerate(pieces) for r in range(count)]
         assert found["part"]["buckets"] == max((b + 1 for b, _ in written), default=0)
         for bucket in range(42):
-            part = Part(store, "s/k", 0, 1, bucket, {}, found)
+            part = Shard(store, "s/k", 0, 1, bucket, {}, found)
             expected = [name for b, name in written if b == bucket]
             assert part.table().to_pydict() == {"id": expected, "rule": [None] * len(expected)}
             assert [name for b in part.batches(["id"], rows=2) for name in b["id"].to_pylist()] == expected
             assert part.rows() == len(expected)
         ordered = [name for _, name in sorted(written, key=lambda w: w[0])]
-        whole = Part(store, "s/k", 0, 1, None, {}, found)
+        whole = Shard(store, "s/k", 0, 1, None, {}, found)
         assert whole.table()["id"].to_pylist() == ordered
         assert whole.rows() == len(ordered)
 
@@ -163,7 +166,7 @@ def test_a_bucket_costs_one_read_of_its_place_and_one_of_its_rows(tmp_path, monk
     monkeypatch.setattr(Store, "open", lambda self, name: Counting(plain(self, name)))
     heads: dict[str, bytes] = {}
     for bucket in (500, 501):
-        Part(Store(tmp_path), "s/k", 0, 1, bucket, {}, found, heads).table()
+        Shard(Store(tmp_path), "s/k", 0, 1, bucket, {}, found, heads).table()
     assert len(reads) == 2 + 2 + 2  # the schema once
     assert (reads[2], reads[4]) == (16, 16)
     assert reads[5] < found["part"]["bytes"] / 900
@@ -178,19 +181,19 @@ def test_rows_for_a_bucket_and_rows_for_none_are_two_outputs(tmp_path, pieces):
 def test_a_table_without_buckets_is_not_read_by_bucket(tmp_path):
     found = shuffled(Store(tmp_path), (None, 2))
     with pytest.raises(AssertionError, match=r"s/k/part-00000\.parquet: read by bucket, and written without"):
-        Part(Store(tmp_path), "s/k", 0, 1, 0, {}, found).table()
+        Shard(Store(tmp_path), "s/k", 0, 1, 0, {}, found).table()
 
 
 def test_buckets_on_s3(s3):
     found = shuffled(Store(f"{s3}/buckets"), (2, 3), (0, 1), (2, 1))
     for bucket, expected in ((0, ["1.0"]), (1, []), (2, ["0.0", "0.1", "0.2", "2.0"]), (3, [])):
-        part = Part(Store(f"{s3}/buckets"), "s/k", 0, 1, bucket, {}, found)
+        part = Shard(Store(f"{s3}/buckets"), "s/k", 0, 1, bucket, {}, found)
         assert part.table()["id"].to_pylist() == expected
         assert concat([part] * 20, ROW)["id"].to_pylist() == expected * 20
 
 
 def test_sidecars_of_other_documents_are_never_joined():
-    a, b = Part.of(rows(("1", "x"), ("2", "y"))), Part.of(rows(("2", "x"), ("1", "y")))
+    a, b = Shard.of(rows(("1", "x"), ("2", "y"))), Shard.of(rows(("2", "x"), ("1", "y")))
     with pytest.raises(AssertionError, match="ids differ"):
-        together((a, ["id"]), (b, ["rule"]))
-    assert together((a, ["id"]), (a, ["rule"])).column_names == ["id", "rule"]
+        join_sidecars((a, ["id"]), (b, ["rule"]))
+    assert join_sidecars((a, ["id"]), (a, ["rule"])).column_names == ["id", "rule"]

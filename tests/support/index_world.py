@@ -15,16 +15,17 @@ from dedup.near import shingle_files as sets
 from dedup.near import verify as near
 from pipeline.base.schema import PAGES
 from pipeline.index.pointer import Pointer, add, compact, opened
-from pipeline.runner.dag import Leaf, Step, bucket, digest, stage, step, whole
+from pipeline.runner.dag import InputFiles, Step, all_shards, digest, partition, stage, step
 from pipeline.runner.manifests import parts
 from pipeline.runner.scheduler import InProcess, execute, quiet
-from pipeline.store.filesystem import Part, Store
+from pipeline.store.filesystem import Store
+from pipeline.store.shard import Shard
 
 PARTITIONS = 2
 
 
 @stage(version=1, outputs={"part": PAGES})
-def documents(source: Part) -> Iterator[pa.Table]:
+def documents(source: Shard) -> Iterator[pa.Table]:
     rows = json.loads(source.table()["rows"][0].as_py())
     yield pa.Table.from_pylist([dict.fromkeys(PAGES.names) | row for row in rows], PAGES)
 
@@ -32,7 +33,7 @@ def documents(source: Part) -> Iterator[pa.Table]:
 def crawl(rows: list[dict], shards: int = 1) -> Step:
     """Rows (id, text, date in ms, dump) as pages, dealt out to shards."""
     cut = [rows[i::shards] for i in range(shards)]
-    return step(documents, Leaf("rows", cut, tuple({"rows": json.dumps(mine)} for mine in cut)))
+    return step(documents, InputFiles("rows", cut, tuple({"rows": json.dumps(mine)} for mine in cut)))
 
 
 def steps(docs: Step, index: Pointer | None, keep: str = "oldest", **near_settings) -> dict[str, Step]:
@@ -47,29 +48,29 @@ def steps(docs: Step, index: Pointer | None, keep: str = "oldest", **near_settin
 
     prints = add("fingerprints", exact.fingerprints, docs)
     routed = add("exact_route", exact.exact_route, docs, prints, keep=keep, partitions=PARTITIONS)
-    elected = add("exact_elect", exact.exact_elect, bucket(routed), tasks=PARTITIONS)
-    same = add("exact", exact.exact_join, docs, bucket(elected))
+    elected = add("exact_elect", exact.exact_elect, partition(routed), tasks=PARTITIONS)
+    same = add("exact", exact.exact_join, docs, partition(elected))
     measure = minhash.signatures if index is None else sets.signatures_and_sets
     sigs = add("signatures", measure, docs, bands=b, rows=r, ngram=n)
     routed = add("near_route", candidates.near_route, docs, sigs, same, partitions=PARTITIONS)
     beside = [same]
     if index is not None:
         leaf = index.leaf(index.position(docs.key))
-        met = add("index_met", known.index_met, bucket(routed), whole(leaf), tasks=PARTITIONS)
+        met = add("index_met", known.index_met, partition(routed), all_shards(leaf), tasks=PARTITIONS)
         alike = {"bands": b, "rows": r, "threshold": t}
-        beside.append(add("index", known.index_known, sigs, bucket(met), whole(leaf), **alike))
-    links = add("near_links", candidates.near_links, bucket(routed), tasks=PARTITIONS, bands=b, rows=r, threshold=t)
-    groups = add("near_components", candidates.near_components, whole(links), whole(sigs))
+        beside.append(add("index", known.index_known, sigs, partition(met), all_shards(leaf), **alike))
+    links = add("near_links", candidates.near_links, partition(routed), tasks=PARTITIONS, bands=b, rows=r, threshold=t)
+    groups = add("near_components", candidates.near_components, all_shards(links), all_shards(sigs))
     how = {"keep": keep, "ngram": n, "partitions": PARTITIONS}
-    gathered = add("near_gather", gather.near_gather, docs, sigs, bucket(groups), *beside, **how)
-    elected = add("near_elect", near.near_elect, bucket(gathered), tasks=PARTITIONS, bands=b, rows=r, threshold=t)
-    beside.append(add("near", near.near_join, docs, bucket(elected), *beside))
+    gathered = add("near_gather", gather.near_gather, docs, sigs, partition(groups), *beside, **how)
+    elected = add("near_elect", near.near_elect, partition(gathered), tasks=PARTITIONS, bands=b, rows=r, threshold=t)
+    beside.append(add("near", near.near_join, docs, partition(elected), *beside))
     if index is None:
         return s
     stored = add("index_documents", segment.index_documents, docs, sigs, *beside)
     rows = add("index_rows", segment.index_rows, sigs, *beside, partitions=PARTITIONS)
-    bands = add("index_bands", segment.index_bands, bucket(rows), tasks=PARTITIONS)
-    add("index_entry", segment.index_entry, whole(stored), whole(bands), label="dump")
+    bands = add("index_bands", segment.index_bands, partition(rows), tasks=PARTITIONS)
+    add("index_entry", segment.index_entry, all_shards(stored), all_shards(bands), label="dump")
     return s
 
 

@@ -14,10 +14,12 @@ from filters.rules import verdicts
 from pipeline.base.schema import CONTAMINATION, DUPLICATES, LANGUAGES, PAGES, QUALITY, REJECTS, SIGNALS, URLS
 from pipeline.publish import corpus as publish
 from pipeline.publish import ledger
-from pipeline.runner.dag import Leaf, Step, bucket, stage, step, whole
+from pipeline.runner.dag import InputFiles, Step, all_shards, partition, stage, step
 from pipeline.runner.manifests import parts
 from pipeline.runner.scheduler import InProcess, execute, quiet
-from pipeline.store.filesystem import Out, Part, Store
+from pipeline.store.filesystem import Store
+from pipeline.store.shard import Shard
+from pipeline.store.writer import Output
 
 SHARDS, EACH = 4, 60
 RULES = (
@@ -84,7 +86,7 @@ def _rows(shard: int) -> range:
 
 
 @stage(version=1, outputs={"part": PAGES, "rejects": REJECTS})
-def pages(leaf: Part) -> Iterator[pa.Table | Out]:
+def pages(leaf: Shard) -> Iterator[pa.Table | Output]:
     s = leaf.index
     rows, rejects = [], []
     for r in _rows(s):
@@ -104,7 +106,7 @@ def pages(leaf: Part) -> Iterator[pa.Table | Out]:
         reject |= {"source": f"crawl-{s}.warc.gz", "offset": 1000 * r + 500, "rule": rule, "detail": f"{SCRIPT} {rule}"}
         rejects.append(reject | {"stage": "extract" if rule == "timeout" else "http"})
     yield pa.Table.from_pylist(rows, schema=PAGES)
-    yield Out(pa.Table.from_pylist(rejects, schema=REJECTS), name="rejects")
+    yield Output(pa.Table.from_pylist(rejects, schema=REJECTS), name="rejects")
 
 
 def _sidecar(schema: pa.Schema, shard: int, **columns) -> pa.Table:
@@ -114,7 +116,7 @@ def _sidecar(schema: pa.Schema, shard: int, **columns) -> pa.Table:
 
 
 @stage(version=1, outputs={"part": LANGUAGES})
-def languages(p: Part) -> Iterator[pa.Table]:
+def languages(p: Shard) -> Iterator[pa.Table]:
     foreign = {r for r in _rows(p.index) if fate_of(p.index, r) == "language"}
     yield _sidecar(
         LANGUAGES, p.index, language=lambda r: "nl" if r in foreign else "de", script=lambda r: "Latn",
@@ -123,12 +125,12 @@ def languages(p: Part) -> Iterator[pa.Table]:
 
 
 @stage(version=1, outputs={"part": URLS})
-def urls(p: Part) -> Iterator[pa.Table]:
+def urls(p: Shard) -> Iterator[pa.Table]:
     yield _sidecar(URLS, p.index)
 
 
 @stage(version=1, outputs={"part": SIGNALS})
-def signals(p: Part) -> Iterator[pa.Table]:
+def signals(p: Shard) -> Iterator[pa.Table]:
     failing = {r: fate_of(p.index, r) for r in _rows(p.index)}
     yield _sidecar(
         SIGNALS, p.index,
@@ -138,13 +140,13 @@ def signals(p: Part) -> Iterator[pa.Table]:
 
 
 @stage(version=1, outputs={"part": QUALITY})
-def quality(p: Part) -> Iterator[pa.Table]:
+def quality(p: Shard) -> Iterator[pa.Table]:
     score = {r: random.Random(r).random() for r in _rows(p.index)}
     yield _sidecar(QUALITY, p.index, quality=lambda r: score[r], quality_percentile=lambda r: 100 * score[r])
 
 
 @stage(version=1, outputs={"part": CONTAMINATION, "hits": HITS})
-def contamination(p: Part) -> Iterator[pa.Table]:
+def contamination(p: Shard) -> Iterator[pa.Table]:
     leaked = {r: 0.97 for r in _rows(p.index) if fate_of(p.index, r) == "contamination"} | {11: 0.4}
     named = {r: f"small/{p.index}-{r}{SCRIPT}" for r in leaked}
     yield _sidecar(
@@ -154,7 +156,7 @@ def contamination(p: Part) -> Iterator[pa.Table]:
     )  # fmt: skip
     hits = [(r, "small-bench", named[r], leaked[r]) for r in leaked] + [(11, "other-bench", "0", 0.3)]
     columns = zip(*[(id_of(p.index, r), name, item, "both", score, 0, 9) for r, name, item, score in hits], strict=True)
-    yield Out(pa.table([list(column) for column in columns], schema=HITS), name="hits")
+    yield Output(pa.table([list(column) for column in columns], schema=HITS), name="hits")
 
 
 def _duplicates(shard: int, kind: str, head: tuple[int, int], size: int, similarity: float) -> pa.Table:
@@ -168,12 +170,12 @@ def _duplicates(shard: int, kind: str, head: tuple[int, int], size: int, similar
 
 
 @stage(version=1, outputs={"part": DUPLICATES})
-def exact(p: Part) -> Iterator[pa.Table]:
+def exact(p: Shard) -> Iterator[pa.Table]:
     yield _duplicates(p.index, "exact", (0, 20), SHARDS, 1.0)
 
 
 @stage(version=1, outputs={"part": DUPLICATES})
-def near(p: Part, exact: Part) -> Iterator[pa.Table]:
+def near(p: Shard, exact: Shard) -> Iterator[pa.Table]:
     found = _duplicates(p.index, "near", (0, 21), 1 + 2 * (SHARDS - 1), 0.91).to_pydict()
     copies = exact.table(["cluster_size"])["cluster_size"].to_pylist()
     alone = [fate_of(p.index, r) == "kept" and size is None for r, size in enumerate(found["cluster_size"])]
@@ -184,7 +186,7 @@ def near(p: Part, exact: Part) -> Iterator[pa.Table]:
 
 def steps(shard_bytes: int = 110_000, **settings) -> dict[str, Step]:
     """The graph from pages to the printed folder, wired as the recipe wires it."""
-    leaf = Leaf("small world", 1, tuple({"n": i} for i in range(SHARDS)))
+    leaf = InputFiles("small world", 1, tuple({"n": i} for i in range(SHARDS)))
     made = {"pages": step(pages, leaf)}
     for fn in (languages, urls, signals, quality, contamination, exact):
         made[fn.__name__] = step(fn, made["pages"])
@@ -195,15 +197,15 @@ def steps(shard_bytes: int = 110_000, **settings) -> dict[str, Step]:
     made["ledger"] = step(
         ledger.ledger,
         *[made[n] for n in ("pages", "verdicts", "exact", "near")],
-        bucket(step(follow, bucket(asked), tasks=2)),
+        partition(step(follow, partition(asked), tasks=2)),
         similarity=0.8,
     )
-    made["layout"] = step(publish.layout, whole(made["ledger"]), shard_bytes=shard_bytes)
-    sides = [whole(made[n]) for n in ("ledger", "pages", "languages", "signals", "near", "quality")]
-    made["data"] = step(publish.data, bucket(made["layout"]), *sides, **settings)
+    made["layout"] = step(publish.layout, all_shards(made["ledger"]), shard_bytes=shard_bytes)
+    sides = [all_shards(made[n]) for n in ("ledger", "pages", "languages", "signals", "near", "quality")]
+    made["data"] = step(publish.data, partition(made["layout"]), *sides, **settings)
     inputs = ("data", "ledger", "pages", "verdicts", "languages", "exact", "near", "contamination")
     said = {"title": "Small <World>", "language": "de", "recipe": RECIPE, "names": ("contamination",)}
-    corpus = step(publish.corpus, *[whole(made[n]) for n in inputs], **said)
+    corpus = step(publish.corpus, *[all_shards(made[n]) for n in inputs], **said)
     return made | {"corpus": corpus}
 
 
@@ -213,5 +215,5 @@ def build(root, **settings) -> tuple[Store, dict[str, Step], str]:
     return store, made, execute(made["corpus"], store, InProcess, quiet)
 
 
-def parts_of(store: Store, made: dict[str, Step]) -> dict[str, list[Part]]:
+def parts_of(store: Store, made: dict[str, Step]) -> dict[str, list[Shard]]:
     return {name: parts(store, made[name]) for name in made if name not in ("layout", "corpus")}

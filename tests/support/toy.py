@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipeline.runner.dag import Leaf, Step, bucket, stage, step, whole
+from pipeline.runner.dag import InputFiles, Step, all_shards, partition, stage, step
 from pipeline.runner.ray_pool import RayPool
 from pipeline.runner.scheduler import InProcess, execute
-from pipeline.store.filesystem import Out, Part, Store
+from pipeline.store.filesystem import Store
+from pipeline.store.shard import Shard
+from pipeline.store.writer import Output
 
 NUMBERS = pa.schema([("id", pa.string()), ("n", pa.int64())])
 SUMS = pa.schema([("bucket", pa.int64()), ("sum", pa.int64())])
@@ -20,7 +22,7 @@ SHARDS, ROWS, BUCKETS = 4, 50, 3
 
 
 @stage(version=1, outputs={"part": NUMBERS, "odd": NUMBERS})
-def numbers(source: Part, *, factor: float = 1.0, pause: float = 0.0, trap: str = "") -> Iterator[pa.Table | Out]:
+def numbers(source: Shard, *, factor: float = 1.0, pause: float = 0.0, trap: str = "") -> Iterator[pa.Table | Output]:
     """`ROWS` numbers a shard; `trap` names a file: whoever finds it there removes it and comes to grief."""
     seed = source.table()["seed"][0].as_py()
     for start in range(0, ROWS, 10):
@@ -28,7 +30,7 @@ def numbers(source: Part, *, factor: float = 1.0, pause: float = 0.0, trap: str 
         fall_into(trap, seed)
         rows = [{"id": f"{seed:02d}-{i:03d}", "n": int((seed * 1000 + i) * factor)} for i in range(start, start + 10)]
         yield pa.Table.from_pylist(rows, NUMBERS)
-        yield Out(pa.Table.from_pylist([r for r in rows if r["n"] % 2], NUMBERS), name="odd")
+        yield Output(pa.Table.from_pylist([r for r in rows if r["n"] % 2], NUMBERS), name="odd")
 
 
 def fall_into(trap: str, seed: int) -> None:
@@ -47,17 +49,17 @@ def fall_into(trap: str, seed: int) -> None:
 
 
 @stage(version=1, outputs={"part": NUMBERS})
-def routed(numbers: Part, *, pause: float = 0.0) -> Iterator[Out]:
+def routed(numbers: Shard, *, pause: float = 0.0) -> Iterator[Output]:
     """Rows shuffled by n mod BUCKETS."""
     table = numbers.table()
     for b in range(BUCKETS):
         time.sleep(pause)
         mask = pa.array([n % BUCKETS == b for n in table["n"].to_pylist()])
-        yield Out(table.filter(mask), bucket=b)
+        yield Output(table.filter(mask), bucket=b)
 
 
 @stage(version=1, outputs={"part": SUMS})
-def summed(routed: list[Part], *, pause: float = 0.0) -> Iterator[pa.Table]:
+def summed(routed: list[Shard], *, pause: float = 0.0) -> Iterator[pa.Table]:
     """One row a bucket."""
     time.sleep(pause)
     total = sum(n for part in routed for n in part.table()["n"].to_pylist())
@@ -65,21 +67,23 @@ def summed(routed: list[Part], *, pause: float = 0.0) -> Iterator[pa.Table]:
 
 
 @stage(version=1, outputs={"part": SUMS})
-def grand(sums: list[Part], numbers: list[Part], *, limit: int = 0, pause: float = 0.0) -> Iterator[pa.Table | Out]:
+def grand(
+    sums: list[Shard], numbers: list[Shard], *, limit: int = 0, pause: float = 0.0
+) -> Iterator[pa.Table | Output]:
     """All sums above `limit`, and a raw file."""
     time.sleep(pause)
     rows = [row for part in sums for row in part.table().to_pylist() if row["sum"] > limit]
     yield pa.Table.from_pylist(rows, SUMS)
-    yield Out.file("note.txt", f"{len(rows)} sums of {sum(p.rows() for p in numbers)} numbers\n".encode())
+    yield Output.file("note.txt", f"{len(rows)} sums of {sum(p.rows() for p in numbers)} numbers\n".encode())
 
 
 def goal(factor: float = 1.0, limit: int = 0, pause: float = 0.0, trap: str = "") -> Step:
     rows = tuple({"seed": i, "size": 100} for i in range(SHARDS))
-    source = Leaf("seeds", [SHARDS], rows)
+    source = InputFiles("seeds", [SHARDS], rows)
     n = step(numbers, source, factor=factor, pause=pause, trap=trap)
     r = step(routed, n, pause=pause)
-    s = step(summed, bucket(r), pause=pause, tasks=BUCKETS)
-    return step(grand, whole(s), whole(n), limit=limit, pause=pause)
+    s = step(summed, partition(r), pause=pause, tasks=BUCKETS)
+    return step(grand, all_shards(s), all_shards(n), limit=limit, pause=pause)
 
 
 def main() -> None:
