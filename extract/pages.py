@@ -16,9 +16,9 @@ from extract.sources.listing import Columns, Row, crawl_of, kind_of, rows
 from extract.sources.warc import Record, records
 from extract.watchdog import Guilty, Limits, guarded
 from pipeline.base.errors import UserError
-from pipeline.base.schema import PAGES, REJECTS
+from pipeline.base.schema import PAGE_COLUMNS, PAGES, REJECTS
 from pipeline.config.values import Range
-from pipeline.runner.dag import stage
+from pipeline.runner.stage import stage
 from pipeline.store.shard import Shard
 from pipeline.store.writer import Output
 
@@ -31,6 +31,7 @@ _ROWS, _TEXT = 2048, 32 << 20  # a table is yielded at so many rows or character
     version=7,
     libraries=(*engines.LIBRARIES, "isal", "brotli", "lz4", "backports.zstd", "pyarrow"),
     outputs={"part": PAGES, "rejects": REJECTS, "records": RECORDS},
+    columns=PAGE_COLUMNS,
 )
 def pages(
     source: Shard | list[Shard],

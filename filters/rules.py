@@ -1,39 +1,53 @@
 """Deciding: every rule on every document, a column at a time. Seconds for millions of documents."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.base.schema import VERDICTS
-from pipeline.runner.dag import stage
+from pipeline.base.schema import SELECTION
+from pipeline.runner.stage import selection
 from pipeline.store.join import join_sidecars
 from pipeline.store.shard import Shard
+from pipeline.store.writer import Output
+
+FAILED = pa.schema([("id", pa.string()), ("failed", pa.list_(pa.string()))])
 
 
-@stage(version=1, outputs={"part": VERDICTS})
-def verdicts(*sidecars: Shard, rules: tuple[dict, ...] = ()) -> Iterator[pa.Table]:
-    """One row (schema VERDICTS) a document, in the order of the sidecars, whose ids must be the same.
+@selection(version=1, outputs={"failed": FAILED})
+def verdicts(sidecars: Mapping[str, Shard], *, rules: tuple[dict, ...] = ()) -> Iterator[pa.Table | Output]:
+    """Keep the documents that pass every rule; the first rule that a document fails, in their order, is the reason.
 
-    `rules`: as `pipeline.config.recipe_file.load` gives them. A document is kept when it passes all of them; else the
-    first rule
-    that it fails, in their order, is the reason (stage, rule, value, threshold, detail) and `failed` lists all of them.
-    Raises KeyError for a column that no sidecar has, AssertionError where ids differ.
+    Output `failed` lists all rules that each document fails. Raises KeyError for a column that no sidecar has, and
+    AssertionError where sidecars are of other documents.
+
+    Args:
+        rules: Checked rules, as `pipeline.config.recipe_file.load` returns them.
     """
-    yield judge(join_sidecars(*_reads(sidecars, rules)), rules)
+    decisions, failed = judge(join_sidecars(*_reads(list(sidecars.values()), rules)), rules)
+    yield decisions
+    yield Output(failed, name="failed")
 
 
-def judge(table: pa.Table, rules: tuple[dict, ...]) -> pa.Table:
-    """Verdicts on the rows of `table`: `id` and the columns that `rules` name."""
+def judge(table: pa.Table, rules: tuple[dict, ...]) -> tuple[pa.Table, pa.Table]:
+    """Return SELECTION and FAILED for the rows of `table`, which has `id` and the columns that `rules` name."""
     fails = np.zeros((table.num_rows, len(rules)), bool)
     for i, rule in enumerate(rules):
         fails[:, i] = failing(table[rule["column"]], rule)
-    keep = ~fails.any(axis=1)
+    keep = np.logical_not(np.any(fails, axis=1))
     first = np.where(keep, -1, fails.argmax(axis=1) if rules else -1)
-    reason = _reasons(table, rules, first)
-    return pa.table({"id": table["id"], "keep": keep, **reason, "failed": _failed(fails, rules)}, VERDICTS)
+    columns = {
+        "id": table["id"],
+        "keep": keep,
+        **_reasons(table, rules, first),
+        "duplicate_of": pa.nulls(len(keep), pa.string()),
+        "cluster": pa.nulls(len(keep), pa.string()),
+        "cluster_size": pa.array(np.ones(len(keep), np.int64), mask=~keep),
+    }
+    failed = pa.table({"id": table["id"], "failed": _failed(fails, rules)}, FAILED)
+    return pa.table([columns[name] for name in SELECTION.names], schema=SELECTION), failed
 
 
 def failing(column: pa.ChunkedArray, rule: dict[str, Any]) -> np.ndarray:
@@ -97,7 +111,7 @@ def _failed(fails: np.ndarray, rules: tuple[dict, ...]) -> pa.ListArray:
     return pa.ListArray.from_arrays(pa.array(ends), names.take(pa.array(np.nonzero(fails)[1])))
 
 
-def _reads(sidecars: tuple[Shard, ...], rules: tuple[dict, ...]) -> list[tuple[Shard, list[str]]]:
+def _reads(sidecars: list[Shard], rules: tuple[dict, ...]) -> list[tuple[Shard, list[str]]]:
     """What to read of each sidecar: the columns that rules name, each from the first that has it."""
     wanted = {rule[key] for rule in rules for key in ("column", "detail") if key in rule}
     reads = []

@@ -135,10 +135,10 @@ def say(line: str) -> None:
 
 
 def _goal(arguments: argparse.Namespace, index: Any = None) -> Any:
-    from pipeline import recipe
+    from pipeline.build import load_recipe
     from pipeline.config.cli_inputs import said, settings
 
-    return recipe.load(arguments.recipe, said(arguments.source), settings(arguments.set), index)
+    return load_recipe(arguments.recipe, said(arguments.source), settings(arguments.set), index)
 
 
 def _pointer(arguments: argparse.Namespace, store: Any) -> Any:
@@ -180,10 +180,10 @@ def _run(arguments: argparse.Namespace, store: Any, pointer: Any) -> None:
 
     wanted = _goal(arguments, pointer)
     try:
-        record(wanted.goal, store, wanted.name, wanted.told)
+        record(wanted.goal, store, wanted.name, wanted.invocation)
     except (OSError, ValueError) as error:  # ValueError: pyarrow's, for a path that cannot be
         raise _unusable(arguments, error) from error
-    if said := wanted.unindexed():
+    if said := wanted.index_warning():
         say(said)
     folder = folder_of(wanted.corpus)
     before = store.exists(f"{folder}/manifest.json")
@@ -221,7 +221,7 @@ def _plan(arguments: argparse.Namespace) -> None:
     store = _store(arguments)
     wanted = _goal(arguments, _pointer(arguments, store))
     print(table(plan(wanted.goal, store)))
-    print(wanted.notes())
+    print(wanted.summary())
 
 
 def _warm(_: argparse.Namespace) -> None:
@@ -295,10 +295,10 @@ def _published(folder: str) -> Any:
 
 
 def _explain(arguments: argparse.Namespace) -> None:
-    from pipeline.recipe import story
+    from pipeline.publish.explain import explain_page
 
     store = _store(arguments)
-    print(story(_goal(arguments, _pointer(arguments, store)), store, arguments.page), end="")
+    print(explain_page(_goal(arguments, _pointer(arguments, store)), store, arguments.page), end="")
 
 
 def _extract(arguments: argparse.Namespace) -> None:
@@ -322,7 +322,7 @@ def _signals(arguments: argparse.Namespace) -> None:
 
 
 def _dedup(arguments: argparse.Namespace) -> None:
-    from dedup.near.dedup_file import dedup_file
+    from dedup.dedup_file import dedup_file
 
     dedup_file(
         arguments.file,

@@ -1,6 +1,7 @@
-"""How a recipe's steps are bound, one after the other: files as input, settings from sections, partitions by size."""
+"""How a recipe's steps are bound: files as input, settings from sections, partitions by size, selections in a chain."""
 
 import contextlib
+import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,107 +10,185 @@ import pyarrow as pa
 
 from dedup.common.keep_policy import check_policy
 from extract.demo import crawl as demo
-from extract.sources import listing as sources
-from pipeline.base import schema
+from extract.sources import listing
+from pipeline.base.columns import Column
 from pipeline.base.errors import UserError
 from pipeline.config.recipe_file import Config
 from pipeline.config.values import unknown
-from pipeline.runner.dag import Edge, InputFiles, Step, partition, row_bytes, step
+from pipeline.runner.dag import InputFiles, Step, row_bytes, step
 
-# GiB of crawl a partition, of what is compared by document (some 240,000, half a kB each) and by piece of text (some
-# four million, 45 bytes each): a task's memory stays near a GiB. Not fewer: on an object store, every partition of a
-# step asks every shard of the step before (`dedup/README.md`).
-DOCUMENTS, PIECES = 8, 4
-_DENSE = 8  # times the documents of a crawl's HTML that files of texts have in a byte
-_MOST = 4096
+# Input size per shuffle partition, in GiB of crawl, chosen so that a task needs about 1 GiB: 8 GiB of crawl are some
+# 240,000 documents of 0.5 kB of rows, 4 GiB are some 4 million passages of 45 bytes. Smaller partitions would cost
+# requests: on an object store each one reads from every shard of the step before (`dedup/README.md`).
+DOCUMENTS, PASSAGES = 8, 4
+TEXT_DENSITY = 8  # a byte of a file of texts holds so many times the documents of a byte of HTML
+MAX_PARTITIONS = 4096
 
 
 @contextlib.contextmanager
-def said_at(head: str) -> Iterator[None]:
-    """What a stage's own check finds wrong, with the place in the recipe (`Config.at`) before it."""
+def locate_errors(place: str) -> Iterator[None]:
+    """Put the place in the recipe (`Config.at`) before the message of a UserError that a stage's own check raises."""
     try:
         yield
     except UserError as error:
-        raise UserError(f"{head}{error}") from error
+        raise UserError(f"{place}{error}") from error
 
 
-def source_files(paths: list[str], chunk: int | None = None) -> InputFiles:
-    """These files as input, larger ones in pieces of `chunk` bytes."""
-    rows = sources.list_chunks(paths, chunk)
-    seen = sorted({(row["name"], row["size"], row["mtime_ns"]) for row in rows})
-    chunk = chunk or sources.piece_bytes(sum(size for _, size, _ in seen))
-    return InputFiles("files", [[list(entry) for entry in seen], chunk], tuple(rows))
+def input_files(paths: list[str], chunk_bytes: int | None = None) -> InputFiles:
+    """Return these files as input, larger ones in ranges of `chunk_bytes`."""
+    rows = listing.list_chunks(paths, chunk_bytes)
+    files = sorted({(row["name"], row["size"], row["mtime_ns"]) for row in rows})
+    chunk_bytes = chunk_bytes or listing.piece_bytes(sum(size for _, size, _ in files))
+    return InputFiles("files", [[list(file) for file in files], chunk_bytes], tuple(rows))
 
 
-def partitions(crawl: InputFiles | Step, gib: int) -> int:
-    """Shuffle partitions for raw input: one for so many GiB of crawl, or an eighth of it where files are of texts."""
+def partition_count(crawl: InputFiles | Step, gib: int) -> int:
+    """Return the shuffle partitions for raw input: one for so many GiB of crawl, or for an eighth of that of texts."""
     rows = crawl.rows if isinstance(crawl, InputFiles) else ()
-    size = sum(row_bytes(row) * (_DENSE if sources.is_text(row["name"]) else 1) for row in rows)
-    return min(max(2, -(-size // (gib << 30))), _MOST)
+    size = sum(row_bytes(row) * (TEXT_DENSITY if listing.is_text(row["name"]) else 1) for row in rows)
+    return min(max(2, -(-size // (gib << 30))), MAX_PARTITIONS)
 
 
 @dataclass
-class Binder:
-    """The steps of a recipe that are bound so far."""
+class Builder:
+    """The steps of a recipe that are bound so far, and what they tell of themselves.
 
-    c: Config
+    steps: all of them, by name.
+    sidecars: those that measure documents, in the order in which rules look at them.
+    selections: those that drop documents, in the order in which they do.
+    sections: recipe section -> the functions whose keyword-only parameters are its settings.
+    optional: sections that are off unless the recipe has their header.
+    switchable: sections that are on unless the recipe says `off`.
+    """
+
+    recipe: Config
     steps: dict[str, Step] = field(default_factory=dict)
+    sidecars: dict[str, Step] = field(default_factory=dict)
+    selections: dict[str, Step] = field(default_factory=dict)
+    sections: dict[str, tuple[Callable, ...]] = field(default_factory=dict)
+    columns: dict[str, tuple[Column, ...]] = field(default_factory=dict)
+    optional: set[str] = field(default_factory=set)
+    switchable: set[str] = field(default_factory=set)
     crawl: InputFiles | Step | None = None
 
+    def on(self, section: str, default: bool = False) -> bool:
+        """Return whether the recipe has the section switched on. `default`: on where the recipe says nothing."""
+        (self.switchable if default else self.optional).add(section)
+        return self.recipe.has(section)
+
+    def settings(self, section: str, function: Callable) -> dict[str, Any]:
+        """Return what the recipe says in `section` for the keyword-only parameters of `function`."""
+        known = self.sections.setdefault(section, ())
+        if function not in known:
+            self.sections[section] = (*known, function)
+        return self.recipe.of(section, function)
+
+    def step(
+        self, function: Callable, *, section: str = "", name: str = "", tasks: int | None = None, **arguments: Any
+    ) -> Step:
+        """Bind the next step. Its settings are those of `section`, and of `arguments` where these say others."""
+        settings = self.settings(section, function) if section else {}
+        bound = step(function, name=name, tasks=tasks, **{**settings, **arguments})
+        if section and bound.stage.columns:
+            self.columns.setdefault(section, bound.stage.columns)
+        self.steps[bound.name] = bound
+        return bound
+
+    def measure(self, function: Callable, **arguments: Any) -> Step:
+        """Bind a step that measures documents: a sidecar of the pages."""
+        bound = self.step(function, **arguments)
+        self.sidecars[bound.name] = bound
+        if section := arguments.get("section"):
+            self.columns.setdefault(section, bound.stage.columns or _columns(bound))
+        return bound
+
+    def select(self, selected: Step | None) -> None:
+        """Append a selection to the chain. None, for a step that is off, changes nothing."""
+        if selected is not None:
+            self.selections[selected.name] = selected
+
+    def binder(self, section: str, **settings: Any) -> Callable[..., Step]:
+        """Return `step` for the chain of a section. `settings` go to the functions that have such parameters."""
+
+        def bind(function: Callable, **arguments: Any) -> Step:
+            own = {name: value for name, value in settings.items() if name in inspect.signature(function).parameters}
+            return self.step(function, section=section, **{**own, **arguments})
+
+        return bind
+
+    @property
+    def selection(self) -> Step:
+        """What all selections so far have left."""
+        return list(self.selections.values())[-1]
+
+    @property
+    def removed(self) -> dict[str, Step]:
+        """The selections that remove passages from texts."""
+        return {name: bound for name, bound in self.selections.items() if "removed" in bound.stage.outputs}
+
+    @property
+    def related(self) -> dict[str, Step]:
+        """The selections that drop a document for another one, or for what they remove from it."""
+        return {name: bound for name, bound in self.selections.items() if bound.stage.relation} | self.removed
+
+    @property
+    def relations(self) -> dict[str, str]:
+        """What a dropped document has in common with the one that it duplicates, in words, by selection."""
+        return {name: bound.stage.relation for name, bound in self.selections.items() if bound.stage.relation}
+
+    def with_output(self, output: str) -> dict[str, Step]:
+        """Return the steps that write a table of this name."""
+        return {name: bound for name, bound in self.steps.items() if output in bound.stage.outputs}
+
     def source(self, files: tuple[str, ...] | None) -> InputFiles | Step:
-        """Files of the command line, else of the recipe, else the demo crawl."""
-        said = self.c["source"]
-        found = files or tuple(path for pattern in said.get("paths", ()) for path in self._expanded(pattern))
-        if found:
-            self.crawl = source_files(list(found), said.get("chunk_bytes"))
+        """Return the files of the command line, else those of the recipe, else the demo crawl."""
+        settings = self.settings("source", source)
+        paths = files or tuple(path for pattern in settings.get("paths", ()) for path in self._matches(pattern))
+        if paths:
+            self.crawl = input_files(list(paths), settings.get("chunk_bytes"))
         else:
-            self.crawl = self.add("crawl", demo.crawl, texts_sha256=demo.content_digest())
+            self.crawl = self.step(demo.crawl, texts_sha256=demo.content_digest())
         return self.crawl
 
-    def _expanded(self, pattern: str) -> tuple[str, ...]:
-        """Files of one entry of `source.paths`, which starts where the recipe lies."""
+    def _matches(self, pattern: str) -> tuple[str, ...]:
+        """Return the files of one entry of `source.paths`, which is relative to the recipe's folder."""
         from pipeline.config.cli_inputs import matching
 
-        full = pattern if "://" in pattern else str(self.c.folders["source.paths"] / pattern)
-        return matching(full, f"{self.c.at('source.paths')}paths")
-
-    def add(
-        self, name: str, fn: Callable, *inputs: Any, section: str = "", tasks: int | None = None, **more: Any
-    ) -> Step:
-        """The next step: settings are those of `section`, and of `more` where it says others."""
-        settings = {**(self.c.of(section, fn) if section else {}), **more}
-        self.steps[name] = step(fn, *inputs, name=name, tasks=tasks, **settings)
-        return self.steps[name]
-
-    def elect(
-        self, name: str, section: str, route: Callable, elect: Callable, *inputs: Any, gib: int, **more: Any
-    ) -> tuple[Step, Edge]:
-        """NAME_route sends rows of `inputs` to partitions, NAME_elect sends back what it finds in each (an edge)."""
-        n = self.partitions(section, gib)
-        routed = self.add(f"{name}_route", route, *inputs, section=section, partitions=n)
-        return routed, partition(self.add(f"{name}_elect", elect, partition(routed), section=section, tasks=n, **more))
+        full = pattern if "://" in pattern else str(self.recipe.folders["source.paths"] / pattern)
+        return matching(full, f"{self.recipe.at('source.paths')}paths")
 
     def partitions(self, section: str, gib: int) -> int:
-        """As many as the section says, else as the size of the crawl asks for."""
+        """Return as many partitions as the section says, else as the size of the crawl needs."""
         assert self.crawl is not None
-        return self.c[section].get("partitions") or partitions(self.crawl, gib)
+        return self.recipe[section].get("partitions") or partition_count(self.crawl, gib)
 
-    def ranked(self, section: str) -> list[Step]:
-        """The sidecar with the column of `keep = "best:<column>"`, so that dedup can rank by it."""
-        keep, head = self.c[section].get("keep", "oldest"), self.c.at(f"{section}.keep")
-        with said_at(head):
+    def scores(self, section: str) -> Step | None:
+        """Return the sidecar with the column of `keep = "best:<column>"`; None for another policy.
+
+        Raises UserError for a column that there is not.
+        """
+        keep, place = self.recipe[section].get("keep", "oldest"), self.recipe.at(f"{section}.keep")
+        with locate_errors(place):
             check_policy(keep)
         column = keep.partition("best:")[2].strip()
-        sidecars = [self.steps[name] for name in ("quality", "languages", "signals") if name in self.steps]
-        homes = {name: made for made in sidecars for name in _numbers(made)}
-        if column in schema.QUALITY.names and not self.c.has("quality"):
-            hint = "[quality] makes that column and is off: type [quality] to switch it on"
-            raise UserError(f"{head}keep = {keep!r}: {hint}")
-        if column and column not in homes:
-            raise UserError(f"{head}keep = {keep!r}: {unknown('column of numbers', column, homes)}")
-        return [homes[column]] if column else []
+        if not column:
+            return None
+        owners = {name: bound for bound in reversed(self.sidecars.values()) for name in _numeric_columns(bound)}
+        if column not in owners:
+            section = self.recipe.off_columns.get(column, "")
+            hint = f"[{section}] makes that column and is off: type [{section}] to switch it on" if section else ""
+            raise UserError(f"{place}keep = {keep!r}: {hint or unknown('column of numbers', column, owners)}")
+        return owners[column]
 
 
-def _numbers(made: Step) -> list[str]:
+def source(*, paths: tuple[str, ...] = (), chunk_bytes: int = 1 << 26) -> None:
+    """Input files."""
+
+
+def _columns(bound: Step) -> tuple[Column, ...]:
+    return tuple(Column(field.name, field.type, "") for field in bound.stage.outputs["part"] if field.name != "id")
+
+
+def _numeric_columns(bound: Step) -> list[str]:
     kinds = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean)
-    return [field.name for field in made.stage.outputs["part"] if any(fits(field.type) for fits in kinds)]
+    return [field.name for field in bound.stage.outputs["part"] if any(fits(field.type) for fits in kinds)]

@@ -5,7 +5,7 @@ from filters.pii import mask as pii
 from filters.quality import reference_texts as corpora
 from pipeline.base.errors import UserError
 from pipeline.base.format import counted
-from pipeline.builder import said_at
+from pipeline.builder import locate_errors
 from pipeline.config.recipe_file import Config
 
 
@@ -17,14 +17,14 @@ def check(c: Config) -> None:
         _benchmarks(c)
     for setting, name in (("pii", "kinds"), ("region", "region"), ("tag", "tag")):
         if setting in c["publish"]:
-            with said_at(c.at(f"publish.{setting}")):
+            with locate_errors(c.at(f"publish.{setting}")):
                 pii.check_words(**{name: c["publish"][setting]})
 
 
 def _references(c: Config) -> None:
     said = c["quality"]
     for asset in said.get("references", ()):
-        with said_at(c.at("quality.references")):
+        with locate_errors(c.at("quality.references")):
             corpora.check(asset.path, said.get("text_column", "text"))
 
 
@@ -34,7 +34,7 @@ def _benchmarks(c: Config) -> None:
         hint = 'type benchmarks = ["file.jsonl"] in it, or decontaminate = "off"'
         raise UserError(f"{c.at('decontaminate.benchmarks')}no benchmark is named: {hint}")
     for asset in said:
-        with said_at(c.at("decontaminate.benchmarks")):
+        with locate_errors(c.at("decontaminate.benchmarks")):
             next(benchmarks.read(asset.path), None)
     if names and len(names) != len(said):
         count = f"{counted(len(names), 'name')} for {counted(len(said), 'benchmark')}"

@@ -7,13 +7,23 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.base.schema import DUPLICATES
+from dedup.common.selections import Remaining
 from pipeline.store.shard import Shard
 from pipeline.store.writer import Output
 
-# Members of clusters of two and more, in the bucket of their shard.
-ELECTED = pa.schema([("row", pa.int64()), *list(DUPLICATES)[1:]])
-ALARMS = pa.schema([("rule", pa.string()), ("id", pa.string()), ("value", pa.float64()), ("threshold", pa.float64())])
+# Members of clusters of two and more, in the partition of their shard.
+CLUSTERS = pa.schema(
+    [
+        ("row", pa.int64()),  # in the shard
+        ("duplicate_of", pa.string()),  # the document that stays; null for that document
+        ("similarity", pa.float64()),  # to it, verified; null for that document
+        ("cluster", pa.string()),  # id of the document that stays
+        ("cluster_size", pa.int64()),  # documents, those that members represent already included
+    ]
+)
+OVERSIZED = pa.schema(
+    [("rule", pa.string()), ("id", pa.string()), ("value", pa.float64()), ("threshold", pa.float64())]
+)
 READERS = 16  # requests of a task to an object store at a time
 ROW_BITS = 32  # a document's number is shard << 32 | row
 
@@ -46,18 +56,19 @@ def _tables(parts: list[Shard], columns: list[str] | None) -> list[pa.Table]:
         return list(pool.map(lambda part: part.table(columns), parts))
 
 
-def join(ids: pa.ChunkedArray, kept: np.ndarray, copies: np.ndarray, elected: pa.Table) -> pa.Table:
-    """DUPLICATES of one shard: `elected` where it has the row, else a cluster of one; no cluster for what took no part.
+def to_shard(ids: pa.ChunkedArray, before: Remaining, clusters: pa.Table) -> dict[str, pa.Array]:
+    """Return columns `duplicate_of`, `similarity`, `cluster`, `cluster_size` for all d documents of a shard.
 
-    ids (d,), kept (d,) bool, copies (d,) int64: documents that each one stands for already.
+    `clusters` (schema CLUSTERS) has the members of clusters of two and more; every other document is a cluster of its
+    own, of the size that it had before.
     """
-    at = np.full(len(ids), -1, np.int64)
-    at[elected["row"].to_numpy()] = np.arange(elected.num_rows)
-    found = pc.take(elected, pa.array(at, mask=at < 0))
-    alone = {"cluster": ids.combine_chunks(), "cluster_size": pa.array(copies)}
-    missing, taking_part = pa.array(at < 0), pa.array(kept)
-    columns = {"id": ids, **{name: found[name] for name in DUPLICATES.names[1:]}}
-    for name, value in alone.items():
-        value = pc.if_else(taking_part, value, pa.scalar(None, value.type))
-        columns[name] = pc.if_else(missing, value, columns[name])
-    return pa.table(columns, schema=DUPLICATES)
+    position = np.full(len(ids), -1, np.int64)
+    position[clusters["row"].to_numpy()] = np.arange(clusters.num_rows)
+    alone = pa.array(position < 0)
+    members = pc.take(clusters, pa.array(position, mask=position < 0))
+    return {
+        "duplicate_of": members["duplicate_of"],
+        "similarity": members["similarity"],
+        "cluster": pc.if_else(alone, ids, members["cluster"]),
+        "cluster_size": pc.if_else(alone, pa.array(before.cluster_size), members["cluster_size"]),
+    }

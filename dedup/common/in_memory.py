@@ -1,55 +1,110 @@
-"""Stages of this package on tables in memory, in this process: for single files, and for tests of the stages.
+"""Stages on tables in memory, in this process: for single files, for the library, and for tests of the stages.
 
-What the runner does with folders and manifests, without either: aligned inputs, whole inputs, and the shuffle.
+What the runner does with folders and manifests, without either: aligned inputs, all shards, and the shuffle.
 """
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 
+from pipeline.runner.dag import Edge, InputFiles, Step
+from pipeline.runner.stage import Stage
 from pipeline.store.shard import Shard
 from pipeline.store.writer import Output
 
 
 @dataclass
-class Shards:
-    """What a step wrote: per shard its tables by name, and the buckets of the main one."""
+class StageOutput:
+    """What a step wrote: per shard its tables by name, and the partitions of the main one."""
 
-    parts: list[Shard] = field(default_factory=list)
-    buckets: list[dict[int, pa.Table]] = field(default_factory=list)
+    shards: list[Shard] = field(default_factory=list)
+    partitions: list[dict[int, pa.Table]] = field(default_factory=list)
 
-    def bucket(self, index: int) -> list[Shard]:
-        """Bucket `index` of every shard; empty tables where a shard has none."""
-        empty = self.parts[0].table().schema.empty_table() if self.parts else None
-        return [Shard.of(found.get(index, empty), i) for i, found in enumerate(self.buckets)]
+    def partition(self, index: int) -> list[Shard]:
+        """Return partition `index` of every shard; empty tables where a shard has none."""
+        empty = self.shards[0].table().schema.empty_table() if self.shards else None
+        return [Shard.of(tables.get(index, empty), i) for i, tables in enumerate(self.partitions)]
 
     def table(self, name: str = "part") -> pa.Table:
-        """Rows of all shards."""
-        return pa.concat_tables([part.table(name=name) for part in self.parts])
+        """Return the rows of all shards."""
+        return pa.concat_tables([shard.table(name=name) for shard in self.shards])
 
 
-def run(fn: Callable, *inputs: Any, tasks: int = 1, **params: Any) -> Shards:
-    """Call stage `fn` once a task: an input is a list of parts (task i gets the i-th) or a function of i."""
-    done = Shards()
+def run(function: Callable, *, tasks: int = 1, stage: Stage | None = None, **arguments: Any) -> StageOutput:
+    """Call a stage once a task. An input is a list of shards (task i gets the i-th), a function of i, or a mapping of
+    those; settings are passed as they are."""
+    declaration = stage or function.stage  # type: ignore[attr-defined]
+    settings = {p.name for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY}
+    output = StageOutput()
     for i in range(tasks):
-        tables, buckets = _collect(fn, [given(i) if callable(given) else given[i] for given in inputs], params)
-        done.parts.append(Shard(index=i, count=tasks, tables=tables))
-        done.buckets.append(buckets)
+        given = {name: value if name in settings else _input(value, i) for name, value in arguments.items()}
+        tables, partitions = _collect(declaration, function(**given))
+        output.shards.append(Shard(index=i, count=tasks, tables=tables))
+        output.partitions.append(partitions)
+    return output
+
+
+def evaluate(goal: Step, given: Mapping[str, list[Shard]]) -> dict[str, StageOutput]:
+    """Compute a bound step and all that it depends on; return what every step wrote, by name.
+
+    `given` has the shards of the input files that the steps read, by the name of the input files.
+    """
+    done: dict[str, StageOutput] = {}
+
+    def visit(node: Step | InputFiles) -> StageOutput:
+        if isinstance(node, InputFiles):
+            return StageOutput(given[node.name])
+        if node.name not in done:
+            inputs = {
+                name: {k: read(e) for k, e in edge.items()} if isinstance(edge, dict) else read(edge)
+                for name, edge in node.inputs.items()
+            }
+            done[node.name] = run(
+                node.function, tasks=_tasks(node, done, given), stage=node.stage, **inputs, **node.params
+            )
+        return done[node.name]
+
+    def read(edge: Edge) -> Any:
+        output = visit(edge.source)
+        return {"aligned": output.shards, "all_shards": lambda _: output.shards, "partition": output.partition}[
+            edge.mode
+        ]
+
+    visit(goal)
     return done
 
 
-def _collect(fn: Callable, inputs: list, params: dict) -> tuple[dict[str, pa.Table], dict[int, pa.Table]]:
-    """Tables by output name, and the main table's rows by bucket."""
-    schemas = fn.stage.outputs  # type: ignore[attr-defined]
-    rows: dict[str, list[pa.Table]] = {name: [] for name in schemas}
-    shuffled: dict[int, list[pa.Table]] = {}
-    for item in fn(*inputs, **params):
-        out = item if isinstance(item, Output) else Output(item)
-        assert out.table is not None and out.table.schema.equals(schemas[out.name]), (fn, out.name)
-        rows[out.name].append(out.table)
-        if out.bucket is not None:
-            shuffled.setdefault(out.bucket, []).append(out.table)
-    tables = {name: pa.concat_tables([schemas[name].empty_table(), *found]) for name, found in rows.items()}
-    return tables, {bucket: pa.concat_tables(found) for bucket, found in shuffled.items()}
+def _tasks(node: Step, done: Mapping[str, StageOutput], given: Mapping[str, list[Shard]]) -> int:
+    """As many tasks as the step names, else as an aligned input has shards, else as there are partitions."""
+    aligned, partitions = [], []
+    for edge in node.edges.values():
+        files = isinstance(edge.source, InputFiles)
+        output = StageOutput(given[edge.source.name]) if files else done[edge.source.name]
+        aligned += [len(output.shards)] if edge.mode == "aligned" else []
+        partitions += [1 + max(tables, default=-1) for tables in output.partitions if edge.mode == "partition"]
+    return node.tasks or max(aligned or partitions, default=1)
+
+
+def _input(value: Any, task: int) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _input(item, task) for name, item in value.items()}
+    return value(task) if callable(value) else None if value is None else value[task]
+
+
+def _collect(declaration: Stage, items: Any) -> tuple[dict[str, pa.Table], dict[int, pa.Table]]:
+    """Return tables by output name, and the main table's rows by partition."""
+    rows: dict[str, list[pa.Table]] = {name: [] for name in declaration.outputs}
+    partitions: dict[int, list[pa.Table]] = {}
+    for item in items:
+        output = item if isinstance(item, Output) else Output(item)
+        table = output.table
+        assert table is not None and table.schema.equals(declaration.outputs[output.name]), (declaration, output.name)
+        rows[output.name].append(pa.Table.from_batches([table]) if isinstance(table, pa.RecordBatch) else table)
+        if output.bucket is not None:
+            partitions.setdefault(output.bucket, []).append(table)
+    schemas = declaration.outputs
+    tables = {name: pa.concat_tables([schemas[name].empty_table(), *some]) for name, some in rows.items()}
+    return tables, {number: pa.concat_tables(some) for number, some in partitions.items()}

@@ -2,12 +2,9 @@
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipeline.base.errors import UserError
 from pipeline.config.values import unknown
-from pipeline.store.join import read_aligned
-from pipeline.store.shard import Shard
 
 POLICIES = ("oldest", "newest", "longest", "best:<column>")
 LAST = np.iinfo(np.int64).max  # unknown dates and scores stand behind all known ones
@@ -49,20 +46,3 @@ def _sortable(column: pa.ChunkedArray) -> np.ndarray:
     values = column.cast(pa.float64()).fill_null(np.nan).to_numpy() + 0.0  # -0.0 is 0.0
     bits = np.ascontiguousarray(values).view(np.int64)
     return np.where(np.isnan(values), ~LAST, np.where(bits < 0, bits ^ LAST, bits))
-
-
-def read_sidecars(documents: pa.Table, sidecars: tuple[Shard, ...]) -> tuple[np.ndarray, dict[str, pa.ChunkedArray]]:
-    """Which documents are still kept, (d,) bool, and every other column of the sidecars by name.
-
-    A sidecar with `keep` (verdicts) or `duplicate_of` (an earlier dedup) decides; the others bring scores. Raises
-    AssertionError where a sidecar's ids differ from the documents': rows are never paired by luck.
-    """
-    kept, columns = np.ones(documents.num_rows, bool), dict[str, pa.ChunkedArray]()
-    for sidecar in sidecars:
-        table = read_aligned(documents["id"], sidecar)
-        if "keep" in table.column_names:
-            kept &= table["keep"].to_numpy()
-        if "duplicate_of" in table.column_names:
-            kept &= pc.is_null(table["duplicate_of"]).to_numpy()
-        columns |= {name: table[name] for name in table.column_names if name not in ("id", "keep", "duplicate_of")}
-    return kept, columns

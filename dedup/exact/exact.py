@@ -1,11 +1,8 @@
 """Exact duplicates: the same normal text (or the same normal URL), wherever in the corpus.
 
-    prints  = step(fingerprints, pages)
-    routed  = step(exact_route, pages, prints, verdicts, quality, partitions=P)
-    elected = step(exact_elect, bucket(routed), tasks=P)
-    exact   = step(exact_join, pages, bucket(elected), verdicts)
+    fingerprints -> exact_hashes -> hash_clusters -> drop_exact_duplicates
 
-URLs in the same way before, with `url_route` in place of `exact_route` and their result among the sidecars here.
+URLs in the same way before, with `url_hashes` and `drop_url_duplicates`.
 Rows go to partitions by the prefix of their hash, so a partition sees every copy of its texts: 70 bytes a document,
 memory by partition. Which copy stays does not depend on partitions, shards or the order of either.
 """
@@ -20,12 +17,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
-from dedup.common.clusters import ALARMS, ELECTED, concat, in_buckets, join
-from dedup.common.keep_policy import order_keys, read_sidecars
+from dedup.common.clusters import CLUSTERS, OVERSIZED, concat, in_buckets, to_shard
+from dedup.common.keep_policy import order_keys
+from dedup.common.selections import read_score, read_selection, selection_table
 from dedup.exact.normal_form import normalised
-from pipeline.base.schema import DUPLICATES
 from pipeline.config.values import Range
-from pipeline.runner.dag import stage
+from pipeline.runner.stage import selection as selection_stage
+from pipeline.runner.stage import stage
+from pipeline.store.join import read_aligned
 from pipeline.store.shard import Shard
 from pipeline.store.writer import Output
 
@@ -89,58 +88,74 @@ def normal_url(url: str) -> str:
 
 
 @stage(version=2, outputs={"part": ROUTED})
-def exact_route(
+def exact_hashes(
     pages: Shard,
-    prints: Shard,
-    *sidecars: Shard,
+    fingerprints: Shard,
+    selection: Shard | None = None,
+    scores: Shard | None = None,
+    *,
     keep: str = "oldest",
     scope: Literal["corpus", "dump"] = "corpus",
     partitions: Annotated[int, Range(0, 65536)] = 16,
 ) -> Iterator[Output]:
-    """Rows of the documents that are still kept, in the bucket of their text's hash.
+    """Rows of the documents that are still kept, in the partition of their text's hash.
 
-    `keep`: which one stays, `oldest | newest | longest | best:<column>`, with the column of any sidecar.
-    `scope = "dump"`: documents of different dumps are never duplicates.
+    Args:
+        keep: Which of several copies stays: `oldest`, `newest`, `longest`, or `best:<column>` of a sidecar.
+        scope: Where copies are looked for: in the whole corpus, or in each dump for itself.
+        partitions: Number of shuffle partitions; 0 takes as many as the input's size needs.
     """
-    yield from _routed("text", pages, prints, sidecars, keep, scope, partitions)
+    yield from _hash_rows("text_hash", pages, fingerprints, selection, scores, keep, scope, partitions)
 
 
 @stage(version=1, outputs={"part": ROUTED})
-def url_route(
+def url_hashes(
     pages: Shard,
-    prints: Shard,
-    *sidecars: Shard,
+    fingerprints: Shard,
+    selection: Shard | None = None,
+    scores: Shard | None = None,
+    *,
     keep: str = "newest",
     scope: Literal["corpus", "dump"] = "corpus",
     partitions: Annotated[int, Range(0, 65536)] = 16,
 ) -> Iterator[Output]:
-    """Rows of the documents that are still kept, in the bucket of their URL's hash: of each address one capture stays,
-    whatever its text says. Settings as for `exact_route`."""
-    yield from _routed("url", pages, prints, sidecars, keep, scope, partitions)
+    """Rows of the documents that are still kept, in the partition of their URL's hash.
+
+    Args:
+        keep: Which capture of an address stays, whatever its text: `oldest`, `newest`, `longest` or `best:<column>`.
+        scope: Where other captures are looked for: in the whole corpus, or in each dump for itself.
+        partitions: Number of shuffle partitions; 0 takes as many as the input's size needs.
+    """
+    yield from _hash_rows("url_hash", pages, fingerprints, selection, scores, keep, scope, partitions)
 
 
-def _routed(
-    by: str, pages: Shard, prints: Shard, sidecars: tuple[Shard, ...], keep: str, scope: str, partitions: int
-) -> Iterator[Output]:
+def _hash_rows(
+    column: str, pages: Shard, fingerprints: Shard, selection: Shard | None, scores: Shard | None,
+    keep: str, scope: str, partitions: int,
+) -> Iterator[Output]:  # fmt: skip
     documents = pages.table(["id", "date", "dump"])
-    kept, scores = read_sidecars(documents, (*sidecars, prints))
-    order = order_keys(keep, documents.append_column("chars", scores["chars"]), scores)
-    hashes = scores[f"{by}_hash"]
-    kept &= pc.is_valid(hashes).to_numpy()
-    high, low = _halves(hashes.fill_null(bytes(16)))
+    hashes = read_aligned(documents["id"], fingerprints, [column, "chars"])
+    documents = documents.append_column("chars", hashes["chars"])
+    yield from key_rows(pages.index, documents, hashes[column], selection, scores, keep, scope, partitions)
+
+
+def key_rows(
+    shard: int, documents: pa.Table, keys: pa.ChunkedArray, selection: Shard | None, scores: Shard | None,
+    keep: str, scope: str, partitions: int,
+) -> Iterator[Output]:  # fmt: skip
+    """ROUTED rows of d documents (id, date, dump, chars) by their keys: 16 bytes each, null for a document that has no
+    duplicates."""
+    ids = documents["id"]
+    before = read_selection(ids, selection)
+    order = order_keys(keep, documents, read_score(ids, keep, scores))
+    high, low = _halves(keys.fill_null(bytes(16)))
     if scope == "dump":
         high = high ^ dump_hashes(documents["dump"])
-    rows = np.flatnonzero(kept)
-    columns = [high[rows], low[rows], order[rows], documents["id"].take(pa.array(rows))]
-    where = [np.full(len(rows), pages.index, np.int32), rows, copies_of(scores, len(kept))[rows]]
-    table = pa.table([*columns, *where], schema=ROUTED)
+    rows = np.flatnonzero(before.keep & pc.is_valid(keys).to_numpy())
+    columns = [high[rows], low[rows], order[rows], ids.take(pa.array(rows))]
+    place = [np.full(len(rows), shard, np.int32), rows, before.cluster_size[rows]]
+    table = pa.table([*columns, *place], schema=ROUTED)
     yield from in_buckets(table, partition_of(high[rows], partitions))
-
-
-def copies_of(scores: dict[str, pa.ChunkedArray], count: int) -> np.ndarray:
-    """(d,) int64: documents that each stands for after an earlier step, with its sidecar's columns among `scores`."""
-    sizes = scores.get("cluster_size", pa.chunked_array([np.ones(count, np.int64)]))
-    return sizes.fill_null(1).to_numpy()
 
 
 def _halves(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
@@ -161,13 +176,14 @@ def partition_of(hashes: np.ndarray, partitions: int) -> np.ndarray:
     return ((hashes >> np.uint64(32)) * np.uint64(partitions) >> np.uint64(32)).astype(np.int64)
 
 
-@stage(version=2, outputs={"part": ELECTED, "alarms": ALARMS})
-def exact_elect(routed: list[Shard], *, alarm: int = 1000) -> Iterator[Output]:
+@stage(version=2, outputs={"part": CLUSTERS, "alarms": OVERSIZED})
+def hash_clusters(hashes: list[Shard], *, alarm: int = 1000) -> Iterator[Output]:
     """One partition: for each hash the first document in the keep order stays, the others are its duplicates.
 
-    Clusters of `alarm` documents and more are reported as rows of `alarms`.
+    Args:
+        alarm: Size in documents from which a cluster is reported as too large to pass unseen.
     """
-    table = _repeated(concat(routed, ROUTED))
+    table = _repeated(concat(hashes, ROUTED))
     by = [("high", "ascending"), ("low", "ascending"), ("order", "ascending"), ("id", "ascending")]
     table = table.take(pc.sort_indices(table, sort_keys=by))
     first = _group_starts(table)
@@ -179,7 +195,7 @@ def exact_elect(routed: list[Shard], *, alarm: int = 1000) -> Iterator[Output]:
     similarity = pa.array(np.ones(len(group)), mask=stays)
     duplicate_of = pc.if_else(pa.array(stays), pa.scalar(None, pa.string()), cluster)
     columns = [table["row"], duplicate_of, similarity, cluster, size[group]]
-    yield from in_buckets(pa.table(columns, schema=ELECTED), table["shard"].to_numpy())
+    yield from in_buckets(pa.table(columns, schema=CLUSTERS), table["shard"].to_numpy())
     yield alarms(table["id"].take(pa.array(first)), size, alarm, "large_exact_cluster")
 
 
@@ -205,12 +221,27 @@ def alarms(ids: pa.ChunkedArray, sizes: np.ndarray, bound: int, rule: str) -> Ou
     large = np.flatnonzero(sizes >= bound)
     n = len(large)
     columns = [pa.array([rule] * n, pa.string()), ids.take(pa.array(large)), sizes[large].astype(float)]
-    return Output(pa.table([*columns, np.full(n, float(bound))], schema=ALARMS), name="alarms")
+    return Output(pa.table([*columns, np.full(n, float(bound))], schema=OVERSIZED), name="alarms")
 
 
-@stage(version=2, outputs={"part": DUPLICATES})
-def exact_join(pages: Shard, elected: list[Shard], *sidecars: Shard) -> Iterator[pa.Table]:
-    """Back to the shards: one DUPLICATES row a document. Documents that were dropped before belong to no cluster."""
-    documents = pages.table(["id"])
-    kept, scores = read_sidecars(documents, sidecars)
-    yield join(documents["id"], kept, copies_of(scores, len(kept)), concat(elected, ELECTED))
+@selection_stage(version=2, relation="same text as")
+def drop_exact_duplicates(pages: Shard, clusters: list[Shard], selection: Shard | None = None) -> Iterator[pa.Table]:
+    """Keep one document of each text. `value` is the similarity, 1."""
+    yield _without_duplicates(pages, clusters, selection, "exact", "duplicate_text", similarity=1.0)
+
+
+@selection_stage(version=1, relation="same address as")
+def drop_url_duplicates(pages: Shard, clusters: list[Shard], selection: Shard | None = None) -> Iterator[pa.Table]:
+    """Keep one capture of each address."""
+    yield _without_duplicates(pages, clusters, selection, "url_dedup", "duplicate_url")
+
+
+def _without_duplicates(
+    pages: Shard, clusters: list[Shard], selection: Shard | None, stage: str, rule: str, similarity: float | None = None
+) -> pa.Table:
+    ids = pages.table(["id"])["id"]
+    before = read_selection(ids, selection)
+    columns = to_shard(ids, before, concat(clusters, CLUSTERS))
+    columns.pop("similarity")
+    dropped = pc.is_valid(columns["duplicate_of"]).to_numpy()
+    return selection_table(ids, before, dropped, stage=stage, rule=rule, value=similarity, **columns)

@@ -1,9 +1,6 @@
 """Documents that a persistent index knows: near duplicates of what earlier runs kept.
 
-    met      = step(index_met, bucket(routed), whole(index), tasks=P)
-    known    = step(index_known, sigs, bucket(met), whole(index))
-    gathered = step(near_gather, pages, sigs, bucket(components), verdicts, exact, known, partitions=P)
-    near     = step(near_join, pages, bucket(elected), verdicts, exact, known)
+    near_bands -> index_candidates -> drop_known, the selection that near deduplication continues from
 
 What was kept earlier stands before everything new. A document is removed if and only if one kept by an earlier run is
 its candidate (it shares a band, and their sketches do not rule the threshold out) and their exact Jaccard similarity is
@@ -19,7 +16,8 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from dedup.common.clusters import ALARMS, ROW_BITS, concat, in_buckets
+from dedup.common.clusters import OVERSIZED, ROW_BITS, concat, in_buckets
+from dedup.common.selections import read_selection, selection_table
 from dedup.index.byte_ranges import spans
 from dedup.index.files import Stored
 from dedup.index.segment import set_hashes
@@ -28,9 +26,9 @@ from dedup.near.lsh import BANDS, sketch_words
 from dedup.near.minhash import sketch_cut
 from dedup.near.shingle_files import kept_sets
 from dedup.near.shingles import jaccard
-from pipeline.base.schema import KNOWN
 from pipeline.kernels.njit import njit
-from pipeline.runner.dag import stage
+from pipeline.runner.stage import selection as selection_stage
+from pipeline.runner.stage import stage
 from pipeline.store.shard import Shard
 from pipeline.store.writer import Output
 
@@ -38,13 +36,13 @@ MET = pa.schema([("row", pa.int64()), ("stored", pa.int64())])
 _PAIRS = 1 << 22  # in memory at once
 
 
-@stage(version=1, outputs={"part": MET, "alarms": ALARMS})
-def index_met(routed: list[Shard], index: list[Shard]) -> Iterator[Output]:
+@stage(version=1, outputs={"part": MET, "alarms": OVERSIZED})
+def index_candidates(band_rows: list[Shard], index: list[Shard]) -> Iterator[Output]:
     """One partition: documents of the index that share a band, for every new one, in the bucket of its shard.
 
     A band leads to the first `WIDEST` documents of the index; `alarms` has a row with how many that left out.
     """
-    rows = concat(routed, BANDS, ["hash", "doc"])
+    rows = concat(band_rows, BANDS, ["hash", "doc"])
     order = np.argsort(rows["hash"].to_numpy(), kind="stable")
     hashes, new = rows["hash"].to_numpy()[order], rows["doc"].to_numpy()[order]
     first = np.flatnonzero(np.append(True, hashes[1:] != hashes[:-1])[: len(hashes)])
@@ -59,22 +57,41 @@ def index_met(routed: list[Shard], index: list[Shard]) -> Iterator[Output]:
         yield from in_buckets(pairs, met >> ROW_BITS)
         low = high
     left_out = {"rule": "full_index_bands", "id": None, "value": float(full), "threshold": float(WIDEST)}
-    yield Output(pa.Table.from_pylist([left_out] if full else [], ALARMS), name="alarms")
+    yield Output(pa.Table.from_pylist([left_out] if full else [], OVERSIZED), name="alarms")
 
 
-@stage(version=1, libraries=("xxhash",), outputs={"part": KNOWN})
-def index_known(
-    sigs: Shard, met: list[Shard], index: list[Shard], *, bands: int = 14, rows: int = 8, threshold: float = 0.8
+@selection_stage(version=1, relation="like", libraries=("xxhash",))
+def drop_known(
+    signatures: Shard,
+    candidates: list[Shard],
+    index: list[Shard],
+    selection: Shard | None = None,
+    *,
+    bands: int = 14,
+    rows: int = 8,
+    threshold: float = 0.8,
 ) -> Iterator[pa.Table]:
-    """One KNOWN row a document: what it is a duplicate of, verified. Shingle sets are read where they lie, those of
-    the run (`dedup.near.shingle_files`) as those of the index."""
-    stored, signed = Stored.of(index[0]), sigs.table(["id", "sketch"])
-    pairs = _candidates(stored, concat(met, MET), signed["sketch"], sketch_cut(threshold, bands, rows))
-    best, most = np.full(signed.num_rows, -1, np.int64), np.full(signed.num_rows, threshold)
+    """Drop every document that resembles one that an earlier run kept, verified by the true Jaccard similarity.
+
+    Shingle sets are read where they are stored, those of this run (`dedup.near.shingle_files`) like those of the index.
+    `detail` names the dump of the earlier document; the rule is "withdrawn" where that one was withdrawn since.
+
+    Args:
+        bands: Number of bands of the signature.
+        rows: MinHash values a band.
+        threshold: Jaccard similarity of shingle sets from which two documents are near duplicates.
+    """
+    stored, signed = Stored.of(index[0]), signatures.table(["id", "sketch"])
+    before = read_selection(signed["id"], selection)
+    pairs = _candidates(stored, concat(candidates, MET), signed["sketch"], sketch_cut(threshold, bands, rows))
+    best, similarity = np.full(signed.num_rows, -1, np.int64), np.full(signed.num_rows, threshold)
     documents = np.unique(pairs.row)
-    for low, high, found, bounds in kept_sets(sigs, documents):
-        _verify(stored, pairs, documents[low:high], found, bounds, best, most)
-    yield _known(stored, signed["id"].combine_chunks(), pairs, best, most)
+    for low, high, shingle_hashes, bounds in kept_sets(signatures, documents):
+        _verify(stored, pairs, documents[low:high], shingle_hashes, bounds, best, similarity)
+    dropped = best >= 0
+    columns = _reasons(stored, pairs, best, np.flatnonzero(dropped))
+    columns["value"] = pa.array(similarity)
+    yield selection_table(signed["id"], before, dropped, stage="index", threshold=threshold, **columns)
 
 
 class _Pairs(NamedTuple):
@@ -120,19 +137,18 @@ def _verify(
         _compare(first + pair, mine[pair], row[pair], found, bounds, data, start, count, best, most)
 
 
-def _known(stored: Stored, ids: pa.Array, pairs: _Pairs, best: np.ndarray, most: np.ndarray) -> pa.Table:
-    gone = np.flatnonzero(best >= 0)
-    old, records = pairs.old[best[gone]], pairs.records[best[gone]]
-    said = {
+def _reasons(stored: Stored, pairs: _Pairs, best: np.ndarray, rows: np.ndarray) -> dict[str, pa.Array]:
+    """Columns rule, detail and duplicate_of of a shard's documents, of which `rows` are dropped; null elsewhere."""
+    earlier, records = pairs.old[best[rows]], pairs.records[best[rows]]
+    reasons = {
+        "rule": pa.array(np.where(earlier >> ROW_BITS < stored.blocked, "withdrawn", "duplicate_of_earlier")),
+        "detail": pa.array([f"in {label}" for label in stored.labels(earlier)], pa.string()),
         "duplicate_of": pa.array([value.tobytes().hex() for value in records["id"]], pa.string()),
-        "similarity": most[gone],
-        "rule": np.where(old >> ROW_BITS < stored.blocked, "withdrawn", "duplicate_of_earlier"),
-        "detail": pa.array([f"in {label}" for label in stored.labels(old)], pa.string()),
     }
-    at = np.full(len(ids), -1)
-    at[gone] = np.arange(len(gone))
-    told = pa.table(said).take(pa.array(at, mask=at < 0))
-    return told.add_column(0, "id", ids).select(KNOWN.names).cast(KNOWN)
+    position = np.full(len(best), -1)
+    position[rows] = np.arange(len(rows))
+    taken = pa.array(position, mask=position < 0)
+    return {name: column.cast(pa.string()).take(taken) for name, column in reasons.items()}
 
 
 @njit(cache=True, nogil=True)

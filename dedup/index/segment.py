@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import xxhash
 
 from dedup.common.clusters import ROW_BITS, concat, in_buckets, numbers
-from dedup.common.keep_policy import read_sidecars
+from dedup.common.selections import read_selection
 from dedup.exact.exact import partition_of
 from dedup.index.byte_ranges import fetch
 from dedup.index.files import (  # fmt: skip
@@ -38,7 +38,7 @@ from dedup.index.files import (  # fmt: skip
 from dedup.near.lsh import banded, sketch_words
 from dedup.near.minhash import band_hashes, signature
 from dedup.near.shingle_files import kept_sets
-from pipeline.runner.dag import stage
+from pipeline.runner.stage import stage
 from pipeline.store.shard import Shard
 from pipeline.store.writer import Output
 
@@ -54,13 +54,13 @@ ROWS = pa.schema([("hash", pa.uint64()), ("doc", pa.int64())])
 
 
 @stage(version=1, libraries=("xxhash",), outputs={"part": DUMPS})
-def index_documents(pages: Shard, sigs: Shard, *sidecars: Shard) -> Iterator[pa.Table | Output]:
-    """Records and shingle sets of the documents that no sidecar dropped: 56 bytes a document and 8 a shingle."""
-    where, signed = pages.table(["id", "date", "dump"]), sigs.table(["id", "sketch"])
-    assert signed["id"].equals(where["id"]), f"{sigs.folder} shard {sigs.index}: ids differ from the documents'"
-    kept, _ = read_sidecars(where, sidecars)
+def index_documents(pages: Shard, signatures: Shard, selection: Shard | None = None) -> Iterator[pa.Table | Output]:
+    """Records and shingle sets of the documents that are kept: 56 bytes a document and 8 a shingle."""
+    where, signed = pages.table(["id", "date", "dump"]), signatures.table(["id", "sketch"])
+    assert signed["id"].equals(where["id"]), f"{signatures.folder}: ids differ from the documents'"
+    kept = read_selection(where["id"], selection).keep
     records: list[bytes] = []
-    yield Output.file(shingles_file(pages.index), _described(sigs, signed, np.flatnonzero(kept), records))
+    yield Output.file(shingles_file(pages.index), _described(signatures, signed, np.flatnonzero(kept), records))
     yield Output.file(documents_file(pages.index), b"".join(records))
     spans = where.filter(pa.array(kept)).group_by("dump")
     counts = spans.aggregate([([], "count_all"), ("date", "min"), ("date", "max")]).sort_by("dump")
@@ -100,15 +100,14 @@ def id_hashes(ids: list[bytes]) -> np.ndarray:
 
 
 @stage(version=1, libraries=("xxhash",), outputs={"part": ROWS})
-def index_rows(sigs: Shard, *sidecars: Shard, partitions: int = 16) -> Iterator[Output]:
-    """One row a band of every document that no sidecar dropped, and one of its id, in the bucket of the hash."""
-    table = sigs.table(["id", "bands"])
-    kept, _ = read_sidecars(table, sidecars)
-    chosen = table.filter(pa.array(kept))
+def index_rows(signatures: Shard, selection: Shard | None = None, *, partitions: int = 16) -> Iterator[Output]:
+    """One row a band of every document that is kept, and one of its id, in the bucket of the hash."""
+    table = signatures.table(["id", "bands"])
+    chosen = table.filter(pa.array(read_selection(table["id"], selection).keep))
     hashes, owner = banded(chosen["bands"])
     named = id_hashes([bytes.fromhex(value) for value in chosen["id"].to_pylist()])
     hashes = np.concatenate([hashes, named])
-    doc = numbers(sigs.index, np.concatenate([owner, np.arange(len(named))]))
+    doc = numbers(signatures.index, np.concatenate([owner, np.arange(len(named))]))
     yield from in_buckets(pa.table([hashes, doc], schema=ROWS), partition_of(hashes, partitions))
 
 

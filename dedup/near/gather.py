@@ -1,8 +1,6 @@
 """Shingle sets of the documents that some other may resemble, on their way to the partitions that compare them.
 
-    gathered = step(near_gather, pages, sigs, bucket(components), verdicts, exact, quality, partitions=P)
-
-`dedup.near.verify` takes them from there.
+signatures, near_components -> near_candidates -> near_clusters (`dedup.near.verify`)
 """
 
 from collections.abc import Iterator
@@ -13,12 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dedup.common.clusters import concat, in_buckets, numbers
-from dedup.common.keep_policy import order_keys, read_sidecars
-from dedup.exact.exact import copies_of, dump_hashes, partition_of
+from dedup.common.keep_policy import order_keys
+from dedup.common.selections import read_score, read_selection
+from dedup.exact.exact import dump_hashes, partition_of
 from dedup.near.lsh import COMPONENTS, banded, of_dump, spread
 from dedup.near.shingle_files import has_sets, kept_sets
 from dedup.near.shingles import shingle_sets, shingles
-from pipeline.runner.dag import stage
+from pipeline.runner.stage import stage
 from pipeline.store.shard import Shard
 from pipeline.store.writer import Output
 
@@ -38,38 +37,62 @@ HELD = 64 << 20  # bytes of shingles that a task holds before it writes or compa
 
 
 @stage(version=1, outputs={"part": GATHERED})
-def near_gather(
+def near_candidates(
     pages: Shard,
-    sigs: Shard,
+    signatures: Shard,
     components: list[Shard],
-    *sidecars: Shard,
+    selection: Shard | None = None,
+    scores: Shard | None = None,
+    *,
     keep: str = "oldest",
     ngram: int = 5,
     scope: Literal["corpus", "dump"] = "corpus",
     partitions: int = 16,
 ) -> Iterator[Output]:
-    """Shingle sets of the documents that some other may resemble, in the bucket of their component."""
+    """Shingle sets of the documents that some other may resemble, in the partition of their component.
+
+    Args:
+        keep: Which of several near duplicates stays: `oldest`, `newest`, `longest`, or `best:<column>` of a sidecar.
+        ngram: Words a shingle.
+        scope: Where near duplicates are looked for: in the whole corpus, or in each dump for itself.
+        partitions: Number of shuffle partitions; 0 takes as many as the input's size needs.
+    """
     component = np.full(pages.rows(), -1, np.int64)
-    found = concat(components, COMPONENTS)
-    component[found["row"].to_numpy()] = found["component"].to_numpy()
-    measured = sigs.table()
-    kept, scores = read_sidecars(measured.select(["id"]), sidecars)
-    component[~kept] = -1  # what an index of earlier runs knows takes no part
+    members = concat(components, COMPONENTS)
+    component[members["row"].to_numpy()] = members["component"].to_numpy()
+    signed = signatures.table()
+    before = read_selection(signed["id"], selection)
+    component[~before.keep] = -1  # what an index of earlier runs knows takes no part
     rows = np.flatnonzero(component >= 0)
     documents = _documents(pages, keep)
-    sets = kept_sets(sigs, rows) if has_sets(sigs) else _made_sets(pages, rows, ngram)
-    held, size = [], 0
-    for low, high, found, bounds in sets:
-        these = pa.array(rows[low:high])
-        chosen = {name: column.take(these) for name, column in scores.items()}
-        columns = _describe(documents.take(these), measured.take(these), chosen, keep, scope)
-        where = [component[rows[low:high]], numbers(pages.index, rows[low:high])]
-        held.append(pa.table([*where, *columns, _binary(found, bounds)], schema=GATHERED))
-        size += held[-1].nbytes
+    assert documents["id"].equals(signed["id"]), "signatures: ids differ from the documents'"
+    ranking = read_score(signed["id"], keep, scores)
+    sets = kept_sets(signatures, rows) if has_sets(signatures) else _made_sets(pages, rows, ngram)
+    buffered, size = [], 0
+    for low, high, shingle_hashes, bounds in sets:
+        chosen = pa.array(rows[low:high])
+        order = order_keys(
+            keep, documents.take(chosen), {name: column.take(chosen) for name, column in ranking.items()}
+        )
+        bands = signed["bands"].take(chosen)
+        if scope == "dump":
+            bands = _bands_of_dump(bands, dump_hashes(documents["dump"].take(chosen)))
+        columns = {
+            "component": component[rows[low:high]],
+            "doc": numbers(pages.index, rows[low:high]),
+            "order": order,
+            "id": signed["id"].take(chosen),
+            "copies": before.cluster_size[rows[low:high]],
+            "bands": bands,
+            "sketch": signed["sketch"].take(chosen),
+            "shingles": _binary(shingle_hashes, bounds),
+        }
+        buffered.append(pa.table(columns, schema=GATHERED))
+        size += buffered[-1].nbytes
         if size > HELD:
-            yield from _routed(held, partitions)
-            held, size = [], 0
-    yield from _routed(held, partitions)
+            yield from _routed(buffered, partitions)
+            buffered, size = [], 0
+    yield from _routed(buffered, partitions)
 
 
 def _documents(pages: Shard, keep: str) -> pa.Table:
@@ -89,17 +112,6 @@ def _made_sets(pages: Shard, rows: np.ndarray, ngram: int) -> Iterator[tuple[int
         if high > low:
             yield low, high, *shingle_sets(*shingles(batch["text"].take(pa.array(rows[low:high] - at)), ngram))
         at, low = at + batch.num_rows, high
-
-
-def _describe(documents: pa.Table, measured: pa.Table, scores: dict, keep: str, scope: str) -> list:
-    """Columns `order` to `sketch` of GATHERED."""
-    assert documents["id"].equals(measured["id"]), "signatures: ids differ from the documents'"
-    order = order_keys(keep, documents, scores)
-    copies = copies_of(scores, len(order))
-    bands = measured["bands"]
-    if scope == "dump":
-        bands = _bands_of_dump(bands, dump_hashes(documents["dump"]))
-    return [order, documents["id"], copies, bands, measured["sketch"]]
 
 
 def _bands_of_dump(column: pa.ChunkedArray, dumps: np.ndarray) -> pa.Array:

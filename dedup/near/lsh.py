@@ -1,8 +1,6 @@
 """From band hashes to coarse components: which documents may have to be compared, found without comparing texts.
 
-    routed     = step(near_route, pages, sigs, verdicts, exact, partitions=P)
-    links      = step(near_links, bucket(routed), tasks=P, bands=b, rows=r, threshold=t)
-    components = step(near_components, whole(links), whole(sigs))
+    signatures -> near_bands -> near_links -> near_components
 
 Two documents are *candidates* when they share a band and their sketches do not rule the threshold out (`sketch_cut`: a
 pair just at it is lost with chance 1e-5; what has no chance would only tie unlike documents into giants). Every pair of
@@ -16,13 +14,14 @@ import numpy as np
 import pyarrow as pa
 
 from dedup.common.clusters import ROW_BITS, concat, in_buckets, numbers
-from dedup.common.keep_policy import read_sidecars
+from dedup.common.selections import read_selection
 from dedup.exact.exact import dump_hashes, partition_of
 from dedup.near.minhash import sketch_cut
 from pipeline.config.values import Range
 from pipeline.kernels.njit import njit
 from pipeline.kernels.tokens import mix
-from pipeline.runner.dag import stage
+from pipeline.runner.stage import stage
+from pipeline.store.join import read_aligned
 from pipeline.store.shard import Shard
 from pipeline.store.writer import Output
 
@@ -32,19 +31,23 @@ COMPONENTS = pa.schema([("row", pa.int64()), ("component", pa.int64())])
 
 
 @stage(version=1, outputs={"part": BANDS})
-def near_route(
+def near_bands(
     pages: Shard,
-    sigs: Shard,
-    *sidecars: Shard,
+    signatures: Shard,
+    selection: Shard | None = None,
+    *,
     scope: Literal["corpus", "dump"] = "corpus",
     partitions: Annotated[int, Range(0, 65536)] = 16,
 ) -> Iterator[Output]:
-    """One row a band of every document that is still kept, in the bucket of the band's hash."""
+    """One row a band of every document that is still kept, in the partition of the band's hash.
+
+    Args:
+        scope: Where near duplicates are looked for: in the whole corpus, or in each dump for itself.
+        partitions: Number of shuffle partitions; 0 takes as many as the input's size needs.
+    """
     documents = pages.table(["id", "dump"])
-    kept, _ = read_sidecars(documents, sidecars)
-    table = sigs.table()
-    assert table["id"].equals(documents["id"]), f"{sigs.folder} shard {sigs.index}: ids differ from the documents'"
-    rows = np.flatnonzero(kept)
+    table = read_aligned(documents["id"], signatures)
+    rows = np.flatnonzero(read_selection(documents["id"], selection).keep)
     hashes, owner = banded(table["bands"].take(pa.array(rows)))
     if scope == "dump":
         hashes = of_dump(hashes, dump_hashes(documents["dump"])[rows][owner])
@@ -82,10 +85,16 @@ def sketch_words(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
 
 @stage(version=1, outputs={"part": LINKS})
 def near_links(
-    routed: list[Shard], *, bands: int = 14, rows: int = 8, threshold: Annotated[float, Range(0.01, 1)] = 0.8
+    band_rows: list[Shard], *, bands: int = 14, rows: int = 8, threshold: Annotated[float, Range(0.01, 1)] = 0.8
 ) -> Iterator[pa.Table]:
-    """One partition: what its groups of equal bands tie together, as a forest: at most one row a document."""
-    table = _repeated(concat(routed, BANDS))
+    """One partition: what its groups of equal bands tie together, as a forest: at most one row a document.
+
+    Args:
+        bands: Number of bands of the signature.
+        rows: MinHash values a band.
+        threshold: Jaccard similarity of shingle sets from which two documents are near duplicates.
+    """
+    table = _repeated(concat(band_rows, BANDS))
     doc, local = np.unique(table["doc"].to_numpy(), return_inverse=True)
     parent = np.arange(len(doc))
     a, b = table["sketch_a"].to_numpy(), table["sketch_b"].to_numpy()
@@ -107,20 +116,20 @@ def _repeated(table: pa.Table) -> pa.Table:
 
 
 @stage(version=1, outputs={"part": COMPONENTS})
-def near_components(links: list[Shard], sigs: list[Shard]) -> Iterator[Output]:
+def near_components(links: list[Shard], signatures: list[Shard]) -> Iterator[Output]:
     """Components of two and more, each row in the bucket of its shard: a union-find over all links.
 
     Memory: 9 bytes a document of the corpus (and one batch of links); time: 20 ns a link. `component` is the number of
     its first document.
     """
-    first = np.zeros(len(sigs) + 1, np.int64)
-    first[1:] = np.cumsum([part.rows() for part in sigs])
+    first = np.zeros(len(signatures) + 1, np.int64)
+    first[1:] = np.cumsum([shard.rows() for shard in signatures])
     parent = np.arange(first[-1])
     for part in links:
         for batch in part.batches():
             union(_dense(batch["doc"].to_numpy(), first), _dense(batch["root"].to_numpy(), first), parent)
     together = _members(parent)
-    for shard in range(len(sigs)):
+    for shard in range(len(signatures)):
         rows = np.flatnonzero(together[first[shard] : first[shard + 1]])
         columns = pa.table([rows, parent[first[shard] + rows]], schema=COMPONENTS)
         yield Output(columns, bucket=shard)

@@ -19,7 +19,7 @@ from pipeline.base.errors import UserError
 from pipeline.config.values import Range
 from pipeline.kernels.njit import njit
 from pipeline.kernels.tokens import mix
-from pipeline.runner.dag import stage
+from pipeline.runner.stage import stage
 from pipeline.store.shard import Shard
 
 # bands x rows of others, by where they are from: datatrove and FineWeb; Dolma 3; Nemotron-CC; HPLT v3; RefinedWeb;

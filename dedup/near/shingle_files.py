@@ -17,7 +17,7 @@ import pyarrow as pa
 from dedup.near.minhash import SIGNATURES, signatures, signed
 from dedup.near.shingles import shingle_sets, shingles
 from pipeline.config.values import Range
-from pipeline.runner.dag import stage
+from pipeline.runner.stage import stage
 from pipeline.store.shard import Shard
 from pipeline.store.writer import Output
 

@@ -1,8 +1,6 @@
 """Near duplicates: candidates compared by their whole shingle sets, and who stays.
 
-    gathered = step(near_gather, pages, sigs, bucket(components), verdicts, exact, quality, partitions=P)
-    elected  = step(near_elect, bucket(gathered), tasks=P, bands=b, rows=r, threshold=t)
-    near     = step(near_join, pages, bucket(elected), verdicts, exact)
+    near_candidates -> near_clusters -> drop_near_duplicates
 
 Documents are taken in the keep order, best first. One is removed if and only if an earlier *kept* document is its
 candidate (`dedup.near.lsh`) and their exact Jaccard similarity is at least the threshold; of several such documents
@@ -18,39 +16,45 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dedup.common.clusters import ALARMS, ELECTED, ROW_BITS, concat, in_buckets, join
-from dedup.common.keep_policy import read_sidecars
-from dedup.exact.exact import alarms, copies_of
+from dedup.common.clusters import CLUSTERS, OVERSIZED, ROW_BITS, concat, in_buckets, to_shard
+from dedup.common.selections import read_selection, selection_table
+from dedup.exact.exact import alarms
 from dedup.near.gather import GATHERED, HELD
 from dedup.near.greedy import Greedy
 from dedup.near.lsh import banded, sketch_words, spread
 from dedup.near.minhash import sketch_cut
-from pipeline.base.schema import DUPLICATES
-from pipeline.runner.dag import stage
+from pipeline.runner.stage import selection as selection_stage
+from pipeline.runner.stage import stage
 from pipeline.store.shard import Shard
 from pipeline.store.writer import Output
 
 _LIGHT = [name for name in GATHERED.names if name != "shingles"]
 
 
-@stage(version=1, outputs={"part": ELECTED, "alarms": ALARMS})
-def near_elect(
-    gathered: list[Shard], *, bands: int = 14, rows: int = 8, threshold: float = 0.8, alarm: int = 1000
+@stage(version=1, outputs={"part": CLUSTERS, "alarms": OVERSIZED})
+def near_clusters(
+    candidates: list[Shard], *, bands: int = 14, rows: int = 8, threshold: float = 0.8, alarm: int = 1000
 ) -> Iterator[Output]:
     """One partition: members of every cluster of two and more, in the bucket of their shard.
 
     Memory: bands and ids of the partition's documents (some 600 bytes each with 14 bands), and the shingles of those
     kept in one component; all others are read once, in order, from a file beside. `alarms` has a row for every cluster
     and every component of `alarm` documents or more, and for bands that led to more kept documents than are looked at.
+
+    Args:
+        bands: Number of bands of the signature.
+        rows: MinHash values a band.
+        threshold: Jaccard similarity of shingle sets from which two documents are near duplicates.
+        alarm: Size in documents from which a cluster or component is reported as too large to pass unseen.
     """
-    light = concat(gathered, GATHERED, _LIGHT)
+    light = concat(candidates, GATHERED, _LIGHT)
     order = pc.sort_indices(light, sort_keys=[(name, "ascending") for name in ("component", "order", "id")])
     light = light.take(order).combine_chunks()
     component = light["component"].to_numpy()
     groups, first, count = _shared_bands(light["bands"], component)
     sketch = np.column_stack(sketch_words(light["sketch"]))
     greedy = Greedy(groups, first, count, sketch, threshold, sketch_cut(threshold, bands, rows))
-    with _Spilled(gathered, order.to_numpy()) as spilled:
+    with _Spilled(candidates, order.to_numpy()) as spilled:
         for low, high, fresh in _pieces(component, spilled.sizes):
             greedy.walk(low, *spilled.read(low, high), fresh)
     yield from _elected(light, greedy, alarm)
@@ -126,7 +130,7 @@ def _elected(light: pa.Table, greedy: Greedy, alarm: int) -> Iterator[Output]:
     similarity = pc.if_else(removed, pa.array(greedy.similarity[chosen]), pa.scalar(None, pa.float64()))
     doc = light["doc"].to_numpy()[chosen]
     columns = [doc & ((1 << ROW_BITS) - 1), duplicate_of, similarity, cluster, size[stays[chosen]]]
-    yield from in_buckets(pa.table(columns, schema=ELECTED), doc >> ROW_BITS)
+    yield from in_buckets(pa.table(columns, schema=CLUSTERS), doc >> ROW_BITS)
     yield alarms(light["id"], np.where(members > 1, size, 0), alarm, "large_near_cluster")
     _, first, documents = np.unique(light["component"].to_numpy(), return_index=True, return_counts=True)
     ids = light["id"].take(pa.array(first))
@@ -134,10 +138,18 @@ def _elected(light: pa.Table, greedy: Greedy, alarm: int) -> Iterator[Output]:
     yield alarms(ids[:1], greedy.used[3:4][: len(ids)], 1, "full_bands")
 
 
-@stage(version=3, outputs={"part": DUPLICATES})
-def near_join(pages: Shard, elected: list[Shard], *sidecars: Shard) -> Iterator[pa.Table]:
-    """Back to the shards: one DUPLICATES row a document. `cluster_size` counts the exact duplicates of members too,
-    when the sidecar of the exact ones is given. Documents that were dropped before belong to no cluster."""
-    documents = pages.table(["id"])
-    kept, scores = read_sidecars(documents, sidecars)
-    yield join(documents["id"], kept, copies_of(scores, len(kept)), concat(elected, ELECTED))
+@selection_stage(version=3, relation="like")
+def drop_near_duplicates(
+    pages: Shard, clusters: list[Shard], selection: Shard | None = None, *, threshold: float = 0.8
+) -> Iterator[pa.Table]:
+    """Drop every document that a kept one was verified similar to. `value` is the true Jaccard similarity.
+
+    Args:
+        threshold: Jaccard similarity of shingle sets from which two documents are near duplicates.
+    """
+    ids = pages.table(["id"])["id"]
+    before = read_selection(ids, selection)
+    columns = to_shard(ids, before, concat(clusters, CLUSTERS))
+    columns["value"] = columns.pop("similarity")
+    dropped = pc.is_valid(columns["duplicate_of"]).to_numpy()
+    yield selection_table(ids, before, dropped, stage="near", rule="near_duplicate", threshold=threshold, **columns)

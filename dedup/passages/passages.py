@@ -1,6 +1,6 @@
 """From duplicate pieces to what is cut out of documents, and to documents that are dropped for it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -8,14 +8,26 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dedup.common.clusters import ROW_BITS, concat
+from dedup.common.selections import read_selection, selection_table
 from dedup.passages.segmentation import Unit, units
-from dedup.passages.text_spans import BOUNDS, bounds_array, lengths, texts_left, tidy
-from pipeline.base.schema import CUTS
+from dedup.passages.text_spans import BOUNDS, bounds_array, lengths, remaining_texts, tidy
+from pipeline.base.schema import REMOVED_PASSAGES
 from pipeline.kernels.tokens import words
 from pipeline.store.shard import Shard
+from pipeline.store.writer import Output
 
 # A piece by its first unit: row of the document in its shard, number of the unit in the document.
 PIECES = pa.schema([("row", pa.int64()), ("place", pa.int32())])
+# What a passage step removes from a document, and whether it drops the document for it.
+DECISIONS = pa.schema(
+    [
+        *REMOVED_PASSAGES,
+        ("keep", pa.bool_()),
+        ("rule", pa.string()),
+        ("value", pa.float64()),
+        ("threshold", pa.float64()),
+    ]
+)
 
 
 def places(table: pa.Table) -> pa.Table:
@@ -32,34 +44,41 @@ def found_pieces(routed: Shard, elected: list[Shard]) -> tuple[np.ndarray, np.nd
 
 
 class Bounds(NamedTuple):
-    """What becomes of documents with duplicate pieces; see `span_join`."""
+    """What becomes of documents with duplicate pieces; see `remove_spans`."""
 
     cut: bool
     max_ratio: float
     min_left: int
 
 
-def joined(
+def remove_passages(
     pages: Shard,
-    routed: Shard,
-    elected: list[Shard],
-    sidecars: tuple[Shard, ...],
+    local: Shard,
+    duplicates: list[Shard],
+    selection: Shard | None,
+    removed: Mapping[str, Shard],
     unit: Unit,
     span: int,
     bounds: Bounds,
-) -> Iterator[pa.Table]:
-    """CUTS of a shard from the duplicates found within it and by the partitions."""
-    (row, place), at = found_pieces(routed, elected), 0
-    for batch in texts_left(pages, sidecars, ["id", "text"]):
-        low, high = np.searchsorted(row, [at, at + batch.num_rows])
-        hit, owner = np.unique(row[low:high] - at, return_inverse=True)
-        cut = _cut(batch["text"].take(pa.array(hit)), owner, place[low:high], unit, span, bounds)
-        yield _spread(batch["id"], hit, cut)
-        at += batch.num_rows
+    stage: str,
+) -> Iterator[pa.Table | Output]:
+    """SELECTION and REMOVED_PASSAGES of a shard, from the duplicates found within it and by the partitions."""
+    (row, place), first = found_pieces(local, duplicates), 0
+    before, decisions = read_selection(pages.table(["id"])["id"], selection), [DECISIONS.empty_table()]
+    for batch in remaining_texts(pages, removed, ["id", "text"]):
+        low, high = np.searchsorted(row, [first, first + batch.num_rows])
+        hit, owner = np.unique(row[low:high] - first, return_inverse=True)
+        judged = _cut(batch["text"].take(pa.array(hit)), owner, place[low:high], unit, span, bounds)
+        decisions.append(_spread(batch["id"], hit, judged))
+        first += batch.num_rows
+    table = pa.concat_tables(decisions)
+    yield Output(table.select(REMOVED_PASSAGES.names), name="removed")
+    reasons = {name: table[name] for name in ("rule", "value", "threshold")}
+    yield selection_table(table["id"], before, ~table["keep"].to_numpy(), stage=stage, **reasons)
 
 
 def _cut(text: pa.Array, owner: np.ndarray, place: np.ndarray, unit: Unit, span: int, bounds: Bounds) -> pa.Table:
-    """CUTS, without ids, of d texts that have duplicate pieces: owners (0..d) and places, in order."""
+    """DECISIONS, without ids, of d texts that have duplicate pieces: owners (0..d) and places, in order."""
     told = words(text)
     found = units(told, unit)
     gone = np.zeros(len(found.start) + 1, np.int64)
@@ -95,22 +114,29 @@ def _judged(text: pa.Array, cuts: pa.Array, total: np.ndarray, lost: np.ndarray,
         "rule": pc.if_else(pa.array(keep), pa.scalar(None, pa.string()), rule),
         "value": pa.array(np.where(many, ratio, left), mask=keep),
         "threshold": pa.array(np.where(many, bounds.max_ratio, bounds.min_left).astype(float), mask=keep),
-        "cuts": cuts,
+        "removed": cuts,
         "duplicate_ratio": pa.array(ratio),
-        "left_ratio": pc.if_else(stays, pa.array(1 - ratio), 1.0),
-        "cut_bytes": pa.array(size),
-        "cut_chars": pa.array(chars),
+        "remaining_ratio": pc.if_else(stays, pa.array(1 - ratio), 1.0),
+        "removed_bytes": pa.array(size),
+        "removed_chars": pa.array(chars),
     }
     return pa.table(said)
 
 
-_UNTOUCHED = {"keep": True, "cuts": [], "duplicate_ratio": 0.0, "left_ratio": 1.0, "cut_bytes": 0, "cut_chars": 0}
+_UNTOUCHED = {
+    "keep": True,
+    "removed": [],
+    "duplicate_ratio": 0.0,
+    "remaining_ratio": 1.0,
+    "removed_bytes": 0,
+    "removed_chars": 0,
+}
 
 
 def _spread(ids: pa.Array, rows: np.ndarray, cut: pa.Table) -> pa.Table:
-    """CUTS of a batch: `cut` at `rows`, documents that nothing is cut out of elsewhere."""
+    """DECISIONS of a batch: `cut` at `rows`, documents that nothing is cut out of elsewhere."""
     at = np.full(len(ids), len(rows), np.int64)
     at[rows] = np.arange(len(rows))
-    nothing = {name: pa.array([_UNTOUCHED.get(name)], CUTS.field(name).type) for name in CUTS.names[1:]}
-    table = pa.concat_tables([cut.select(CUTS.names[1:]), pa.table(nothing)]).take(pa.array(at))
-    return table.add_column(0, "id", pa.chunked_array([ids])).cast(CUTS)
+    nothing = {name: pa.array([_UNTOUCHED.get(name)], DECISIONS.field(name).type) for name in DECISIONS.names[1:]}
+    table = pa.concat_tables([cut.select(DECISIONS.names[1:]), pa.table(nothing)]).take(pa.array(at))
+    return table.add_column(0, "id", pa.chunked_array([ids])).cast(DECISIONS)

@@ -1,8 +1,6 @@
 """Duplicate pieces of documents: runs of lines (paragraphs), sentences or words that stand in the corpus before.
 
-    routed  = step(span_route, pages, verdicts, exact, near, unit="sentence", span=3, partitions=P)
-    elected = step(span_elect, bucket(routed), tasks=P, span=3)
-    spans   = step(span_join, pages, routed, bucket(elected), verdicts, exact, near, unit="sentence", span=3)
+    span_hashes -> duplicate_passages -> remove_spans
 
 Of equal pieces the first stays, in the keep order of their documents and then in the text; the others are cut out of
 the documents that are left, when these are published. With `unit = "line", span = 1` these are CCNet's paragraphs
@@ -13,7 +11,8 @@ which pieces are equal, `dedup.passages.substrings` finds runs of words. A piece
 document stays.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Annotated, Literal
 
 import numpy as np
@@ -22,15 +21,17 @@ import pyarrow.compute as pc
 import xxhash
 
 from dedup.common.clusters import ROW_BITS, concat, in_buckets, numbers
-from dedup.common.keep_policy import order_keys, read_sidecars
+from dedup.common.keep_policy import order_keys
+from dedup.common.selections import read_score, read_selection
 from dedup.exact.exact import dump_hashes, partition_of
-from dedup.passages.passages import PIECES, Bounds, joined, places
+from dedup.passages.passages import PIECES, Bounds, places, remove_passages
 from dedup.passages.segmentation import run_hashes, units, windows
-from dedup.passages.text_spans import texts_left
-from pipeline.base.schema import CUTS
+from dedup.passages.text_spans import remaining_texts
+from pipeline.base.schema import REMOVED_PASSAGES
 from pipeline.config.values import Range
 from pipeline.kernels.tokens import words
-from pipeline.runner.dag import stage
+from pipeline.runner.stage import selection as selection_stage
+from pipeline.runner.stage import stage
 from pipeline.store.shard import Shard
 from pipeline.store.writer import Output
 
@@ -47,9 +48,12 @@ Scope = Literal["corpus", "dump", "across"]
 
 
 @stage(version=2, libraries=("xxhash",), outputs={"part": ROUTED, "local": PIECES})
-def span_route(
+def span_hashes(
     pages: Shard,
-    *sidecars: Shard,
+    selection: Shard | None = None,
+    scores: Shard | None = None,
+    removed: Mapping[str, Shard] = MappingProxyType({}),
+    *,
     unit: Literal["line", "sentence"] = "sentence",
     span: Annotated[int, Range(1, 1000)] = 3,
     min_words: Annotated[int, Range(1)] = 1,
@@ -57,25 +61,34 @@ def span_route(
     scope: Scope = "corpus",
     partitions: Annotated[int, Range(0, 65536)] = 16,
 ) -> Iterator[Output]:
-    """One row a piece of every document that is still kept, in the bucket of its hash; 45 bytes before compression.
+    """One row a passage of every document that is still kept, in the partition of its hash; 45 bytes uncompressed.
 
-    `span`: units a piece has. `min_words`: pieces of fewer words are left alone. `scope`: equal pieces of the corpus;
-    of each dump for itself; or only those `across` datasets (dumps, else folders of source files), of which the first
-    by name keeps all of its own. `local`: pieces that an earlier one of this shard duplicates, which need not travel.
+    Output `local` has the passages that an earlier one of this shard duplicates, which need not travel.
+
+    Args:
+        unit: What passages are made of: lines or sentences.
+        span: Number of units a passage.
+        min_words: Passages of fewer words are left alone.
+        keep: Whose copy stays: that of the `oldest`, `newest` or `longest` document, or of the `best:<column>`.
+        scope: Where copies count: in the `corpus`, in each `dump` for itself, or only `across` datasets (dumps, else
+            folders of source files), of which the first by name keeps all of its own.
+        partitions: Number of shuffle partitions; 0 takes as many as the input's size needs.
     """
-    kept, scores = read_sidecars(pages.table(["id"]), sidecars)
-    at, held = 0, []
-    for batch in texts_left(pages, sidecars, ["id", "date", "dump", "source", "text"]):
-        rows = at + np.flatnonzero(kept[at : at + batch.num_rows])
-        documents = pa.Table.from_batches([batch]).take(pa.array(rows - at))
+    ids = pages.table(["id"])["id"]
+    kept, ranking = read_selection(ids, selection).keep, read_score(ids, keep, scores)
+    first_row, buffered = 0, []
+    for batch in remaining_texts(pages, removed, ["id", "date", "dump", "source", "text"]):
+        rows = first_row + np.flatnonzero(kept[first_row : first_row + batch.num_rows])
+        documents = pa.Table.from_batches([batch]).take(pa.array(rows - first_row))
         text = words(documents["text"])
-        found = units(text, unit)
-        owner, first = windows(found, span, min_words)
-        hashes = run_hashes(text, owner, found.word[first], found.word[first + span])
-        place = first - found.first[owner]
-        held.append(piece_rows(documents, scores, keep, scope, numbers(pages.index, rows), rows, owner, hashes, place))
-        at += batch.num_rows
-    yield from routed(held, span, partitions)
+        segments = units(text, unit)
+        owner, first = windows(segments, span, min_words)
+        hashes = run_hashes(text, owner, segments.word[first], segments.word[first + span])
+        place = first - segments.first[owner]
+        doc = numbers(pages.index, rows)
+        buffered.append(piece_rows(documents, ranking, keep, scope, doc, rows, owner, hashes, place))
+        first_row += batch.num_rows
+    yield from routed(buffered, span, partitions)
 
 
 def piece_rows(
@@ -152,30 +165,38 @@ def repeated(hashes: np.ndarray) -> np.ndarray:
 
 
 @stage(version=2, outputs={"part": PIECES})
-def span_elect(routed: list[Shard], *, span: int = 3) -> Iterator[Output]:
+def duplicate_passages(passages: list[Shard], *, span: int = 3) -> Iterator[Output]:
     """One partition: the pieces that an earlier one duplicates, in the bucket of their shard."""
-    table = concat(routed, ROUTED)
+    table = concat(passages, ROUTED)
     table = table.filter(pa.array(duplicates(table, span)))
     yield from in_buckets(places(table), table["doc"].to_numpy() >> ROW_BITS)
 
 
-@stage(version=3, outputs={"part": CUTS})
-def span_join(
+@selection_stage(version=3, outputs={"removed": REMOVED_PASSAGES})
+def remove_spans(
     pages: Shard,
-    routed: Shard,
-    elected: list[Shard],
-    *sidecars: Shard,
+    passages: Shard,
+    duplicates: list[Shard],
+    selection: Shard | None = None,
+    removed: Mapping[str, Shard] = MappingProxyType({}),
+    *,
     unit: Literal["line", "sentence"] = "sentence",
     span: int = 3,
     cut: bool = True,
     max_ratio: Annotated[float, Range(0, 1)] = 1.0,
     min_left: Annotated[int, Range(1)] = 50,
-) -> Iterator[pa.Table]:
-    """Back to the shards: what to cut out of each document, and which documents go altogether.
+) -> Iterator[pa.Table | Output]:
+    """Choose the passages to remove from each document, and drop the documents of which too little would remain.
 
-    `cut = false`: nothing is cut, duplicates only count. `max_ratio`: documents of whose words a larger share is
-    duplicate are dropped (rule "duplicate_ratio"). `min_left`: documents of which something is cut and fewer words
-    stay are dropped (rule "too_little_left"; datatrove's sentence dedup has 50). A piece whose first copy is dropped
-    here is not brought back.
+    A passage whose first copy is dropped here is not restored.
+
+    Args:
+        unit: What passages are made of: lines or sentences.
+        span: Number of units a passage.
+        cut: Whether passages are removed; false only counts them.
+        max_ratio: Share of duplicate words above which a document is dropped (rule "duplicate_ratio").
+        min_left: Words that must remain of a document from which something is removed, else it is dropped (rule
+            "too_little_left"; 50 in datatrove's sentence deduplication).
     """
-    yield from joined(pages, routed, elected, sidecars, unit, span, Bounds(cut, max_ratio, min_left))
+    bounds = Bounds(cut, max_ratio, min_left)
+    yield from remove_passages(pages, passages, duplicates, selection, removed, unit, span, bounds, "spans")

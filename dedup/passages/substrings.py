@@ -1,10 +1,6 @@
 """Duplicate runs of words, wherever they begin: exact substring deduplication (Lee et al. 2022) without a suffix array.
 
-    anchors   = step(anchor_route, pages, verdicts, exact, near, tokens=50, partitions=P)
-    repeated  = step(anchor_elect, bucket(anchors), tasks=P)
-    routed    = step(substring_route, pages, anchors, bucket(repeated), verdicts, exact, near, tokens=50, partitions=P)
-    elected   = step(span_elect, bucket(routed), tasks=P, span=50)
-    substrings = step(substring_join, pages, routed, bucket(elected), verdicts, exact, near, tokens=50)
+    anchor_hashes -> repeated_anchors -> substring_hashes -> duplicate_passages -> remove_substrings
 
 Every window of `tokens` words that stands earlier in the corpus (`dedup.passages.spans`: same order, same equality)
 is found,
@@ -14,24 +10,27 @@ word. But a window repeats only if its *anchor* does: of its n-grams of half the
 windows only those with a repeated anchor, few, are then compared as they are.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Annotated, Literal
 
 import numpy as np
 import pyarrow as pa
 
 from dedup.common.clusters import ROW_BITS, concat, in_buckets, numbers
-from dedup.common.keep_policy import read_sidecars
+from dedup.common.selections import read_score, read_selection
 from dedup.exact.exact import partition_of
-from dedup.passages.passages import PIECES, Bounds, found_pieces, joined, places
+from dedup.passages.passages import PIECES, Bounds, found_pieces, places, remove_passages
 from dedup.passages.segmentation import run_hashes
-from dedup.passages.spans import ROUTED, piece_rows, repeated, routed
-from dedup.passages.text_spans import texts_left
-from pipeline.base.schema import CUTS
+from dedup.passages.spans import ROUTED, piece_rows, routed
+from dedup.passages.spans import repeated as repeated_hashes
+from dedup.passages.text_spans import remaining_texts
+from pipeline.base.schema import REMOVED_PASSAGES
 from pipeline.config.values import Range
 from pipeline.kernels.njit import njit
 from pipeline.kernels.tokens import Words, mix, words
-from pipeline.runner.dag import stage
+from pipeline.runner.stage import selection as selection_stage
+from pipeline.runner.stage import stage
 from pipeline.store.shard import Shard
 from pipeline.store.writer import Output
 
@@ -40,25 +39,32 @@ Tokens = Annotated[int, Range(10, 10000)]
 
 
 @stage(version=1, outputs={"part": ANCHORS, "local": PIECES})
-def anchor_route(
-    pages: Shard, *sidecars: Shard, tokens: Tokens = 50, partitions: Annotated[int, Range(0, 65536)] = 16
+def anchor_hashes(
+    pages: Shard,
+    selection: Shard | None = None,
+    removed: Mapping[str, Shard] = MappingProxyType({}),
+    *,
+    tokens: Tokens = 50,
+    partitions: Annotated[int, Range(0, 65536)] = 16,
 ) -> Iterator[Output]:
-    """Anchors of every document that is still kept, in the bucket of their hash: 20 bytes, two in `tokens / 2` words.
+    """Anchors of every document that is still kept, in the partition of their hash: 20 bytes each.
 
-    `tokens`: words of a window (`pipeline.kernels.tokens`: of scripts without spaces, characters). `local`: anchors
-    that are
-    known to repeat within the shard; of equal ones only the first travels.
+    Output `local` has the anchors that are known to repeat within the shard; of equal ones only the first travels.
+
+    Args:
+        tokens: Words of a run (of scripts without spaces, characters).
+        partitions: Number of shuffle partitions; 0 takes as many as the input's size needs.
     """
-    kept, _ = read_sidecars(pages.table(["id"]), sidecars)
-    at, held = 0, [ANCHORS.empty_table()]
-    for batch in texts_left(pages, sidecars, ["id", "text"]):
-        rows = at + np.flatnonzero(kept[at : at + batch.num_rows])
-        text = words(batch["text"].take(pa.array(rows - at)))
-        hashes, doc, place = anchors(text, tokens)
-        held.append(pa.table([hashes, numbers(pages.index, rows)[doc], place], schema=ANCHORS))
-        at += batch.num_rows
-    table = pa.concat_tables(held).combine_chunks()
-    again = repeated(table["hash"].to_numpy())
+    kept = read_selection(pages.table(["id"])["id"], selection).keep
+    first_row, buffered = 0, [ANCHORS.empty_table()]
+    for batch in remaining_texts(pages, removed, ["id", "text"]):
+        rows = first_row + np.flatnonzero(kept[first_row : first_row + batch.num_rows])
+        text = words(batch["text"].take(pa.array(rows - first_row)))
+        hashes, doc, place = anchors_of(text, tokens)
+        buffered.append(pa.table([hashes, numbers(pages.index, rows)[doc], place], schema=ANCHORS))
+        first_row += batch.num_rows
+    table = pa.concat_tables(buffered).combine_chunks()
+    again = repeated_hashes(table["hash"].to_numpy())
     yield Output(places(table.filter(pa.array(again))), name="local")
     _, first = np.unique(table["hash"].to_numpy(), return_index=True)
     table = table.take(pa.array(np.sort(first)))
@@ -66,57 +72,78 @@ def anchor_route(
 
 
 @stage(version=1, outputs={"part": PIECES})
-def anchor_elect(anchors: list[Shard]) -> Iterator[Output]:
+def repeated_anchors(anchors: list[Shard]) -> Iterator[Output]:
     """One partition: the anchors that repeat, in the bucket of their shard."""
     table = concat(anchors, ANCHORS)
-    table = table.filter(pa.array(repeated(table["hash"].to_numpy())))
+    table = table.filter(pa.array(repeated_hashes(table["hash"].to_numpy())))
     yield from in_buckets(places(table), table["doc"].to_numpy() >> ROW_BITS)
 
 
 @stage(version=1, libraries=("xxhash",), outputs={"part": ROUTED, "local": PIECES})
-def substring_route(
+def substring_hashes(
     pages: Shard,
     anchors: Shard,
-    elected: list[Shard],
-    *sidecars: Shard,
+    repeated: list[Shard],
+    scores: Shard | None = None,
+    removed: Mapping[str, Shard] = MappingProxyType({}),
+    *,
     tokens: Tokens = 50,
     keep: str = "oldest",
     scope: Literal["corpus", "dump"] = "corpus",
     partitions: Annotated[int, Range(0, 65536)] = 16,
 ) -> Iterator[Output]:
-    """One row a window whose anchor repeats, in the bucket of the window's hash. `local`: as for `span_route`."""
-    row, anchor = found_pieces(anchors, elected)
-    _, scores = read_sidecars(pages.table(["id"]), sidecars)
-    at, held = 0, []
-    for batch in texts_left(pages, sidecars, ["id", "date", "dump", "source", "text"]):
-        low, high = np.searchsorted(row, [at, at + batch.num_rows])
+    """One row a window whose anchor repeats, in the partition of the window's hash. `local`: as for `span_hashes`.
+
+    Args:
+        tokens: Words of a run (of scripts without spaces, characters).
+        keep: Whose copy stays: that of the `oldest`, `newest` or `longest` document, or of the `best:<column>`.
+        scope: Where copies count: in the `corpus`, or in each `dump` for itself.
+        partitions: Number of shuffle partitions; 0 takes as many as the input's size needs.
+    """
+    row, anchor = found_pieces(anchors, repeated)
+    ranking = read_score(pages.table(["id"])["id"], keep, scores)
+    first_row, buffered = 0, []
+    for batch in remaining_texts(pages, removed, ["id", "date", "dump", "source", "text"]):
+        low, high = np.searchsorted(row, [first_row, first_row + batch.num_rows])
         rows, owner = np.unique(row[low:high], return_inverse=True)
-        documents = pa.Table.from_batches([batch]).take(pa.array(rows - at))
+        documents = pa.Table.from_batches([batch]).take(pa.array(rows - first_row))
         text = words(documents["text"])
         doc, place = windows_of(text, tokens, owner, anchor[low:high])
         begin = text.first[doc] + place
         hashes = run_hashes(text, doc, begin, begin + tokens)
-        held.append(piece_rows(documents, scores, keep, scope, numbers(pages.index, rows), rows, doc, hashes, place))
-        at += batch.num_rows
-    yield from routed(held, tokens, partitions)
+        number = numbers(pages.index, rows)
+        buffered.append(piece_rows(documents, ranking, keep, scope, number, rows, doc, hashes, place))
+        first_row += batch.num_rows
+    yield from routed(buffered, tokens, partitions)
 
 
-@stage(version=2, outputs={"part": CUTS})
-def substring_join(
+@selection_stage(version=2, outputs={"removed": REMOVED_PASSAGES})
+def remove_substrings(
     pages: Shard,
-    routed: Shard,
-    elected: list[Shard],
-    *sidecars: Shard,
+    passages: Shard,
+    duplicates: list[Shard],
+    selection: Shard | None = None,
+    removed: Mapping[str, Shard] = MappingProxyType({}),
+    *,
     tokens: Tokens = 50,
     cut: bool = True,
     max_ratio: Annotated[float, Range(0, 1)] = 1.0,
     min_left: Annotated[int, Range(1)] = 50,
-) -> Iterator[pa.Table]:
-    """What to cut out of each document, with the marks that adhere to its words; settings as for `span_join`."""
-    yield from joined(pages, routed, elected, sidecars, "word", tokens, Bounds(cut, max_ratio, min_left))
+) -> Iterator[pa.Table | Output]:
+    """Choose the runs of words to remove from each document, with the marks that adhere to them; else `remove_spans`.
+
+    Args:
+        tokens: Words of a run (of scripts without spaces, characters).
+        cut: Whether runs are removed; false only counts them.
+        max_ratio: Share of duplicate words above which a document is dropped (rule "duplicate_ratio").
+        min_left: Words that must remain of a document from which something is removed, else it is dropped (rule
+            "too_little_left").
+    """
+    bounds = Bounds(cut, max_ratio, min_left)
+    yield from remove_passages(pages, passages, duplicates, selection, removed, "word", tokens, bounds, "substrings")
 
 
-def anchors(text: Words, tokens: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def anchors_of(text: Words, tokens: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Anchors of all windows of `tokens` words of d documents, each once: hash (uint64), document, first word in it."""
     at = _anchors(text.hash, text.first, tokens)
     at = at[at >= 0]  # in order: a window's anchor is never before that of the window before

@@ -1,6 +1,6 @@
 """Byte ranges that are cut out of texts: made tidy, applied, and measured."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -56,22 +56,21 @@ def _flat(cuts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     return cuts.flatten().to_numpy(), first.astype(np.int64)
 
 
-def texts_left(pages: Shard, sidecars: tuple[Shard, ...], columns: list[str]) -> Iterator[pa.RecordBatch]:
-    """Batches of pages whose `text` (among `columns`) is what the sidecars with `cuts` have left, applied in order."""
-    found = [cuts for side in sidecars if (cuts := cuts_of(side)) is not None]
-    at = 0
+def remaining_texts(pages: Shard, removed: Mapping[str, Shard], columns: list[str]) -> Iterator[pa.RecordBatch]:
+    """Batches of pages whose `text` (among `columns`) is what the passage steps in `removed` have left, in order."""
+    cuts = [removed_passages(shard)["removed"] for shard in removed.values()]
+    row = 0
     for batch in pages.batches(columns):
         text = batch["text"]
-        for cuts in found:
-            text = without(text, cuts.slice(at, batch.num_rows).combine_chunks())
-        at += batch.num_rows
+        for bounds in cuts:
+            text = without(text, bounds.slice(row, batch.num_rows).combine_chunks())
+        row += batch.num_rows
         yield batch.set_column(batch.schema.get_field_index("text"), "text", text.cast(pa.string()))
 
 
-def cuts_of(sidecar: Shard) -> pa.ChunkedArray | None:
-    """The column `cuts` of a sidecar, None where it has none."""
-    table = sidecar.table()
-    return table["cuts"] if "cuts" in table.column_names else None
+def removed_passages(shard: Shard) -> pa.Table:
+    """Return what a passage step removes from the texts of a shard (schema REMOVED_PASSAGES)."""
+    return shard.table(name="removed")
 
 
 @njit(cache=True, nogil=True, inline="always")

@@ -21,7 +21,7 @@ from extract.demo import html as texts
 from extract.demo.html import Document
 from extract.demo.http import SENDINGS, Page, Records, encode, moments
 from pipeline.base.errors import UserError
-from pipeline.runner.dag import stage
+from pipeline.runner.stage import stage
 from pipeline.store.writer import Output
 
 # What a page is, and what a good run makes of it.

@@ -12,9 +12,10 @@ import pyarrow as pa
 from extract.langid.base import UNKNOWN, Guess, Identifier, sample
 from extract.langid.prefilter import prefilter
 from extract.langid.script import scripts
-from pipeline.base.schema import LANGUAGES
+from pipeline.base.schema import LANGUAGE_COLUMNS, LANGUAGES
 from pipeline.config.values import Range
-from pipeline.runner.dag import Asset, stage
+from pipeline.runner.dag import Asset
+from pipeline.runner.stage import sidecar
 from pipeline.store.shard import Shard
 
 __all__ = ["Guess", "Identifier", "identifier", "identify", "identify_lines", "prefilter"]
@@ -84,7 +85,7 @@ def check(model: str = "embedded", sha256: str | None = None) -> None:
     lid_models.check(model, sha256)
 
 
-@stage(version=1, libraries=("py3langid", "fasttext-community", "langdetect", "numba"), outputs={"part": LANGUAGES})
+@sidecar(version=1, libraries=("py3langid", "fasttext-community", "langdetect", "numba"), columns=LANGUAGE_COLUMNS)
 def identify(
     pages: Shard,
     *,

@@ -27,7 +27,8 @@ from filters.quality.sampling import keys, within
 from pipeline.base.schema import CONTAMINATION
 from pipeline.config.values import Range
 from pipeline.kernels.tokens import buffers, classes
-from pipeline.runner.dag import Asset, stage
+from pipeline.runner.dag import Asset
+from pipeline.runner.stage import stage
 from pipeline.store.shard import Shard
 from pipeline.store.writer import Output
 

@@ -22,7 +22,8 @@ from filters.quality.scores import POSITIVE, Scorer, auc, mean_scores, percentil
 from filters.quality.text import plain
 from pipeline.base.schema import QUALITY
 from pipeline.config.values import Range
-from pipeline.runner.dag import Asset, stage
+from pipeline.runner.dag import Asset
+from pipeline.runner.stage import stage
 from pipeline.store.shard import Shard
 from pipeline.store.writer import Output
 

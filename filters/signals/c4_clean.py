@@ -18,7 +18,7 @@ from filters.signals.lines import breaks, room_for_lines
 from pipeline.base.schema import PAGES, REJECTS
 from pipeline.kernels.njit import njit
 from pipeline.kernels.tokens import buffers, encode
-from pipeline.runner.dag import stage
+from pipeline.runner.stage import stage
 from pipeline.store.shard import Shard
 from pipeline.store.writer import Output
 

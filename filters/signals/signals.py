@@ -25,7 +25,8 @@ from pipeline.base.paths import CONFIGS
 from pipeline.base.schema import SIGNALS
 from pipeline.base.text_files import batches
 from pipeline.kernels.tokens import buffers
-from pipeline.runner.dag import Asset, stage
+from pipeline.runner.dag import Asset
+from pipeline.runner.stage import stage
 from pipeline.store.shard import Shard
 
 GOPHER_STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")

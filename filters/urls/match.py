@@ -23,7 +23,8 @@ from filters.urls.lists import BREAK, Names, addresses_of, archived, bundled, ho
 from pipeline.base.schema import URLS
 from pipeline.config.values import Range
 from pipeline.kernels import disk_cache as kept
-from pipeline.runner.dag import Asset, stage
+from pipeline.runner.dag import Asset
+from pipeline.runner.stage import stage
 from pipeline.store.shard import Shard
 
 _PATTERN_WORDS = 500  # RE2 refuses patterns that are too large

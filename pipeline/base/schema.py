@@ -1,10 +1,18 @@
-"""Arrow schemas of everything that passes between stages. Explicit, never inferred."""
+"""The contracts between stages: PAGES, SIDECAR, SELECTION and LEDGER. Arrow schemas are explicit, never inferred.
+
+PAGES      documents, and beside them rejects: records that never became documents.
+SIDECAR    `id` and a stage's own columns, a row a document in the order of the pages (`pipeline.base.columns`).
+SELECTION  which documents are kept after a step, and why the step dropped the ones that it dropped.
+LEDGER     one row an input record, kept or dropped, with the one reason.
+"""
 
 import pyarrow as pa
 
+from pipeline.base.columns import Column
+
 _ID = [("id", pa.string())]
-_WHERE = [("id", pa.string()), ("url", pa.string()), ("source", pa.string()), ("offset", pa.int64())]
-_WHY = [
+_RECORD = [("id", pa.string()), ("url", pa.string()), ("source", pa.string()), ("offset", pa.int64())]
+_REASON = [
     ("stage", pa.string()),
     ("rule", pa.string()),
     ("value", pa.float64()),
@@ -12,41 +20,39 @@ _WHY = [
     ("detail", pa.string()),
 ]
 
-PAGES = pa.schema(
-    [
-        ("id", pa.string()),  # 32 hex digits, stable over runs
-        ("url", pa.string()),
-        ("host", pa.string()),
-        ("date", pa.timestamp("ms", "UTC")),  # of the capture; Parquet has no seconds
-        ("dump", pa.string()),
-        ("source", pa.string()),  # file name as the user gave it
-        ("offset", pa.int64()),  # bytes into the (compressed) source, or row number of a table
-        ("text", pa.string()),
-        ("title", pa.string()),
-        ("charset", pa.string()),
-        ("extractor", pa.string()),
-        ("html_bytes", pa.int64()),
-        ("html_lang", pa.string()),
-        ("robots", pa.string()),
-        ("tdm_reservation", pa.bool_()),
-        ("license", pa.string()),
-        ("author", pa.string()),  # names, joined by "; "
-        ("published", pa.date32()),  # day that the page says it was published
-        ("sitename", pa.string()),
-        ("canonical", pa.string()),  # address that the page calls its own
-    ]
+_DAY = pa.timestamp("ms", "UTC")  # Parquet has no seconds
+PAGE_COLUMNS = (
+    Column("id", pa.string(), "Identifier of 32 hex digits, the same on every run."),
+    Column("url", pa.string(), "Address as captured."),
+    Column("host", pa.string(), "Host name of the address."),
+    Column("date", _DAY, "Time of the capture, UTC."),
+    Column("dump", pa.string(), "Name of the crawl that the page is from."),
+    Column("source", pa.string(), "File that the record was read from, as the user gave it."),
+    Column("offset", pa.int64(), "Byte offset of the record in the compressed file, or row number in a table.", 0),
+    Column("text", pa.string(), "Main text."),
+    Column("title", pa.string(), "Title of the page."),
+    Column("charset", pa.string(), "Character set that the page was decoded from."),
+    Column("extractor", pa.string(), "Engine that extracted the text."),
+    Column("html_bytes", pa.int64(), "Size of the decoded HTML in bytes.", 0),
+    Column("html_lang", pa.string(), "Language that the page declares."),
+    Column("robots", pa.string(), "Directives of robots metas and X-Robots-Tag, joined by commas."),
+    Column("tdm_reservation", pa.bool_(), "Whether text and data mining is reserved (TDMRep)."),
+    Column("license", pa.string(), "Licence that the page links to."),
+    Column("author", pa.string(), "Names of the authors, joined by semicolons."),
+    Column("published", pa.date32(), "Day of publication that the page states."),
+    Column("sitename", pa.string(), "Name of the site that the page states."),
+    Column("canonical", pa.string(), "Address that the page states as its own."),
 )
-REJECTS = pa.schema(_WHERE + _WHY)
-LANGUAGES = pa.schema(
-    [
-        *_ID,
-        ("language", pa.string()),  # ISO 639-1, else 639-3
-        ("script", pa.string()),  # ISO 15924
-        ("language_score", pa.float64()),
-        ("second_language", pa.string()),
-        ("second_score", pa.float64()),
-    ]
+PAGES = pa.schema([(column.name, column.type) for column in PAGE_COLUMNS])
+REJECTS = pa.schema(_RECORD + _REASON)
+LANGUAGE_COLUMNS = (
+    Column("language", pa.string(), "Identified language, ISO 639-1, else 639-3."),
+    Column("script", pa.string(), "Script of the text, ISO 15924."),
+    Column("language_score", pa.float64(), "Confidence of the language.", 0, 1),
+    Column("second_language", pa.string(), "Second most likely language."),
+    Column("second_score", pa.float64(), "Confidence of the second language.", 0, 1),
 )
+LANGUAGES = pa.schema([*_ID, *((column.name, column.type) for column in LANGUAGE_COLUMNS)])
 SIGNALS = pa.schema(
     [
         *_ID,
@@ -82,41 +88,30 @@ CONTAMINATION = pa.schema(
         ("contaminated_items", pa.int64()),
     ]
 )
-VERDICTS = pa.schema([*_ID, ("keep", pa.bool_()), *_WHY, ("failed", pa.list_(pa.string()))])
-DUPLICATES = pa.schema(
+SELECTION = pa.schema(
     [
         *_ID,
-        ("duplicate_of", pa.string()),
-        ("similarity", pa.float64()),
-        ("cluster", pa.string()),
-        ("cluster_size", pa.int64()),
+        ("keep", pa.bool_()),  # after this step: true only where every step before has kept the document too
+        *_REASON,  # of the step's own drops; null elsewhere
+        ("duplicate_of", pa.string()),  # document that this one was dropped for
+        ("cluster", pa.string()),  # document that represents the group this one was put into by this step
+        ("cluster_size", pa.int64()),  # documents that a kept one represents, itself included; of a dropped one's group
     ]
 )
-# Documents that an index of earlier runs knows.
-KNOWN = pa.schema(
+# Passages that a selection removes from the texts of documents when these are published. Output "removed".
+REMOVED_PASSAGES = pa.schema(
     [
         *_ID,
-        ("duplicate_of", pa.string()),  # a document of an earlier corpus
-        ("similarity", pa.float64()),
-        ("rule", pa.string()),  # duplicate_of_earlier | withdrawn
-        ("detail", pa.string()),  # which dump it stands in
+        (
+            "removed",
+            pa.list_(pa.int32()),
+        ),  # start, end, start, end ... in bytes of the text before; empty where dropped
+        ("duplicate_ratio", pa.float64()),  # share of the words that occur elsewhere, 0 to 1
+        ("remaining_ratio", pa.float64()),  # share of the words that remain, 1 where nothing is removed
+        ("removed_bytes", pa.int64()),
+        ("removed_chars", pa.int64()),
     ]
 )
-# Duplicates (by their row in the shard) of documents that were dropped later: what they are duplicates of after all.
-FOLLOWED = pa.schema([("row", pa.int64()), ("duplicate_of", pa.string()), ("similarity", pa.float64())])
-# What a step after near dedup cuts out of documents, and the documents that it drops.
-CUTS = pa.schema(
-    [
-        *_ID,
-        ("keep", pa.bool_()),
-        ("rule", pa.string()),  # why not, with value and threshold
-        ("value", pa.float64()),
-        ("threshold", pa.float64()),
-        ("cuts", pa.list_(pa.int32())),  # start, end, start, end ... in bytes of the text that came; none when dropped
-        ("duplicate_ratio", pa.float64()),  # share of the words that stand elsewhere, 0..1
-        ("left_ratio", pa.float64()),  # share of the words that stay, 1 when nothing is cut
-        ("cut_bytes", pa.int64()),
-        ("cut_chars", pa.int64()),
-    ]
-)
-LEDGER = pa.schema([*_WHERE, ("verdict", pa.string()), *_WHY, ("duplicate_of", pa.string())])
+# Duplicates, by row in the shard, of documents that a later step dropped: the document that they duplicate in the end.
+RESOLVED = pa.schema([("row", pa.int64()), ("duplicate_of", pa.string()), ("similarity", pa.float64())])
+LEDGER = pa.schema([*_RECORD, ("verdict", pa.string()), *_REASON, ("duplicate_of", pa.string())])

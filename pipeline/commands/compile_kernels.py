@@ -80,7 +80,7 @@ def _compile() -> str:
 
 def run(half: str) -> None:
     """One half, in a folder of its own that goes; the texts twice, to meet themselves in an index of earlier runs."""
-    from pipeline import recipe
+    from pipeline import build
     from pipeline.index import pointer as index
     from pipeline.runner.manifests import folder_of
     from pipeline.runner.scheduler import InProcess, execute, quiet
@@ -88,17 +88,17 @@ def run(half: str) -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         written = Path(folder, "warm.toml")
-        optional = [f"[{name}]\n" for name in recipe.OPTIONAL if half == "texts"]
+        optional = [f"[{name}]\n" for name in build.recipe_schema().optional if half == "texts"]
         written.write_text(_RECIPES[half] + "".join(optional))
         store, found = Store(Path(folder, "root")), (str(_source(half, Path(folder))),)
         earlier = index.Pointer(store, "warm") if half == "texts" else None
-        wanted = recipe.load(str(written), found, {}, earlier)
+        wanted = build.load_recipe(str(written), found, {}, earlier)
         for name in HALVES[half]:
             execute(wanted.steps[name], store, InProcess, quiet)
         if earlier:
             earlier = index.commit(earlier, wanted, InProcess, quiet)
             published = tuple(map(str, Path(store.root, folder_of(wanted.corpus), "data").glob("*.parquet")))
-            execute(recipe.load(str(written), published, {}, earlier).steps["index"], store, InProcess, quiet)
+            execute(build.load_recipe(str(written), published, {}, earlier).steps["index"], store, InProcess, quiet)
 
 
 def _source(half: str, folder: Path) -> Path:

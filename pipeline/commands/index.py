@@ -12,16 +12,17 @@ import numpy as np
 from dedup.index import segment
 from dedup.index.files import RECORD, Stored, documents_file
 from dedup.near import minhash
-from dedup.near import shingle_files as sets
+from dedup.near.shingle_files import signatures_and_sets
 from extract import pages
 from pipeline.base.errors import UserError
 from pipeline.base.format import counted
-from pipeline.builder import DOCUMENTS, partitions, source_files
+from pipeline.builder import DOCUMENTS, input_files, partition_count
 from pipeline.config.cli_inputs import said
+from pipeline.index.dump import index_steps, label
+from pipeline.index.identity import band_parameters, source_key
 from pipeline.index.pointer import Make, Pointer, add, compact
-from pipeline.recipe import parameters
-from pipeline.runner.dag import InputFiles, Step, all_shards, partition, step
-from pipeline.runner.manifests import folder_of, parts
+from pipeline.runner.dag import InputFiles, Step, step
+from pipeline.runner.manifests import folder_of, shards_of
 from pipeline.runner.scheduler import execute
 from pipeline.store.filesystem import Store
 
@@ -54,39 +55,39 @@ def join(
     like = pointer.parameters or {"bands": 14, "rows": 8, "ngram": 5}
     if preset:
         like = {**like, **dict(zip(("bands", "rows"), minhash.parse_preset(preset), strict=True))}
-    made = _steps(source_files(list(said(files, "--add") or ())), like, text_column, id_column)
-    source = made["pages"].inputs[0].source.key
-    if not pointer.admit(source, made["index_bands"].key, parameters(made)):
+    made = _steps(input_files(list(said(files, "--add") or ())), like, text_column, id_column)
+    source = source_key(made)
+    if not pointer.admit(source, made["index_bands"].key, band_parameters(made)):
         return pointer
     execute(made["index_entry"], pointer.store, make, say)
     _account(made, pointer.store, text_column, say)
-    return compact(add(pointer, made, source, made["index_bands"].key, parameters(made), say), make, say)
+    return compact(add(pointer, made, source, made["index_bands"].key, band_parameters(made), say), make, say)
 
 
 def _account(made: dict[str, Step], store: Store, text_column: str, say: Say) -> None:
     """Tell how many rows are no document, and why. Raises UserError when none is: nothing was added then."""
-    found = parts(store, made["pages"])
+    found = shards_of(store, made["pages"])
     documents = sum(part.rows() for part in found)
     rules = Counter(rule for part in found for rule in part.table(["rule"], name="rejects")["rule"].to_pylist())
     why = ", ".join(f"{rule} {n:,}" for rule, n in sorted(rules.items())) or "no row is there"
-    label = made["index_entry"].params["label"]
+    name = made["index_entry"].params["label"]
     if not documents:
-        raise UserError(f"{label}: no document is in it ({why}); --text-column says where texts are, "
+        raise UserError(f"{name}: no document is in it ({why}); --text-column says where texts are, "
                         f"{text_column!r} was read")  # fmt: skip
     if rules:
-        say(f"{label}: {counted(documents, 'document')}, {counted(rules.total(), 'row')} left out ({why})")
+        say(f"{name}: {counted(documents, 'document')}, {counted(rules.total(), 'row')} left out ({why})")
 
 
 def _steps(files: InputFiles, like: dict, text_column: str, id_column: str) -> dict[str, Step]:
-    n = partitions(files, DOCUMENTS)
-    docs = step(pages.pages, files, text_column=text_column, id_column=id_column)
-    how = {name: like[name] for name in ("bands", "rows", "ngram")}
-    sigs = step(sets.signatures_and_sets, docs, name="signatures", **how)
-    stored = step(segment.index_documents, docs, sigs)
-    bands = step(segment.index_bands, partition(step(segment.index_rows, sigs, partitions=n)), tasks=n)
-    label = files.rows[0]["name"] + (f" and {len(files.rows) - 1} more" if len(files.rows) > 1 else "")
-    entry = step(segment.index_entry, all_shards(stored), all_shards(bands), label=label)
-    return {made.name: made for made in (docs, sigs, stored, bands, entry)}
+    documents = step(pages.pages, source=files, text_column=text_column, id_column=id_column)
+    signature = {name: like[name] for name in ("bands", "rows", "ngram")}
+    signatures = step(signatures_and_sets, name="signatures", pages=documents, **signature)
+    n = partition_count(files, DOCUMENTS)
+    return {
+        "pages": documents,
+        "signatures": signatures,
+        **index_steps(step, documents, signatures, None, n, None, label(files)),
+    }
 
 
 def withdraw(pointer: Pointer, path: str, make: Make, say: Say) -> Pointer:
@@ -103,7 +104,7 @@ def withdraw(pointer: Pointer, path: str, make: Make, say: Say) -> Pointer:
         )
     wanted = sorted({*wanted, *_withdrawn(stored)})
     like = {name: pointer.parameters[name] for name in ("bands", "rows")}
-    goal = step(segment.index_withdrawn, pointer.leaf(len(pointer.entries)), ids=tuple(wanted), **like)
+    goal = step(segment.index_withdrawn, index=pointer.leaf(len(pointer.entries)), ids=tuple(wanted), **like)
     execute(goal, pointer.store, make, say)
     made = {"folder": folder_of(goal), "key": goal.key, "rows": len(wanted)}
     return replace(pointer, withdrawn=made).save(pointer, say) if made["rows"] else pointer

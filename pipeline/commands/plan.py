@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pipeline.runner.dag import Step, ancestors, differences, digest
-from pipeline.runner.manifests import damaged, folder_of, input_bytes, missing
+from pipeline.runner.manifests import damaged_files, folder_of, input_bytes, missing_steps
 from pipeline.store.filesystem import Store
 
 
@@ -21,7 +21,7 @@ class Line:
 
 def plan(goal: Step, store: Store) -> list[Line]:
     """One line a step, inputs first."""
-    todo = {step.key for step in missing(goal, store)}
+    todo = {step.key for step in missing_steps(goal, store)}
     return [_line(step, store, step.key in todo) for step in ancestors(goal)]
 
 
@@ -46,7 +46,7 @@ def _latest(step: Step, store: Store) -> str | None:
 def _why(step: Step, store: Store, before: str | None) -> Iterator[str]:
     folder = folder_of(step)
     if before == step.key:
-        lost = damaged(store, folder, store.read_json(f"{folder}/manifest.json"))
+        lost = damaged_files(store, folder, store.read_json(f"{folder}/manifest.json"))
         yield f"{', '.join(lost[:3])} missing or cut" if lost else "its manifest is gone"
     elif before is None:
         yield "never run here"
@@ -63,11 +63,11 @@ def _changes(old: dict, new: dict) -> Iterator[str]:
         yield from (
             said for said in differences(old[place], new[place], place) if not said.startswith("params.recipe:")
         )
-    if len(old["inputs"]) != len(new["inputs"]):
+    keys = [{place: (name, key) for place, _, name, key in identity["inputs"]} for identity in (old, new)]
+    if keys[0].keys() != keys[1].keys():
         yield "other inputs"
         return
-    pairs = zip(old["inputs"], new["inputs"], strict=True)
-    yield from dict.fromkeys(f"input {name} changed" for (_, _, was), (_, name, now) in pairs if was != now)
+    yield from dict.fromkeys(f"input {keys[1][k][0]} changed" for k in keys[1] if keys[0][k][1] != keys[1][k][1])
 
 
 def _estimate(step: Step, store: Store, before: str | None) -> tuple[float | None, float | None]:

@@ -38,6 +38,7 @@ class Config:
     folders: dict[str, Path]  # "section.key" -> where relative paths in that setting start
     heads: dict[str, str]  # "section.key", "section" -> `file:line: [section] ` or `--set section.key: `
     files: tuple[str, ...]  # read, in order
+    off_columns: Mapping[str, str] = field(default_factory=dict)  # column -> its section, which is switched off
 
     def __getitem__(self, section: str) -> dict[str, Any]:
         return self.settings[section]
@@ -93,7 +94,8 @@ def load(
     language = merged.speaks(chain[-1])
     settings = {name: _settings(merged, name, sections[name]) for name in sections}
     shelf = Shelf(configs / "presets", language, merged.off())
-    rules = merged.ruled(shelf, _types(merged, columns))
+    known = _types(merged, columns)
+    rules = merged.ruled(shelf, known)
     _fill(settings, sections, rules, shelf)
     return Config(
         path.stem,
@@ -105,6 +107,7 @@ def load(
         {f"{name}.{key}": said.source.folder for name in sections for key, said in merged.said[name].items()},
         merged.heads(),
         tuple(source.name for source in chain),
+        known.off if known else {},
     )
 
 

@@ -20,6 +20,7 @@ from dedup.index.files import BAND, Documents, Segment, Stored
 from dedup.index.segment import index_merge
 from pipeline.base.errors import UserError
 from pipeline.base.format import counted
+from pipeline.index.identity import band_parameters, fingerprint, source_key
 from pipeline.runner.dag import InputFiles, Step, step
 from pipeline.runner.manifests import folder_of
 from pipeline.runner.scheduler import Executor, execute
@@ -153,13 +154,11 @@ def opened(store: Store, name: str, say: Say) -> Iterator[Pointer]:
 def commit(pointer: Pointer, wanted: Any, make: Make, say: Say) -> Pointer:
     """Note a finished run in the pointer, if it is new to it, and merge segments that have become too many.
 
-    `wanted`: a bound recipe (`pipeline.recipe.Wanted`).
+    `wanted`: a bound recipe (`pipeline.build.Build`).
     """
-    from pipeline.recipe import fingerprint, parameters, source_key
-
     steps = wanted.steps
-    if wanted.adds:
-        pointer = add(pointer, steps, source_key(steps), fingerprint(steps), parameters(steps), say)
+    if wanted.adds_to_index:
+        pointer = add(pointer, steps, source_key(steps), fingerprint(steps), band_parameters(steps), say)
     else:
         pointer = _made_anew(pointer, pointer.position(source_key(steps)), folder_of(wanted.corpus), say)
     return compact(pointer, make, say)
@@ -221,4 +220,4 @@ def _merge(pointer: Pointer, old: tuple[dict, ...], partitions: int) -> Step:
     chosen = [s for s in stored.segments if s.folder in {segment["folder"] for segment in old}]
     row = replace(stored, segments=tuple(chosen)).said()
     identity = {"segments": [segment["folder"] for segment in old], "partitions": partitions}
-    return step(index_merge, InputFiles("segments", identity, (row,) * partitions), name="index_merge")
+    return step(index_merge, segments=InputFiles("segments", identity, (row,) * partitions))

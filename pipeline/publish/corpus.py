@@ -2,22 +2,23 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Annotated
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dedup.passages.text_spans import without
+from dedup.passages.text_spans import removed_passages, without
 from filters.fix_text import mend
 from filters.pii import mask as personal
 from pipeline.config.values import Range
 from pipeline.publish import samples, stats
 from pipeline.publish.card import card
 from pipeline.publish.report import report
-from pipeline.runner.dag import stage
-from pipeline.store.join import join_sidecars, read_aligned
+from pipeline.runner.stage import stage
+from pipeline.store.join import read_aligned
 from pipeline.store.shard import Shard
 from pipeline.store.writer import Output
 
@@ -52,6 +53,7 @@ DATA = pa.schema(
 TOTALS = pa.schema([("name", pa.string()), ("value", pa.int64())])
 _FROM_PAGES = ["id", "url", "host", "date", "dump", "source", "offset", "title", "text", "license"]
 _FROM_PAGES += ["author", "published", "canonical"]
+_FROM_SIDECARS = ["language", "script", "language_score", "quality", "word_count"]
 _BATCH = 1024
 
 
@@ -111,10 +113,10 @@ def data(
     layout: list[Shard],
     ledgers: list[Shard],
     pages: list[Shard],
-    languages: list[Shard],
-    signals: list[Shard],
-    near: list[Shard],
-    *others: list[Shard],
+    sidecars: Mapping[str, list[Shard]],
+    selection: list[Shard],
+    removed: Mapping[str, list[Shard]] = MappingProxyType({}),
+    *,
     pii: tuple[str, ...] = personal.KINDS,
     region: str = "DE",
     tag: str = personal.TAG,
@@ -122,62 +124,46 @@ def data(
 ) -> Iterator[pa.Table | Output]:
     """The rows of one file, in the order of the pages.
 
-    `others`: what the classifier measured, and what steps after near dedup cut out of the texts, in their order.
-    `pii`: kinds of personal data to mask (`filters/pii/mask.py`), none when empty. `region`: ISO 3166-1 country whose
-    phone
-    numbers are meant where the host's top-level domain names none. `tag`: what stands in their place. `mend_text`:
-    undo mojibake first (`filters/fix_text.py`).
+    `sidecars` and the last `selection` bring columns to publish; `removed` are the selections that remove passages from
+    texts, in their order.
+
+    Args:
+        pii: Kinds of personal data to mask (`filters/pii/mask.py`); none when empty.
+        region: ISO 3166-1 country whose phone numbers are meant where the host's top-level domain names none.
+        tag: Text that replaces personal data; `{kind}` in it is the kind.
+        mend_text: Whether mojibake is fixed before masking (`filters/fix_text.py`).
     """
     personal.check(pii, region, tag)
-    ranges = [r for part in layout for r in part.table().to_pylist()]
+    ranges = [row for shard in layout for row in shard.table().to_pylist()]
     totals: Counter = Counter()
 
     def kept() -> Iterator[pa.Table]:
-        for r in sorted(ranges, key=lambda r: (r["shard"], r["first"])):
-            i = r["shard"]
-            sidecars = _sidecars(languages[i], signals[i], near[i], [other[i] for other in others])
-            chosen = _chosen(ledgers[i], r["first"], r["last"])
-            yield from map(_left, _rows(pages[i], sidecars, chosen))
+        for row in sorted(ranges, key=lambda row: (row["shard"], row["first"])):
+            i = row["shard"]
+            beside = _published_columns({name: shards[i] for name, shards in sidecars.items()}, selection[i])
+            passages = [removed_passages(shards[i]) for shards in removed.values()]
+            chosen = _chosen(ledgers[i], row["first"], row["last"])
+            yield from _rows(pages[i], beside, passages, chosen)
 
-    for pieces in _gathered(kept()):
-        rows, first = _published(pa.concat_tables(pieces), totals, (pii, region, tag, mend_text)), 0
-        for piece in pieces:  # the bytes of the file do not depend on what was gathered
-            yield rows.slice(first, piece.num_rows)
-            first += piece.num_rows
-    yield Output(
-        pa.table({"name": sorted(totals), "value": [totals[n] for n in sorted(totals)]}, TOTALS), name="totals"
-    )
-
-
-def _sidecars(languages: Shard, signals: Shard, near: Shard, others: list[Shard]) -> pa.Table:
-    """Columns to publish, and those of cutting steps as `cuts 0`, `left_ratio 0`, `cuts 1` ..."""
-    wanted = [
-        (languages, ["language", "script", "language_score"]),
-        (signals, ["word_count"]),
-        (near, ["cluster_size"]),  # with the exact copies of members
-    ]
-    joined, number = join_sidecars(*wanted), 0
-    for part in others:
-        table = read_aligned(joined["id"], part)
-        cutting = "cuts" in table.column_names
-        for name in ("cuts", "left_ratio") if cutting else ("quality",):
-            joined = joined.append_column(f"{name} {number}" if cutting else name, table[name])
-        number += cutting
-    if "quality" not in joined.column_names:
-        joined = joined.append_column("quality", pa.nulls(joined.num_rows, pa.float64()))
-    return joined
+    for batch in _batches(kept()):
+        rows, first = _published(pa.concat_tables(batch), totals, (pii, region, tag, mend_text)), 0
+        for table in batch:  # the bytes of the file do not depend on which tables were joined
+            yield rows.slice(first, table.num_rows)
+            first += table.num_rows
+    table = pa.table({"name": sorted(totals), "value": [totals[name] for name in sorted(totals)]}, TOTALS)
+    yield Output(table, name="totals")
 
 
-def _left(rows: pa.Table) -> pa.Table:
-    """Texts and word counts after the cuts. Words in proportion: signals count them otherwise than deduplication."""
-    number = 0
-    while f"cuts {number}" in rows.column_names:
-        text = without(rows["text"].combine_chunks(), rows[f"cuts {number}"].combine_chunks())
-        count = pc.round(pc.multiply(rows["word_count"].cast(pa.float64()), rows[f"left_ratio {number}"]))
-        for name, column in (("text", text), ("word_count", count.cast(pa.int64()))):
-            rows = rows.set_column(rows.schema.get_field_index(name), name, column)
-        number += 1
-    return rows
+def _published_columns(sidecars: Mapping[str, Shard], selection: Shard) -> pa.Table:
+    """Return the columns of sidecars and selection that are published; null where a sidecar did not run."""
+    ids = selection.table(["id"])["id"]
+    columns = {"id": ids, "cluster_size": read_aligned(ids, selection, ["cluster_size"])["cluster_size"]}
+    for shard in sidecars.values():
+        names = [name for name in _FROM_SIDECARS if name in shard.columns()]
+        table = read_aligned(ids, shard, names)
+        columns |= {name: table[name] for name in names}
+    absent = {name: pa.nulls(len(ids), DATA.field(name).type) for name in _FROM_SIDECARS if name not in columns}
+    return pa.table({**columns, **absent})
 
 
 def _chosen(ledger: Shard, first: int, last: int) -> pa.Table:
@@ -186,38 +172,53 @@ def _chosen(ledger: Shard, first: int, last: int) -> pa.Table:
     return kept.filter(pc.and_(pc.greater_equal(kept["row"], first), pc.less(kept["row"], last)))
 
 
-def _rows(pages: Shard, sidecars: pa.Table, chosen: pa.Table) -> Iterator[pa.Table]:
-    """Chosen pages with their sidecars, a batch at a time. Raises AssertionError where ids differ."""
-    wanted = chosen["row"].to_numpy()
+def _rows(pages: Shard, beside: pa.Table, removed: list[pa.Table], chosen: pa.Table) -> Iterator[pa.Table]:
+    """Chosen pages with their columns from sidecars, a batch at a time, passages removed from their texts.
+
+    Raises AssertionError where ids differ.
+    """
+    rows = chosen["row"].to_numpy()
     first = 0
     for batch in pages.batches(_FROM_PAGES, rows=_BATCH):
         last = first + batch.num_rows
-        a, b = np.searchsorted(wanted, [first, last])
-        if b > a:
-            rows = pa.Table.from_batches([batch]).take(pa.array(wanted[a:b] - first))
-            beside, mine = sidecars.take(pa.array(wanted[a:b])), chosen.slice(a, b - a)
-            if not rows["id"].equals(beside["id"]) or not rows["id"].equals(mine["id"]):
-                raise AssertionError(f"{pages.folder} shard {pages.index}: ids of sidecars or ledger differ")
-            for table in (beside, mine):
-                for name in table.column_names:
-                    rows = rows if name in rows.column_names else rows.append_column(name, table[name])
-            yield rows
+        low, high = np.searchsorted(rows, [first, last])
+        if high > low:
+            taken = pa.array(rows[low:high])
+            table = pa.Table.from_batches([batch]).take(pa.array(rows[low:high] - first))
+            columns = beside.take(taken)
+            for other in (columns, chosen.slice(low, high - low)):
+                if not table["id"].equals(other["id"]):
+                    raise AssertionError(f"{pages.folder} shard {pages.index}: ids of sidecars or ledger differ")
+            for name in columns.column_names[1:]:
+                table = table.append_column(name, columns[name])
+            for passages in removed:
+                table = _without_passages(table, passages.take(taken))
+            yield table
         first = last
-        if first and len(wanted) and first > wanted[-1]:
+        if first and len(rows) and first > rows[-1]:
             return
 
 
-def _gathered(tables: Iterator[pa.Table]) -> Iterator[list[pa.Table]]:
-    """`_BATCH` rows and more at once: a shard in many languages has few that are kept, and each search for what is
-    mended or masked has its fixed cost."""
-    held: list[pa.Table] = []
+def _without_passages(rows: pa.Table, passages: pa.Table) -> pa.Table:
+    """Remove passages from the texts. Word counts shrink in proportion: signals and deduplication count words apart."""
+    text = without(rows["text"].combine_chunks(), passages["removed"].combine_chunks())
+    words = pc.round(pc.multiply(rows["word_count"].cast(pa.float64()), passages["remaining_ratio"]))
+    for name, column in (("text", text), ("word_count", words.cast(pa.int64()))):
+        rows = rows.set_column(rows.schema.get_field_index(name), name, column)
+    return rows
+
+
+def _batches(tables: Iterator[pa.Table]) -> Iterator[list[pa.Table]]:
+    """Join tables up to `_BATCH` rows. Of a shard in many languages few rows are kept, and each search for what is
+    fixed or masked has a fixed cost."""
+    buffered: list[pa.Table] = []
     for table in tables:
-        held.append(table)
-        if sum(rows.num_rows for rows in held) >= _BATCH:
-            yield held
-            held = []
-    if held:
-        yield held
+        buffered.append(table)
+        if sum(rows.num_rows for rows in buffered) >= _BATCH:
+            yield buffered
+            buffered = []
+    if buffered:
+        yield buffered
 
 
 def _published(rows: pa.Table, totals: Counter, settings: tuple) -> pa.Table:
@@ -260,12 +261,11 @@ def corpus(
     data: list[Shard],
     ledgers: list[Shard],
     pages: list[Shard],
-    verdicts: list[Shard],
-    languages: list[Shard],
-    exact: list[Shard],
-    near: list[Shard],
-    *others: list[Shard],
-    names: tuple[str, ...] = (),
+    sidecars: Mapping[str, list[Shard]],
+    selections: Mapping[str, list[Shard]],
+    alarms: Mapping[str, list[Shard]],
+    *,
+    relations: dict[str, str],
     title: str = "Corpus",
     language: str = "",
     region: str = "DE",
@@ -273,23 +273,27 @@ def corpus(
 ) -> Iterator[Output]:
     """The folder people get: data and ledger (linked, not copied), `stats.json`, `README.md`, `report.html`.
 
-    `others`: shards of the optional steps that ran, with their `names`: contamination, url_dedup, spans, substrings.
-    `title`, `language`: what the card calls it (language as ISO 639-1, else 639-3). `region`: as for `data`, for the
-    samples of dropped pages in the report. `recipe`: JSON with "rules" (objects in the recipe's order) and "steps"
-    (name: key); other plain values are printed too.
+    `sidecars` measured the documents, `selections` dropped documents in their order, `alarms` are the steps that report
+    clusters too large to pass unseen.
+
+    Args:
+        relations: What a duplicate has in common with the document it duplicates, in words, by selection.
+        title: What the card calls the corpus.
+        language: Its language, ISO 639-1, else 639-3.
+        region: As for `data`, for the samples of dropped pages in the report.
+        recipe: JSON with "rules" (objects in the recipe's order) and "steps" (name: key); other values are printed too.
     """
-    for i, part in enumerate(data):
-        yield Output.copy(f"data/train-{i:05d}-of-{len(data):05d}.parquet", part.shard("part"))
-    for i, part in enumerate(ledgers):
-        yield Output.copy(f"ledger/ledger-{i:05d}.parquet", part.shard("part"))
-    more = dict(zip(names, others, strict=True))
-    found = stats.count(data, ledgers, pages, verdicts, languages, exact, near, more, json.loads(recipe))
-    shown = {
+    for i, shard in enumerate(data):
+        yield Output.copy(f"data/train-{i:05d}-of-{len(data):05d}.parquet", shard.shard("part"))
+    for i, shard in enumerate(ledgers):
+        yield Output.copy(f"ledger/ledger-{i:05d}.parquet", shard.shard("part"))
+    counts = stats.count(data, ledgers, pages, sidecars, selections, alarms, relations, json.loads(recipe))
+    excerpts = {
         "kept": samples.kept(data),
         "dropped": samples.dropped(ledgers, pages, region),
-        "hits": samples.hits(more.get("contamination"), ledgers),
+        "hits": samples.hits(sidecars.get("contamination"), ledgers),
     }
-    size = sum(part.store.size(part.shard("part")) for part in data if part.store)
-    yield Output.file("stats.json", json.dumps(found, indent=1, ensure_ascii=False).encode() + b"\n")
-    yield Output.file("README.md", card(found, DATA, title, language, size).encode())
-    yield Output.file("report.html", report(found, shown, title, language).encode())
+    size = sum(shard.store.size(shard.shard("part")) for shard in data if shard.store)
+    yield Output.file("stats.json", json.dumps(counts, indent=1, ensure_ascii=False).encode() + b"\n")
+    yield Output.file("README.md", card(counts, DATA, title, language, size).encode())
+    yield Output.file("report.html", report(counts, excerpts, title, language).encode())

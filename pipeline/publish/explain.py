@@ -2,42 +2,80 @@
 
 import difflib
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.base.errors import UserError
 from pipeline.base.format import against, bound, counted, number, plain
+from pipeline.runner.dag import Step
+from pipeline.runner.manifests import folder_of, read_manifest, shards_of
+from pipeline.store.filesystem import Store
 from pipeline.store.shard import Shard
 
-SIDECARS = ("pages", "languages", "urls", "signals", "quality", "contamination")  # in the order rules look at them
-COMPARED = {
-    "url_dedup": "with the same address",
-    "exact": "with the same text",
-    "index": "of earlier corpora",
-    "near": "that are nearly the same",
-}
-DEDUP = (*COMPARED, "spans", "substrings")  # in the order they drop documents
-MOST = 5  # stories of one address that was captured often
+MAX_STORIES = 5  # of one address that was captured often
 _SAME = r"^[a-z]+://(www\.)?|#.*$|/+$"  # what two spellings of one address may differ in
 
-Parts = dict[str, list[Shard]]
+
+class Evidence(NamedTuple):
+    """The finished steps of a corpus, from which the story of a page is told.
+
+    pages, ledger, data: shards of these steps. sidecars and selections: shards by step, in the order in which rules
+    look at the first and the second drop documents. relations: what a duplicate has in common with the document it
+    duplicates, in words, by selection. rules: as `verdicts` has them. user_columns: columns that user
+    code measured, by sidecar.
+    """
+
+    pages: list[Shard]
+    ledger: list[Shard]
+    data: list[Shard]
+    sidecars: Mapping[str, list[Shard]]
+    selections: Mapping[str, list[Shard]]
+    relations: Mapping[str, str]
+    rules: tuple[dict, ...]
+    user_columns: Mapping[str, tuple[str, ...]] = {}
 
 
-def explain(parts: Parts, rules: tuple[dict, ...], query: str) -> str:
-    """Why the page with this URL or id is, or is not, in the corpus.
+def explain_page(build: Any, store: Store, page: str) -> str:
+    """Return the story of a page of the finished corpus of a recipe (`pipeline.build.Build`).
 
-    `parts`: shards of "ledger", "pages", "languages", "urls", "signals", "verdicts", "exact", "near", and "quality",
-    "contamination", "url_dedup", "index", "spans", "substrings", "data" where there are any. `rules`: as `verdicts` has
-    them. An id may be cut to 8 digits or more.
+    Raises UserError when the corpus is not finished, or a step that the story needs is gone.
+    """
+    if read_manifest(store, build.corpus) is None:
+        raise UserError(
+            f"{store.root}: the corpus of this recipe and source is not made yet; run `corpus` with the same options"
+        )
+
+    def shards(step: Step) -> list[Shard]:
+        if not store.exists(f"{folder_of(step)}/manifest.json"):
+            raise UserError(f"{store.uri(folder_of(step))} is gone; run `corpus` again to explain pages from it")
+        return shards_of(store, step)
+
+    bound, steps = build.bound, build.steps
+    evidence = Evidence(
+        shards(steps["ledger"].edges["pages"].source),
+        shards(steps["ledger"]),
+        shards(steps["data"]),
+        {name: shards(step) for name, step in bound.sidecars.items()},
+        {name: shards(step) for name, step in bound.selections.items()},
+        bound.relations,
+        build.config.rules,
+    )
+    return explain(evidence, page)
+
+
+def explain(evidence: Evidence, query: str) -> str:
+    """Return why the page with this URL or id is, or is not, in the corpus. An id may be cut to 8 digits or more.
+
     Raises UserError with the nearest addresses for a page that is not there.
     """
-    found = _find(parts["ledger"], query.strip())
-    stories = ["\n".join(_story(parts, rules, shard, row)) for shard, row in found[:MOST]]
-    if len(found) > MOST:
-        stories.append(f"... and {len(found) - MOST} more captures: {', '.join(row['id'] for _, row in found[MOST:])}")
+    records = _find(evidence.ledger, query.strip())
+    stories = ["\n".join(_story(evidence, shard, row)) for shard, row in records[:MAX_STORIES]]
+    if len(records) > MAX_STORIES:
+        others = ", ".join(row["id"] for _, row in records[MAX_STORIES:])
+        stories.append(f"... and {len(records) - MAX_STORIES} more captures: {others}")
     return "\n\n".join(stories) + "\n"
 
 
@@ -81,43 +119,45 @@ def _not_found(ledgers: list[Shard], query: str) -> str:
     )
 
 
-def _story(parts: Parts, rules: tuple[dict, ...], shard: int, entry: dict[str, Any]) -> Iterator[str]:
+def _story(evidence: Evidence, shard: int, entry: dict[str, Any]) -> Iterator[str]:
     yield plain(entry["url"])
     yield _line("id", entry["id"])
-    measured = _measured(parts, shard, entry["id"]) if entry["id"] else {}
+    measured = _measured(evidence, shard, entry["id"]) if entry["id"] else {}
     if "text" in measured:
         page = {name: column[0].as_py() for name, column in measured.items()}
         yield from _page(entry, page)
-        yield from _rules(parts["verdicts"][shard], entry["id"], rules, measured)
-        yield from _duplicates(parts, shard, entry)
+        yield from _user_columns(evidence, page)
+        yield from _rules(evidence, shard, entry["id"], measured)
+        yield from _selections(evidence, shard, entry)
         yield from _benchmarks(page)
     else:
         yield _line("found", f"{entry['source']} at {entry['offset']:,}")
         yield _line("document", f"none: it never became one ({entry['stage']})")
-    yield from _verdict(parts, entry)
+    yield from _verdict(evidence, entry)
 
 
 def _line(name: str, text: str) -> str:
     return f"  {name:<10} {text}"
 
 
-def _measured(parts: Parts, shard: int, id_: str) -> dict[str, pa.ChunkedArray]:
-    """All columns of the document's row, of the first sidecar that has each; empty for a record without document."""
-    columns: dict[str, pa.ChunkedArray] = {}
-    for name in SIDECARS:
-        row = _row(parts[name][shard], id_) if parts.get(name) else None
-        for column in row.column_names if row is not None else ():
-            columns.setdefault(column, row[column])  # type: ignore[index]
-        if row is None and name == "pages":
-            return {}
+def _measured(evidence: Evidence, shard: int, id_: str) -> dict[str, pa.ChunkedArray]:
+    """Return all columns of a document, of the first table that has each; none for a record without document."""
+    page = _row(evidence.pages[shard], id_)
+    if page is None:
+        return {}
+    columns = {name: page[name] for name in page.column_names}
+    for shards in evidence.sidecars.values():
+        row = _row(shards[shard], id_)
+        for name in row.column_names if row is not None else ():
+            columns.setdefault(name, row[name])  # type: ignore[index]
     return columns
 
 
-def _row(part: Shard, id_: str, columns: list[str] | None = None) -> pa.Table | None:
-    for batch in part.batches(columns, rows=1024):
-        found = batch.filter(pc.equal(batch["id"], id_))
-        if found.num_rows:
-            return pa.Table.from_batches([found.slice(0, 1)])
+def _row(shard: Shard, id_: str, columns: list[str] | None = None, name: str = "part") -> pa.Table | None:
+    for batch in shard.batches(columns, name, rows=1024):
+        rows = batch.filter(pc.equal(batch["id"], id_))
+        if rows.num_rows:
+            return pa.Table.from_batches([rows.slice(0, 1)])
     return None
 
 
@@ -153,56 +193,69 @@ def _language(page: dict[str, Any]) -> str:
     return said + (f", then {second} {number(page['second_score'])}" if second else "")
 
 
-def _rules(verdicts: Shard, id_: str, rules: tuple[dict, ...], measured: dict) -> Iterator[str]:
-    """Every rule of the recipe, passed or not. Raises AssertionError when the verdict says otherwise."""
+def _user_columns(evidence: Evidence, page: dict[str, Any]) -> Iterator[str]:
+    """Lines for the columns that user code measured."""
+    for name, columns in evidence.user_columns.items():
+        yield _line(name, ", ".join(f"{column} {_shown(page.get(column))}" for column in columns))
+
+
+def _shown(value: Any) -> str:
+    return "null" if value is None else plain(number(value), 60)
+
+
+def _rules(evidence: Evidence, shard: int, id_: str, measured: Mapping[str, pa.ChunkedArray]) -> Iterator[str]:
+    """Lines for every rule of the recipe, passed or not. Raises AssertionError when the stored decision differs."""
     from filters.rules import failing
 
-    fails = [
-        rule["name"] for rule in rules if rule["column"] in measured and failing(measured[rule["column"]], rule)[0]
-    ]
-    row = _row(verdicts, id_, ["id", "failed"])
+    rules = evidence.rules
+    fails = [rule["name"] for rule in rules if failing(measured[rule["column"]], rule)[0]]
+    stored = next(shards[shard] for shards in evidence.selections.values() if shards[shard].has("failed"))
+    row = _row(stored, id_, ["id", "failed"], "failed")
     if row is None or (row["failed"][0].as_py() or []) != fails:
-        raise AssertionError(f"{id_}: these rules fail {fails}, the verdict says {row and row['failed'][0].as_py()}")
+        raise AssertionError(f"{id_}: these rules fail {fails}, the decision says {row and row['failed'][0].as_py()}")
     yield _line("rules", f"{len(rules)}, {len(fails)} failed")
     names = [f"{rule['stage']}/{rule['name']}" for rule in rules]
     bounds = [bound(rule) for rule in rules]
-    for rule, name, said in zip(rules, names, bounds, strict=True):
-        value = measured[rule["column"]][0].as_py() if rule["column"] in measured else None
+    for rule, name, limit in zip(rules, names, bounds, strict=True):
         verdict = "FAIL" if rule["name"] in fails else "ok"
-        shown = "null" if value is None else plain(number(value), 60)
-        yield f"    {verdict:<4} {name:<{max(map(len, names))}}  {said:<{max(map(len, bounds))}}  {shown}"
+        value = _shown(measured[rule["column"]][0].as_py())
+        yield f"    {verdict:<4} {name:<{max(map(len, names))}}  {limit:<{max(map(len, bounds))}}  {value}"
 
 
-def _duplicates(parts: Parts, shard: int, entry: dict[str, Any]) -> Iterator[str]:
-    stood = 1
-    for name, what in ((name, what) for name, what in COMPARED.items() if name in parts):
-        row = _row(parts[name][shard], entry["id"])
-        said = row.to_pylist()[0] if row is not None else {}
-        if said.get("duplicate_of") and name == "index":
-            head = f"{said['duplicate_of']} {plain(said['detail'])}"
-            yield _line(name, f"known from an earlier run (similarity {number(said['similarity'])}): {head}")
-        elif said.get("duplicate_of"):
-            similarity = f" (similarity {number(said['similarity'])})" if name == "near" else ""
-            head = _url(parts, said["duplicate_of"])
-            yield _line(name, f"one of {said['cluster_size']:,} documents {what}{similarity}; first is {head}")
-        elif (said.get("cluster_size") or 1) > stood:
-            stood = said["cluster_size"]
-            yield _line(name, f"stands for {said['cluster_size']:,} documents {what}, itself among them")
-        elif entry["verdict"] == "dropped" and entry["stage"] not in DEDUP[DEDUP.index(name) :]:
-            yield _line(name, "not compared: dropped before")
-        else:
-            yield _line(name, "no duplicate")
-    for name in (name for name in DEDUP if name in parts and name not in COMPARED):
-        row = _row(parts[name][shard], entry["id"], ["id", "duplicate_ratio", "cut_chars"])
-        said = row.to_pylist()[0] if row is not None else {}
-        if said.get("duplicate_ratio"):
-            share = f"{said['duplicate_ratio']:.1%} of the words stand elsewhere before"
-            yield _line(name, f"{share}, {said['cut_chars']:,} characters cut out")
+def _selections(evidence: Evidence, shard: int, entry: dict[str, Any]) -> Iterator[str]:
+    """Lines for every selection that compares documents or removes passages."""
+    represented, kept = 1, True
+    for name, shards in evidence.selections.items():
+        row = _row(shards[shard], entry["id"])
+        decision = row.to_pylist()[0] if row is not None else {"keep": False, "rule": None, "cluster_size": None}
+        if name in evidence.relations:
+            yield _line(name, _comparison(evidence, name, decision, kept, represented))
+        if shards[shard].has("removed"):
+            row = _row(shards[shard], entry["id"], ["id", "duplicate_ratio", "removed_chars"], "removed")
+            passages = row.to_pylist()[0] if row is not None else {}
+            if passages.get("duplicate_ratio"):
+                share = f"{passages['duplicate_ratio']:.1%} of the words occur elsewhere before"
+                yield _line(name, f"{share}, {passages['removed_chars']:,} characters removed")
+        represented, kept = decision["cluster_size"] or represented, bool(decision["keep"])
 
 
-def _url(parts: Parts, id_: str) -> str:
+def _comparison(evidence: Evidence, name: str, decision: dict[str, Any], kept: bool, represented: int) -> str:
+    """What a selection that drops duplicates decided, in words. `kept`, `represented`: before it."""
+    if not kept:
+        return "not compared: dropped before"
+    if decision["duplicate_of"]:
+        similarity = f" (similarity {number(decision['value'])})" if decision["threshold"] is not None else ""
+        size = f"; {counted(decision['cluster_size'], 'document')} in all" if decision["cluster"] else ""
+        first = f"{_url(evidence, decision['duplicate_of'])} {plain(decision['detail'])}".strip()
+        return f"{evidence.relations[name]} {first}{similarity}{size}"
+    if decision["cluster_size"] > represented:
+        return f"represents {decision['cluster_size']:,} documents, itself included"
+    return "no duplicate"
+
+
+def _url(evidence: Evidence, id_: str) -> str:
     """Address and id; the id alone of a document that stands in an earlier corpus."""
-    for part in parts["ledger"]:
+    for part in evidence.ledger:
         row = _row(part, id_, ["id", "url"])
         if row is not None:
             return f"{plain(row['url'][0].as_py())} ({id_})"
@@ -217,9 +270,9 @@ def _benchmarks(page: dict[str, Any]) -> Iterator[str]:
         yield _line("benchmark", "no hit")
 
 
-def _verdict(parts: Parts, entry: dict[str, Any]) -> Iterator[str]:
+def _verdict(evidence: Evidence, entry: dict[str, Any]) -> Iterator[str]:
     if entry["verdict"] == "kept":
-        for part in parts.get("data", []):
+        for part in evidence.data:
             row = _row(part, entry["id"], ["id", "pii_masked", "duplicates", "char_count"])
             if row is not None:
                 said = row.to_pylist()[0]
@@ -232,4 +285,4 @@ def _verdict(parts: Parts, entry: dict[str, Any]) -> Iterator[str]:
     why = "" if against(entry) == entry["rule"] else f": {plain(against(entry))}"
     yield _line("verdict", f"DROPPED by {entry['stage']}/{entry['rule']}{why}")
     if entry["duplicate_of"]:
-        yield _line("", f"for {_url(parts, entry['duplicate_of'])}")
+        yield _line("", f"for {_url(evidence, entry['duplicate_of'])}")

@@ -1,5 +1,6 @@
 """What deduplication found too large to pass over in silence: giant clusters, components and bands."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -7,8 +8,6 @@ import pyarrow as pa
 from pipeline.base.format import counted
 from pipeline.store.shard import Shard
 
-# Steps that elect which duplicate stays; their `alarms` have a row (rule, id, value, threshold) for each giant.
-ELECTIONS = ("url_elect", "exact_elect", "near_elect", "index_met")
 # rule -> (level, what `value` and `threshold` say)
 _SAID = {
     "large_exact_cluster": ("alarm", "{clusters} of {threshold:,} copies or more, the largest {largest}"),
@@ -34,7 +33,7 @@ _SAID = {
 }
 
 
-def giants(elections: dict[str, list[Shard]]) -> list[dict[str, Any]]:
+def giants(elections: Mapping[str, list[Shard]]) -> list[dict[str, Any]]:
     """Per step and rule: how many there are, their sum, and the largest with the id of its first document."""
     found = []
     for step, parts in elections.items():
@@ -53,7 +52,7 @@ def said(found: list[dict[str, Any]]) -> list[tuple[str, str]]:
     sentences = []
     for row in found:
         level, text = _SAID[row["rule"]]
-        kind = row["step"].removesuffix("_elect").removesuffix("_met")
+        kind = row["step"].removesuffix("_clusters").removesuffix("_candidates")
         largest = f"{row['value']:,} with {row.get('url') or row['id']}"
         counts = {f"{noun}s": counted(row["count"], noun) for noun in ("cluster", "group")}
         counts |= {f"{noun}s": counted(row["total"], noun) for noun in ("time", "document")}

@@ -3,17 +3,17 @@
 import heapq
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dedup.passages.text_spans import removed_passages
 from pipeline.base.format import counted
 from pipeline.publish import contamination_counts as leaks
 from pipeline.publish import large_clusters as giants
-from pipeline.store.join import join_sidecars
 from pipeline.store.shard import Shard
 
 HOSTS = 1_000_000  # distinct hosts held; beyond, the rarest are let go, and counts of the top stay right but for those
@@ -21,8 +21,6 @@ _AT_ONCE = 1 << 26  # ids compared at once: half a GB
 _BINS = 1000  # of quality, so deciles are right to 0.001
 # Before documents, records fall at these places, in this order; stages that are not named here come last.
 _BEFORE = ("source", "http", "decode", "prefilter", "language", "extract")
-_CUTTING = ("spans", "substrings")
-_DEDUP = ("url_dedup", "exact", "index", "near", *_CUTTING)  # in the order they drop documents
 _TROUBLE = re.compile(
     r"timeout|crash|killed|memory|damage|corrupt|truncated|undecodable|unreadable|too_deep|too_many|error|lost"
 )
@@ -32,38 +30,39 @@ def count(
     data: list[Shard],
     ledgers: list[Shard],
     pages: list[Shard],
-    verdicts: list[Shard],
-    languages: list[Shard],
-    exact: list[Shard],
-    near: list[Shard],
-    others: dict[str, list[Shard]],
+    sidecars: Mapping[str, list[Shard]],
+    selections: Mapping[str, list[Shard]],
+    alarmed: Mapping[str, list[Shard]],
+    relations: Mapping[str, str],
     recipe: dict[str, Any],
 ) -> dict[str, Any]:
-    """All that `stats.json`, the card and the report say. `others`: shards of the optional steps that ran, by name.
-    `recipe`: "rules" (in order) and "steps" (name: key)."""
-    compared = {name: others[name] for name in ("url_dedup",) if name in others} | {"exact": exact, "near": near}
+    """Return all that `stats.json`, the card and the report show.
+
+    Selections are in the order in which they drop documents; those in `relations` drop duplicates. `alarmed`: steps
+    that report large clusters. `recipe`: "rules" (in order) and "steps" (name: key).
+    """
     totals = _totals(data)
-    rules = _rules(verdicts, recipe)
-    documents = sum(part.rows() for part in pages)
+    rules = _rules(selections, recipe)
     stats: dict[str, Any] = {
-        "records": sum(part.rows() for part in ledgers),
-        "documents": documents,
+        "records": sum(shard.rows() for shard in ledgers),
+        "documents": sum(shard.rows() for shard in pages),
         "kept": {n: totals[n] for n in ("documents", "characters", "words", "text_bytes", "mended")},
         "shared_ids": _shared_ids(data),
         "files": len(data),
-        "funnel": _funnel(ledgers, pages, [rule["rule"] for rule in rules]),
+        "funnel": _funnel(ledgers, pages, [rule["rule"] for rule in rules], list(selections), relations),
         "rules": rules,
         "dumps": _dumps(pages, data),
-        "languages": _languages(languages, data),
+        "languages": _languages(sidecars["languages"], data),
         "hosts": _hosts(data),
         "lengths": _lengths(data),
         "quality": _quality(data),
-        **leaks.leaks(others.get("contamination", []), ledgers),
+        **leaks.leaks(sidecars.get("contamination", []), ledgers),
         "pii": {n.removeprefix("pii_"): totals[n] for n in sorted(totals) if n.startswith("pii_")},
-        "duplicates": _named({name: _clusters(compared[name], before) for name, before in _pairs(compared)}, ledgers)
-        | {name: _known(others[name]) for name in ("index",) if name in others},
-        "giants": _giants({name: others[name] for name in giants.ELECTIONS if name in others}, ledgers),
-        "cuts": {name: _cuts(others[name], ledgers) for name in _CUTTING if name in others},
+        "duplicates": _named(dict(_duplicates(selections, relations)), ledgers),
+        "giants": _giants(alarmed, ledgers),
+        "cuts": {
+            name: _cuts(shards, ledgers) for name, shards in selections.items() if shards and shards[0].has("removed")
+        },
         "recipe": recipe,
     }
     if stats["kept"]["documents"] != stats["funnel"][-1]["left"]:
@@ -71,8 +70,8 @@ def count(
     return {**stats, "alarms": alarms(stats)}
 
 
-def _giants(elections: dict[str, list[Shard]], ledgers: list[Shard]) -> list[dict[str, Any]]:
-    found = giants.giants(elections)
+def _giants(alarmed: Mapping[str, list[Shard]], ledgers: list[Shard]) -> list[dict[str, Any]]:
+    found = giants.giants(alarmed)
     urls = urls_of([row["id"] for row in found], ledgers) if found else {}
     return [{**row, "url": urls.get(row["id"])} for row in found]
 
@@ -112,7 +111,9 @@ def _counted(parts: Iterable[Shard], column: str, name: str = "part") -> Counter
     return found
 
 
-def _funnel(ledgers: list[Shard], pages: list[Shard], rules: list[str]) -> list[dict[str, Any]]:
+def _funnel(
+    ledgers: list[Shard], pages: list[Shard], rules: list[str], selections: list[str], relations: Mapping[str, str]
+) -> list[dict[str, Any]]:
     """Records in, what each stage and rule dropped, how many were left after it; the last row is what was kept."""
     dropped: Counter = Counter()
     records = 0
@@ -124,29 +125,28 @@ def _funnel(ledgers: list[Shard], pages: list[Shard], rules: list[str]) -> list[
         dropped.update({(r["stage"], r["rule"]): r["count_all"] for r in gone.to_pylist()})
     rejecting = {stage for stage, n in _counted(pages, "stage", "rejects").items() if n}
     rows: list[dict[str, Any]] = [{"what": "records", "stage": None, "rule": None, "dropped": 0, "left": records}]
-    for (stage, rule), n in sorted(dropped.items(), key=lambda item: _place(item, rejecting, rules)):
-        what = "no document" if stage in rejecting else "duplicate" if stage in _DEDUP else "rule"
+    for (stage, rule), n in sorted(dropped.items(), key=lambda item: _place(item, rejecting, rules, selections)):
+        what = "no document" if stage in rejecting else "duplicate" if stage in selections else "rule"
         rows.append({"what": what, "stage": stage, "rule": rule, "dropped": n, "left": rows[-1]["left"] - n})
     return [*rows, {"what": "kept", "stage": None, "rule": None, "dropped": 0, "left": rows[-1]["left"]}]
 
 
-def _place(item: tuple[tuple[str, str], int], rejecting: set[str], rules: list[str]) -> tuple:
+def _place(item: tuple[tuple[str, str], int], rejecting: set[str], rules: list[str], selections: list[str]) -> tuple:
     """Where in the funnel a reason stands: rejects, then rules in the recipe's order, then deduplication."""
     (stage, rule), dropped = item
     if stage in rejecting:
         return (0, _BEFORE.index(stage) if stage in _BEFORE else len(_BEFORE), stage, -dropped, rule)
-    if stage in _DEDUP:
-        return (2, _DEDUP.index(stage), stage, 0, rule)
+    if stage in selections:
+        return (2, selections.index(stage), stage, 0, rule)
     return (1, rules.index(rule) if rule in rules else len(rules), stage, 0, rule)
 
 
-def _rules(verdicts: list[Shard], recipe: dict[str, Any]) -> list[dict[str, Any]]:
+def _rules(selections: Mapping[str, list[Shard]], recipe: dict[str, Any]) -> list[dict[str, Any]]:
     """Per rule: documents that fail it, that fail nothing else, and that it was the (first) reason to drop."""
     fails, alone, first = Counter(), Counter(), Counter()  # type: ignore[var-annotated]
-    for part in verdicts:
-        table = part.table(["rule", "failed"])
-        first.update(_values(table["rule"]))
-        failed = table["failed"]
+    for shard in (shard for shards in selections.values() for shard in shards if shard.has("failed")):
+        first.update(_values(shard.table(["rule"])["rule"]))
+        failed = shard.table(["failed"], name="failed")["failed"]
         fails.update(_values(pc.list_flatten(failed)))
         only = failed.filter(pc.equal(pc.list_value_length(failed), 1).fill_null(False))
         alone.update(_values(pc.list_flatten(only)))
@@ -210,39 +210,44 @@ def _quality(data: list[Shard]) -> dict[str, Any] | None:
     return {"documents": int(bins.sum()), "deciles": [round((int(e) + 0.5) / _BINS, 4) for e in edges]}
 
 
-def _cuts(cuts: list[Shard], ledgers: list[Shard]) -> dict[str, int]:
-    """Documents that a cutting step dropped; the published ones that it cut something out of, and how much."""
-    found = {"dropped": 0, "documents": 0, "characters": 0}
-    for part, ledger in zip(cuts, ledgers, strict=True):
-        table = join_sidecars((part, ["keep", "cut_chars"]))
-        found["dropped"] += table.num_rows - pc.sum(table["keep"], min_count=0).as_py()
-        published = table["cut_chars"].take(ledger.table(["row"], name="kept")["row"])
-        found["documents"] += pc.sum(pc.greater(published, 0), min_count=0).as_py()
-        found["characters"] += pc.sum(published, min_count=0).as_py()
-    return found
+def _cuts(selection: list[Shard], ledgers: list[Shard]) -> dict[str, int]:
+    """Documents that a passage step dropped; the published ones that it removed passages from, and how much."""
+    counts = {"dropped": 0, "documents": 0, "characters": 0}
+    for shard, ledger in zip(selection, ledgers, strict=True):
+        counts["dropped"] += pc.sum(pc.is_valid(shard.table(["rule"])["rule"]), min_count=0).as_py()
+        published = removed_passages(shard)["removed_chars"].take(ledger.table(["row"], name="kept")["row"])
+        counts["documents"] += pc.sum(pc.greater(published, 0), min_count=0).as_py()
+        counts["characters"] += pc.sum(published, min_count=0).as_py()
+    return counts
 
 
-def _pairs(compared: dict[str, list[Shard]]) -> Iterator[tuple[str, list[Shard] | None]]:
-    """Each step that compares documents, with the result of the one before."""
-    yield from zip(compared, [None, *compared.values()], strict=False)
+def _duplicates(
+    selections: Mapping[str, list[Shard]], relations: Mapping[str, str]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Per selection that drops duplicates: documents dropped, clusters they belong to, and the ten largest.
 
-
-def _clusters(duplicates: list[Shard], before: list[Shard] | None) -> dict[str, Any]:
-    """Documents dropped as duplicates, clusters they belong to, and the ten largest.
-
-    Sizes count what members stood for `before`: a document whose size did not grow heads no cluster of this step.
+    Sizes count what members represented before: a document whose size did not grow heads no cluster of this step.
+    "withdrawn" counts the drops for documents of earlier runs that were withdrawn since.
     """
-    dropped, clusters, largest = 0, 0, []  # type: ignore[var-annotated]
-    for i, part in enumerate(duplicates):
-        table = join_sidecars((part, ["duplicate_of", "cluster_size"]))
-        dropped += table.num_rows - table["duplicate_of"].null_count
-        stood = before[i].table(["cluster_size"])["cluster_size"].fill_null(1) if before else 1
-        stays = pc.and_(pc.is_null(table["duplicate_of"]), pc.greater(table["cluster_size"], stood).fill_null(False))
-        heads = table.filter(stays)
-        clusters += heads.num_rows
-        pairs = zip(heads["cluster_size"].to_pylist(), heads["id"].to_pylist(), strict=True)
-        largest = heapq.nsmallest(10, [*largest, *((-size, id_) for size, id_ in pairs)])
-    return {"dropped": dropped, "clusters": clusters, "largest": [{"id": i, "size": -n} for n, i in largest]}
+    before: list[Shard] = []
+    for name, shards in selections.items():
+        if name in relations:
+            dropped, withdrawn, clusters = 0, 0, 0
+            largest: list[tuple[int, str]] = []
+            for shard, earlier in zip(shards, before, strict=True):
+                table = shard.table(["id", "rule", "duplicate_of", "cluster", "cluster_size"])
+                dropped += table.num_rows - table["rule"].null_count
+                withdrawn += pc.sum(pc.equal(table["rule"], "withdrawn"), min_count=0).as_py() or 0
+                represented = earlier.table(["cluster_size"])["cluster_size"].fill_null(1)
+                grown = pc.greater(table["cluster_size"], represented).fill_null(False)
+                heads = table.filter(pc.and_(pc.is_null(table["duplicate_of"]), grown))
+                clusters += heads.num_rows
+                sizes = zip(heads["cluster_size"].to_pylist(), heads["id"].to_pylist(), strict=True)
+                largest = heapq.nsmallest(10, [*largest, *((-size, id_) for size, id_ in sizes)])
+            known = {"withdrawn": withdrawn} if name == "index" else {}
+            heads_ = [{"id": id_, "size": -size} for size, id_ in largest]
+            yield name, {"dropped": dropped, **known, "clusters": clusters, "largest": heads_}
+        before = shards
 
 
 def _named(steps: dict[str, dict[str, Any]], ledgers: list[Shard]) -> dict[str, dict[str, Any]]:
@@ -253,13 +258,6 @@ def _named(steps: dict[str, dict[str, Any]], ledgers: list[Shard]) -> dict[str, 
     for head in heads:
         head |= {"url": urls.get(head["id"]), "members": members.get(head["id"], [])}
     return steps
-
-
-def _known(known: list[Shard]) -> dict[str, Any]:
-    """Documents dropped for those of earlier runs, and how many of these were withdrawn since."""
-    rules = _counted(known, "rule")
-    dropped, withdrawn = rules["duplicate_of_earlier"] + rules["withdrawn"], rules["withdrawn"]
-    return {"dropped": dropped, "withdrawn": withdrawn, "clusters": 0, "largest": []}
 
 
 def urls_of(ids: list[str], ledgers: list[Shard]) -> dict[str, str]:

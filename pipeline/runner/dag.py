@@ -1,8 +1,8 @@
-"""Steps, their keys and their order. Neither Ray nor pyarrow: what a run *is*, not how it is carried out.
+"""Steps, their keys and their order. No Ray and no files: what a run *is*, not how it is carried out.
 
-A step is a stage (a plain generator function) bound to its inputs and settings. Its key is the sha256 of a canonical
-JSON of everything that may change its rows, and of nothing else: name, version, releases of the libraries that shape
-rows, settings with their defaults, keys of its inputs. Never in a key: root, paths, hosts, workers, time.
+A step is a stage bound to its inputs and settings, each by the name of a parameter. Its key is the sha256 of a
+canonical JSON of everything that may change its rows, and of nothing else: name, version, releases of the libraries
+that shape rows, settings with their defaults, keys of its inputs. Never in a key: root, paths, hosts, workers, time.
 """
 
 import functools
@@ -17,26 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.base.errors import UserError
-
-
-@dataclass(frozen=True)
-class Stage:
-    """What a stage promises: `version` is raised when the same input and settings give other rows."""
-
-    name: str
-    version: int
-    libraries: tuple[str, ...]
-    outputs: Mapping[str, Any]  # output name -> pyarrow.Schema
-
-
-def stage(*, version: int, libraries: tuple[str, ...] = (), outputs: Mapping[str, Any]) -> Callable:
-    """Declare a generator function to be a stage. `outputs` maps names to Arrow schemas; "part" is the main one."""
-
-    def declare(fn: Callable) -> Callable:
-        fn.stage = Stage(fn.__name__, version, tuple(sorted(libraries)), dict(outputs))  # type: ignore[attr-defined]
-        return fn
-
-    return declare
+from pipeline.runner.stage import Stage
 
 
 @dataclass(frozen=True)
@@ -69,19 +50,19 @@ class InputFiles:
         return digest({"leaf": self.name, "identity": self.identity})
 
     def bytes(self) -> int:
-        """Of its files; a row with `start` and `end` (None: to the end) is a piece of one of `size` bytes."""
+        """Return the size of the files. A row with `start` and `end` (None: to the end) is a range of one file."""
         return sum(map(row_bytes, self.rows))
 
 
 def row_bytes(row: Mapping[str, Any]) -> int:
-    """Bytes of a leaf's row."""
+    """Return the bytes that one row of input files covers."""
     end = row.get("end")
     return (row.get("size", 0) if end is None else end) - row.get("start", 0)
 
 
 @dataclass(frozen=True, eq=False)
 class Edge:
-    """How a step reads an input: `aligned` (shard i), `whole` (all shards) or `bucket` (bucket i of every shard)."""
+    """How a step reads an input: `aligned` (shard i), `all_shards`, or `partition` (partition i of every shard)."""
 
     mode: str
     source: "Step | InputFiles"
@@ -89,27 +70,40 @@ class Edge:
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """A stage bound to its inputs and settings."""
+    """A stage bound to its inputs and settings.
 
-    fn: Callable
-    inputs: tuple[Edge, ...]
+    function: the generator function that makes the rows of one shard.
+    inputs: an edge for each input, by parameter; a mapping of edges where the parameter takes several.
+    params: the settings, all of them, by parameter.
+    tasks: how many shards it has where no input says it.
+    name: what its folder and its line in a plan are called.
+    stage: its declaration; `function.stage`, unless the recipe made one (user code brings its columns with it).
+    """
+
+    function: Callable
+    inputs: dict[str, Edge | dict[str, Edge]]
     params: dict[str, Any]
-    tasks: int | None = None  # how many tasks, where neither shards nor buckets of an input say it
-    name: str = field(default="")
+    tasks: int | None
+    name: str
+    stage: Stage = field(repr=False)
 
-    @property
-    def stage(self) -> Stage:
-        return self.fn.stage  # type: ignore[attr-defined]
+    @functools.cached_property
+    def edges(self) -> dict[str, Edge]:
+        """Every edge by the input it serves: "pages", or "selections.near" where the input is a mapping."""
+        flat: dict[str, Edge] = {}
+        for parameter, edge in self.inputs.items():
+            flat |= {parameter: edge} if isinstance(edge, Edge) else {f"{parameter}.{k}": e for k, e in edge.items()}
+        return flat
 
     @functools.cached_property
     def identity(self) -> dict[str, Any]:
-        """Everything the key is made of, so that two keys can be compared in words."""
+        """Everything the key is made of, so that two keys can be compared in words. The order of a mapping counts."""
         return {
             "name": self.stage.name,
             "version": self.stage.version,
-            "libraries": {name: release(name) for name in self.stage.libraries},
+            "libraries": {name: release(name) for name in sorted(self.stage.libraries)},
             "params": canonical(self.params, self.name),
-            "inputs": [[edge.mode, edge.source.name, edge.source.key] for edge in self.inputs],
+            "inputs": [[place, edge.mode, edge.source.name, edge.source.key] for place, edge in self.edges.items()],
             "tasks": self.tasks,
         }
 
@@ -118,29 +112,63 @@ class Step:
         return digest(self.identity)
 
 
-def step(
-    fn: Callable, *inputs: "Step | InputFiles | Edge", name: str = "", tasks: int | None = None, **params: Any
-) -> Step:
-    """Bind stage `fn` to inputs and settings; settings left out take the function's defaults.
+Input = "Step | InputFiles | Edge"
 
-    Raises TypeError for a setting that the stage does not have (recipes are checked before, with line numbers).
+
+def step(
+    function: Callable, *, name: str = "", tasks: int | None = None, stage: Stage | None = None, **arguments: Any
+) -> Step:
+    """Bind a stage to inputs and settings, each by the name of the function's parameter.
+
+    An input is a step or input files (read shard by shard), `all_shards(x)`, `partition(x)`, or a mapping of those for
+    a parameter that takes several. Settings left out take the function's defaults. Raises TypeError for an argument
+    that the function does not have, for a missing one, and for what is no input (recipes are checked before, with line
+    numbers).
     """
-    edges = tuple(x if isinstance(x, Edge) else Edge("aligned", x) for x in inputs)
-    bound = inspect.signature(fn).bind(*edges, **params)
-    bound.apply_defaults()
-    wanted = {k: p for k, p in inspect.signature(fn).parameters.items() if p.kind is p.KEYWORD_ONLY}
-    settings = {k: spelled(bound.arguments[k], p.annotation) for k, p in wanted.items()}
-    return Step(fn, edges, settings, tasks, name or fn.stage.name)  # type: ignore[attr-defined]
+    declaration = stage or function.stage  # type: ignore[attr-defined]
+    parameters = inspect.signature(function).parameters
+    if unknown := arguments.keys() - parameters.keys():
+        raise TypeError(f"{declaration.name} has no parameter {sorted(unknown)}; it has {list(parameters)}")
+    inputs: dict[str, Edge | dict[str, Edge]] = {}
+    settings: dict[str, Any] = {}
+    for parameter in parameters.values():
+        place = f"{declaration.name}({parameter.name}=...)"
+        if parameter.name not in arguments and parameter.default is parameter.empty:
+            raise TypeError(f"{place} is missing")
+        if parameter.kind is parameter.KEYWORD_ONLY:
+            value = arguments.get(parameter.name, parameter.default)
+            settings[parameter.name] = spelled(value, parameter.annotation)
+        elif parameter.kind is not parameter.POSITIONAL_OR_KEYWORD:
+            raise TypeError(f"{place}: a stage names each of its inputs")
+        elif arguments.get(parameter.name) is not None:
+            inputs[parameter.name] = _bound(arguments[parameter.name], place)
+    return Step(function, inputs, settings, tasks, name or declaration.name, declaration)
+
+
+def _bound(value: Any, place: str) -> Edge | dict[str, Edge]:
+    if isinstance(value, Mapping):
+        return {name: _edge(item, f"{place}[{name!r}]") for name, item in value.items()}
+    return _edge(value, place)
+
+
+def _edge(value: Any, place: str) -> Edge:
+    if isinstance(value, Step | InputFiles):
+        return Edge("aligned", value)
+    if isinstance(value, Edge):
+        return value
+    raise TypeError(
+        f"{place} is an input: give a step, input files, all_shards(step) or partition(step), not {value!r}"
+    )
 
 
 def all_shards(source: Step | InputFiles) -> Edge:
     """Every task reads all shards of `source`."""
-    return Edge("whole", source)
+    return Edge("all_shards", source)
 
 
 def partition(source: Step | InputFiles) -> Edge:
-    """Task i reads bucket i of every shard of `source`: the shuffle."""
-    return Edge("bucket", source)
+    """Task i reads partition i of every shard of `source`: the shuffle."""
+    return Edge("partition", source)
 
 
 def spelled(value: Any, annotation: Any) -> Any:
@@ -173,13 +201,13 @@ def digest(value: Any) -> str:
 
 
 def ancestors(goal: Step) -> list[Step]:
-    """`goal` and every step it rests on, each after its inputs, each once (equal keys are one step)."""
+    """Return `goal` and every step it depends on, each after its inputs, each once (equal keys are one step)."""
     order: dict[str, Step] = {}
 
     def visit(node: Step | InputFiles) -> None:
         if isinstance(node, InputFiles) or node.key in order:
             return
-        for edge in node.inputs:
+        for edge in node.edges.values():
             visit(edge.source)
         order[node.key] = node
 

@@ -11,70 +11,74 @@ from pipeline.store.shard import Shard, file_name
 
 
 def folder_of(step: Step) -> str:
+    """Return the folder of a step, relative to the root."""
     return f"{step.name}/{step.key}"
 
 
 def marker_name(folder: str, index: int) -> str:
+    """Return the name of the marker that shard `index` of a step is finished."""
     return f"{folder}/shards/{index:05d}.json"
 
 
-def manifest(store: Store, step: Step) -> dict | None:
-    """The manifest of a finished step; None when it has none, or when a file that it lists is missing or cut."""
+def read_manifest(store: Store, step: Step) -> dict | None:
+    """Return the manifest of a finished step; None where it has none, or where a file it lists is missing or cut."""
     name = f"{folder_of(step)}/manifest.json"
     if not store.exists(name):
         return None
-    said = store.read_json(name)
-    return None if damaged(store, folder_of(step), said) else said
+    manifest = store.read_json(name)
+    return None if damaged_files(store, folder_of(step), manifest) else manifest
 
 
-def damaged(store: Store, folder: str, said: dict) -> list[str]:
-    """Files that `said` lists and that are not there in full."""
-    return [name for index, shard in enumerate(said["shards"]) for name in not_whole(store, folder, shard, index)]
+def damaged_files(store: Store, folder: str, manifest: dict) -> list[str]:
+    """Return the files that a manifest lists and that are missing or have another size."""
+    shards = enumerate(manifest["shards"])
+    return [name for index, shard in shards for name in missing_files(store, folder, shard, index)]
 
 
-def not_whole(store: Store, folder: str, shard: dict, index: int) -> list[str]:
-    """The same of one shard, of which its marker says `shard`."""
-    return [name for name, size in _files(shard, index) if store.size(f"{folder}/{name}") != size]
+def missing_files(store: Store, folder: str, marker: dict, index: int) -> list[str]:
+    """Return the files of one shard that its marker lists and that are missing or have another size."""
+    return [name for name, size in _files(marker, index) if store.size(f"{folder}/{name}") != size]
 
 
-def _files(shard: dict, index: int) -> Iterator[tuple[str, int]]:
-    for name, output in shard["outputs"].items():
+def _files(marker: dict, index: int) -> Iterator[tuple[str, int]]:
+    for name, output in marker["outputs"].items():
         yield file_name(name, index, output), output["bytes"]
-    for name, file in shard["files"].items():
+    for name, file in marker["files"].items():
         yield name, file["bytes"]
 
 
 @dataclass(frozen=True)
-class Shards:
-    """All shards of a finished step, or one bucket of each, by name: the worker lists them, no task ships a list."""
+class ShardList:
+    """All shards of a finished step, or one partition of each, by the step's folder: tasks ship no lists of shards."""
 
     store: Store
     folder: str
     bucket: int | None = None
 
-    def parts(self) -> list[Shard]:
-        said = self.store.read_json(f"{self.folder}/manifest.json")["shards"]
-        common, heads = (self.store, self.folder), dict[str, bytes]()
-        return [Shard(*common, i, len(said), self.bucket, {}, shard["outputs"], heads) for i, shard in enumerate(said)]
+    def shards(self) -> list[Shard]:
+        """Read the manifest and return the shards."""
+        markers = self.store.read_json(f"{self.folder}/manifest.json")["shards"]
+        common, heads, count = (self.store, self.folder), dict[str, bytes](), len(markers)
+        return [Shard(*common, i, count, self.bucket, {}, marker["outputs"], heads) for i, marker in enumerate(markers)]
 
 
-def parts(store: Store, source: Step | InputFiles) -> list[Shard]:
-    """Every shard of a finished step, or of raw input."""
+def shards_of(store: Store, source: Step | InputFiles) -> list[Shard]:
+    """Return every shard of a finished step, or of raw input."""
     if isinstance(source, InputFiles):
         rows = source.rows
         return [Shard(store, "", i, len(rows), None, {"part": pa.Table.from_pylist([r])}) for i, r in enumerate(rows)]
-    return Shards(store, folder_of(source)).parts()
+    return ShardList(store, folder_of(source)).shards()
 
 
-def missing(goal: Step, store: Store) -> list[Step]:
-    """Steps that must run, each after its inputs. A finished step needs none of its ancestors."""
+def missing_steps(goal: Step, store: Store) -> list[Step]:
+    """Return the steps that must run, each after its inputs. A finished step needs none of its ancestors."""
     needed: dict[str, Step] = {}
 
     def visit(node: Step | InputFiles) -> None:
-        if isinstance(node, InputFiles) or node.key in needed or manifest(store, node) is not None:
+        if isinstance(node, InputFiles) or node.key in needed or read_manifest(store, node) is not None:
             return
         needed[node.key] = node
-        for edge in node.inputs:
+        for edge in node.edges.values():
             visit(edge.source)
 
     visit(goal)
@@ -82,6 +86,7 @@ def missing(goal: Step, store: Store) -> list[Step]:
 
 
 def input_bytes(step: Step) -> int:
-    """Bytes of raw input that a step rests on: what its cost is in proportion to."""
-    leaves = {e.source.key: e.source for s in ancestors(step) for e in s.inputs if isinstance(e.source, InputFiles)}
-    return sum(leaf.bytes() for leaf in leaves.values())
+    """Return the bytes of raw input that a step depends on: its cost is in proportion to them."""
+    sources = [edge.source for ancestor in ancestors(step) for edge in ancestor.edges.values()]
+    files = {source.key: source for source in sources if isinstance(source, InputFiles)}
+    return sum(source.bytes() for source in files.values())

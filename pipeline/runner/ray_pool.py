@@ -14,7 +14,7 @@ from typing import Any
 from pipeline.base.errors import UserError
 from pipeline.base.paths import CHECKOUT
 from pipeline.commands.compile_kernels import ready
-from pipeline.runner.task import Task, carry_out
+from pipeline.runner.task import Task, run_task
 
 
 class RayPool:
@@ -55,7 +55,7 @@ class RayPool:
 def _work(task: Task) -> None:
     """What a worker does, on a node that may not have compiled this version of the kernels yet."""
     ready(lambda line: print(line, file=sys.stderr))
-    carry_out(task)
+    run_task(task)
 
 
 def _start(width: int) -> Any:

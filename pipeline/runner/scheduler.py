@@ -16,9 +16,9 @@ from typing import Protocol
 from pipeline.base.errors import UserError
 from pipeline.base.format import counted
 from pipeline.runner.dag import Edge, Step
-from pipeline.runner.manifests import folder_of, manifest, missing
-from pipeline.runner.step_run import UnderWay
-from pipeline.runner.task import Task, carry_out
+from pipeline.runner.manifests import folder_of, missing_steps, read_manifest
+from pipeline.runner.step_run import StepRun
+from pipeline.runner.task import Task, run_task
 from pipeline.store.filesystem import Store
 
 ATTEMPTS = 3  # of a shard, each in a fresh worker, before its step fails
@@ -48,7 +48,7 @@ class InProcess:
 
     def submit(self, task: Task) -> None:
         try:
-            carry_out(task)
+            run_task(task)
         except Exception as error:  # noqa: BLE001 - reported by the run, with its traceback
             self._ended.append((task, error))
         else:
@@ -65,7 +65,7 @@ class Run:
     """One run of one goal.
 
     Tasks of steps that others rest on go first, so that the last to end are small ones; a shard of a step begins as
-    soon as its own inputs are there (see UnderWay).
+    soon as its own inputs are there (see StepRun).
     """
 
     def __init__(
@@ -73,10 +73,10 @@ class Run:
     ):
         self._store, self._executor, self._say = store, executor, say
         self._order = random.Random(shuffle) if shuffle is not None else None
-        self._waiting = {step.key: step for step in missing(goal, store)}
+        self._waiting = {step.key: step for step in missing_steps(goal, store)}
         self._depth = _depths(self._waiting.values())
         self._blocked: set[str] = set()  # steps that another run has locked, said once
-        self._running: dict[str, UnderWay] = {}
+        self._running: dict[str, StepRun] = {}
         self._failed: set[str] = set()
         self._failures: list[str] = []
         self._mistakes = 0  # of these, what the user can mend
@@ -109,10 +109,10 @@ class Run:
 
     def _start_ready(self) -> None:
         for key, step in list(self._waiting.items()):
-            if any(edge.source.key in self._failed for edge in step.inputs):
+            if any(edge.source.key in self._failed for edge in step.edges.values()):
                 self._failed.add(key)
                 del self._waiting[key]
-            elif not any(self._awaited(edge) for edge in step.inputs):
+            elif not any(self._awaited(edge) for edge in step.edges.values()):
                 self._start(key, step)
 
     def _awaited(self, edge: Edge) -> bool:
@@ -129,17 +129,17 @@ class Run:
         self._blocked.discard(key)
         lock.__enter__()
         del self._waiting[key]
-        if manifest(self._store, step) is not None:  # the other run has finished it
+        if read_manifest(self._store, step) is not None:  # the other run has finished it
             lock.__exit__(None, None, None)
             return
         self._store.sweep(folder_of(step))
-        running = self._running[key] = UnderWay(step, self._store, lock, self._running)
+        running = self._running[key] = StepRun(step, self._store, lock, self._running)
         for index in sorted(running.waiting):
             self._look(running, index)
         if running.over and key in self._running:
             self._complete(running)
 
-    def _look(self, running: UnderWay, index: int) -> None:
+    def _look(self, running: StepRun, index: int) -> None:
         """Queue a waiting shard whose inputs are there; give up one whose inputs never will be."""
         if running.doomed(index):
             running.waiting.discard(index)
@@ -177,7 +177,7 @@ class Run:
             running.lost.add(task.index)
         self._ended(running, task.index)
 
-    def _ended(self, running: UnderWay, index: int) -> None:
+    def _ended(self, running: StepRun, index: int) -> None:
         """Shard `index` is done or lost: tell the steps that wait for it, and end the step with its last shard."""
         for other in list(self._running.values()):
             if running in other.sources and index in other.waiting:
@@ -198,7 +198,7 @@ class Run:
         times = f"{task.attempt} time{'s' if task.attempt > 1 else ''}"
         return f"{task.label} failed {times}: {_first_line(error)}\n{where}".rstrip()
 
-    def _complete(self, running: UnderWay) -> None:
+    def _complete(self, running: StepRun) -> None:
         key = running.step.key
         del self._running[key]
         try:
@@ -219,7 +219,9 @@ def _depths(steps: Iterable[Step]) -> dict[str, int]:
     """How many of `steps` (each after its inputs) lie before each, on the longest way."""
     found: dict[str, int] = {}
     for step in steps:
-        found[step.key] = max((found[e.source.key] + 1 for e in step.inputs if e.source.key in found), default=0)
+        found[step.key] = max(
+            (found[e.source.key] + 1 for e in step.edges.values() if e.source.key in found), default=0
+        )
     return found
 
 
@@ -244,7 +246,7 @@ def execute(
     goal: Step, store: Store, make: Callable[[], Executor], say: Callable[[str], None], shuffle: int | None = None
 ) -> str:
     """Finish `goal` and return its folder. The executor is made only when something must run."""
-    if manifest(store, goal) is None:
+    if read_manifest(store, goal) is None:
         executor = make()
         try:
             Run(goal, store, executor, say, shuffle).finish()

@@ -1,4 +1,4 @@
-"""A step under way: which of its shards are done, lost, or still wait for the same shard of another step."""
+"""A step that is being run: which of its shards are finished, which have failed, and which still wait for an input."""
 
 import contextlib
 import time
@@ -7,46 +7,55 @@ from typing import Any
 
 from pipeline.base.format import counted
 from pipeline.runner.dag import Edge, InputFiles, Step
-from pipeline.runner.manifests import Shards, folder_of, input_bytes, marker_name, not_whole, parts
+from pipeline.runner.manifests import ShardList, folder_of, input_bytes, marker_name, missing_files, shards_of
 from pipeline.runner.task import Task
 from pipeline.store.filesystem import Store
 from pipeline.store.shard import Shard
 
 
-class UnderWay:
-    """Shard i begins when shard i of every aligned input is done, so that nobody waits for a slow shard of others;
-    inputs read whole or by bucket are finished before. To the steps behind it, it is the sequence of its parts."""
+class StepRun:
+    """A step whose shards are being computed.
 
-    def __init__(self, step: Step, store: Store, lock: AbstractContextManager, running: dict[str, "UnderWay"]):
+    Shard i starts as soon as shard i of each aligned input is finished, so one slow shard does not hold up the rest.
+    Inputs read in full or by partition must be finished first. Steps that depend on this one index it like a list of
+    its shards.
+    """
+
+    def __init__(self, step: Step, store: Store, lock: AbstractContextManager, running: dict[str, "StepRun"]):
         self.step, self.lock, self.folder, self._store = step, lock, folder_of(step), store
-        self._sources = [running.get(edge.source.key) or parts(store, edge.source) for edge in step.inputs]
-        self._count = self._counted()
-        self.shards: dict[int, dict] = {}  # what the markers of those done say
-        self.lost: set[int] = set()  # failed for good, or resting on such a shard
+        self._inputs: dict[str, tuple[Edge, Any]] = {
+            place: (edge, running.get(edge.source.key) or shards_of(store, edge.source))
+            for place, edge in step.edges.items()
+        }
+        self._count = self._count_shards()
+        self.shards: dict[int, dict] = {}  # markers of the finished shards
+        self.lost: set[int] = set()  # failed for good, or dependent on such a shard
         self.failures: list[str] = []
-        self.begun: float | None = None  # when the first task was given out
-        self._look()
+        self.begun: float | None = None  # when the first task was submitted
+        self._load_markers()
         self.waiting = {i for i in range(len(self)) if i not in self.shards}
-        self.kept = len(self.shards)  # by an earlier run
+        self.reused = len(self.shards)  # finished by an earlier run
 
-    def _counted(self) -> int:
-        aligned = {len(found) for edge, found in self._edges() if edge.mode == "aligned"}
+    def _count_shards(self) -> int:
+        edges = self._inputs.values()
+        aligned = {len(shards) for edge, shards in edges if edge.mode == "aligned"}
         if len(aligned) > 1:
             raise AssertionError(f"{self.step.name}: inputs have different numbers of shards: {sorted(aligned)}")
-        buckets = [_buckets(found) for edge, found in self._edges() if edge.mode == "bucket"]
-        return self.step.tasks or max(aligned or buckets, default=1)
+        partitions = [
+            max(output["buckets"] for shard in shards for output in shard.outputs.values())
+            for edge, shards in edges
+            if edge.mode == "partition"
+        ]
+        return self.step.tasks or max(aligned or partitions, default=1)
 
-    def _edges(self) -> list[tuple[Edge, Any]]:
-        return list(zip(self.step.inputs, self._sources, strict=True))
-
-    def _look(self) -> None:
-        """Find the shards that an earlier run has finished and whose files are there in full."""
+    def _load_markers(self) -> None:
+        """Collect the shards that an earlier run has finished and whose files are complete."""
         for index in range(len(self)):
             if not self._store.exists(marker_name(self.folder, index)):
                 continue
             with contextlib.suppress(ValueError):  # a power failure has cut the marker
                 self.done(index)
-                if not_whole(self._store, self.folder, self.shards[index], index):
+                if missing_files(self._store, self.folder, self.shards[index], index):
                     del self.shards[index]
 
     def __len__(self) -> int:
@@ -56,48 +65,56 @@ class UnderWay:
         return Shard(self._store, self.folder, index, len(self), None, {}, self.shards[index]["outputs"])
 
     def done(self, index: int) -> None:
-        """Shard `index` has been published."""
+        """Note that shard `index` is finished."""
         self.shards[index] = self._store.read_json(marker_name(self.folder, index))
 
     def begin(self) -> str:
-        """Its first task is given out: what there is to say of it."""
+        """Note that the first task is submitted; return a line that says so."""
         self.begun = time.monotonic()
-        kept = f", {self.kept} of them finished before" if self.kept else ""
-        return f"{self.step.name}: {counted(len(self), 'shard')}{kept}"
+        reused = f", {self.reused} of them finished before" if self.reused else ""
+        return f"{self.step.name}: {counted(len(self), 'shard')}{reused}"
 
     @property
     def over(self) -> bool:
         return len(self.shards) + len(self.lost) == len(self)
 
     @property
-    def sources(self) -> list["UnderWay"]:
-        """The inputs that were under way when this one began."""
-        return [source for source in self._sources if isinstance(source, UnderWay)]
+    def sources(self) -> list["StepRun"]:
+        """The inputs that were being run when this step started."""
+        return [shards for _, shards in self._inputs.values() if isinstance(shards, StepRun)]
 
     def doomed(self, index: int) -> bool:
-        """Does it rest on a lost shard?"""
+        """Return whether shard `index` depends on one that is lost."""
         return any(index in source.lost for source in self.sources)
 
     def ready(self, index: int) -> bool:
         return all(index in source.shards for source in self.sources)
 
     def task(self, index: int) -> Task:
-        """Everything that a worker needs for shard `index`."""
-        inputs = tuple(self._input(edge, found, index) for edge, found in self._edges())
+        """Return everything that a worker needs for shard `index`."""
+        inputs: dict[str, Any] = {}
+        for place, (edge, shards) in self._inputs.items():
+            parameter, _, name = place.partition(".")
+            given = self._input(edge, shards, index)
+            if name:
+                inputs.setdefault(parameter, {})[name] = given
+            else:
+                inputs[parameter] = given
+        for parameter, edges in self.step.inputs.items():
+            if isinstance(edges, dict):
+                inputs.setdefault(parameter, {})  # a mapping without entries
         step = self.step
-        return Task(
-            step.name, step.fn.__module__, step.fn.__name__, self._store, self.folder, index, inputs, step.params
-        )
+        return Task(step.name, step.function, step.stage.outputs, self._store, self.folder, index, inputs, step.params)
 
-    def _input(self, edge: Edge, found: Any, index: int) -> Shard | list[Shard] | Shards:
+    def _input(self, edge: Edge, shards: Any, index: int) -> Shard | list[Shard] | ShardList:
         if edge.mode == "aligned":
-            return found[index]
+            return shards[index]
         if isinstance(edge.source, InputFiles):
-            return found
-        return Shards(self._store, folder_of(edge.source), index if edge.mode == "bucket" else None)
+            return shards
+        return ShardList(self._store, folder_of(edge.source), index if edge.mode == "partition" else None)
 
     def publish(self) -> str:
-        """Write the manifest, last of all, and say in a line what there is. Every shard must be done."""
+        """Write the manifest, last of all, and return a line about it. Every shard must be finished."""
         self._store.sweep(self.folder)  # of workers that died
         seconds = round(time.monotonic() - (self.begun or time.monotonic()), 3)
         ordered = [self.shards[index] for index in range(len(self))]
@@ -107,16 +124,11 @@ class UnderWay:
             "input_bytes": input_bytes(self.step),
         }
         self._store.write_json(f"{self.folder}/cost.json", cost)
-        shards = [{name: what for name, what in shard.items() if name != "cost"} for shard in ordered]
+        shards = [{name: value for name, value in shard.items() if name != "cost"} for shard in ordered]
         step, totals = self.step, _totals(shards)
-        said = {"step": step.name, "key": step.key, "identity": step.identity, "shards": shards, **totals}
-        self._store.write_json(f"{self.folder}/manifest.json", said, indent=1)
+        manifest = {"step": step.name, "key": step.key, "identity": step.identity, "shards": shards, **totals}
+        self._store.write_json(f"{self.folder}/manifest.json", manifest, indent=1)
         return f"{step.name}: done, {totals['rows'].get('part', 0):,} rows, {seconds:.1f} s"
-
-
-def _buckets(found: list[Shard]) -> int:
-    """How many buckets the shards of a step were shuffled into."""
-    return max(output["buckets"] for part in found for output in part.outputs.values())
 
 
 def _totals(shards: list[dict]) -> dict[str, Any]:

@@ -1,15 +1,14 @@
 """One shard of one step: what a worker is told, what it does, and what that cost."""
 
 import contextlib
-import importlib
 import os
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.runner.manifests import Shards, marker_name
+from pipeline.runner.manifests import ShardList, marker_name
 from pipeline.store.filesystem import Store
-from pipeline.store.shard import Shard
 from pipeline.store.writer import ShardWriter
 
 
@@ -18,12 +17,12 @@ class Task:
     """One shard of one step: all that a worker needs, small enough to ship."""
 
     step: str
-    module: str
-    function: str
+    function: Callable
+    outputs: Mapping[str, Any]  # Arrow schema of each table that the function yields
     store: Store
     folder: str
     index: int
-    inputs: tuple[Shard | list[Shard] | Shards, ...]
+    inputs: dict[str, Any]  # by parameter: a Shard, ShardList or list of Shards, or a mapping of these
     params: dict[str, Any]
     attempt: int = 1
 
@@ -32,13 +31,12 @@ class Task:
         return f"{self.step} shard {self.index}"
 
 
-def carry_out(task: Task) -> None:
-    """Run one shard and publish it, its marker last. Runs in the worker."""
-    stage_function = getattr(importlib.import_module(task.module), task.function)
+def run_task(task: Task) -> None:
+    """Run one shard and write its marker, last of all. Runs in the worker."""
     before, started = _cpu_seconds(), time.monotonic()
-    inputs = [given.parts() if isinstance(given, Shards) else given for given in task.inputs]
-    with ShardWriter(task.store, task.folder, task.index, stage_function.stage.outputs) as writer:
-        for item in stage_function(*inputs, **task.params):
+    inputs = {parameter: _opened(given) for parameter, given in task.inputs.items()}
+    with ShardWriter(task.store, task.folder, task.index, task.outputs) as writer:
+        for item in task.function(**inputs, **task.params):
             writer.add(item)
         marker = writer.close()
     marker["cost"] = {
@@ -46,8 +44,15 @@ def carry_out(task: Task) -> None:
         "wall_seconds": round(time.monotonic() - started, 3),
         "peak_rss_bytes": _peak_rss(),
     }
-    # not for longer than this run: the manifest says the same for good
+    # not for longer than this run: the manifest repeats it
     task.store.write_json(marker_name(task.folder, task.index), marker, lasting=False)
+
+
+def _opened(given: Any) -> Any:
+    """An input as the stage takes it: the manifest of a finished step is read in the worker, no list is shipped."""
+    if isinstance(given, dict):
+        return {name: _opened(item) for name, item in given.items()}
+    return given.shards() if isinstance(given, ShardList) else given
 
 
 def _cpu_seconds() -> float:

@@ -77,6 +77,10 @@ class Shard:
         with self._open("part") as file:
             return pq.ParquetFile(file).schema_arrow.names
 
+    def has(self, name: str) -> bool:
+        """Return whether the step writes an output `name`."""
+        return name in self.tables or name in self.outputs
+
     def _shuffled(self, name: str) -> bool:
         """Is it a file of buckets? A shard without rows for any bucket has an empty table instead."""
         said = self.outputs.get(name, {})

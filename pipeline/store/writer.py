@@ -1,7 +1,7 @@
 """What a stage yields for one shard, and the files that it becomes."""
 
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ class Output:
 class ShardWriter:
     """Writes what a stage yields for one shard. `close` publishes all of it and returns the shard's marker."""
 
-    def __init__(self, store: Store, folder: str, index: int, outputs: dict[str, pa.Schema]):
+    def __init__(self, store: Store, folder: str, index: int, outputs: Mapping[str, pa.Schema]):
         self._store, self._folder, self._index = store, folder, index
         self._files: dict[str, dict] = {}
         # tables go to local scratch first; they are published together when the shard is whole

@@ -22,16 +22,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xxhash
 
-from dedup.near.gather import near_gather
-from dedup.near.lsh import near_components, near_links, near_route, union
+from dedup.near.gather import near_candidates
+from dedup.near.lsh import near_bands, near_components, near_links, union
 from dedup.near.minhash import band_hashes, measure, signature, signatures
 from dedup.near.shingles import jaccard, shingle_sets, shingles
-from dedup.near.verify import near_elect, near_join
+from dedup.near.verify import drop_near_duplicates, near_clusters
 from pipeline.base.schema import PAGES
 from pipeline.kernels.njit import njit
-from pipeline.runner.dag import Asset, Step, all_shards, partition, stage, step
+from pipeline.runner.dag import Asset, Step, all_shards, partition, step
 from pipeline.runner.manifests import folder_of
 from pipeline.runner.scheduler import InProcess, execute, quiet
+from pipeline.runner.stage import stage
 from pipeline.store.filesystem import Store
 from pipeline.store.shard import Shard
 from tests.bench.process import NotInstalled, Peer, measured, pinned
@@ -232,12 +233,12 @@ def removed(pages: Shard, near: Shard) -> Iterator[pa.Table]:
 def recipe(pages: Step, partitions: int = 2) -> Step:
     """The stages as a recipe binds them, without verdicts; partitions as for input of up to two GiB."""
     sigs = step(signatures, pages)
-    routed = step(near_route, pages, sigs, partitions=partitions)
+    routed = step(near_bands, pages, sigs, partitions=partitions)
     links = step(near_links, partition(routed), tasks=partitions)
     components = step(near_components, all_shards(links), all_shards(sigs), tasks=1)
-    gathered = step(near_gather, pages, sigs, partition(components), partitions=partitions)
-    elected = step(near_elect, partition(gathered), tasks=partitions)
-    return step(removed, pages, step(near_join, pages, partition(elected)))
+    gathered = step(near_candidates, pages, sigs, partition(components), partitions=partitions)
+    elected = step(near_clusters, partition(gathered), tasks=partitions)
+    return step(removed, pages, step(drop_near_duplicates, pages, partition(elected)))
 
 
 def as_pages(sample: list[str]) -> pa.Table:

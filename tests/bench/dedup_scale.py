@@ -17,9 +17,10 @@ from dedup.near.lsh import BANDS
 from pipeline.base.schema import PAGES
 from pipeline.kernels.njit import njit
 from pipeline.kernels.tokens import mix
-from pipeline.runner.dag import InputFiles, Step, ancestors, stage, step
+from pipeline.runner.dag import InputFiles, Step, ancestors, step
 from pipeline.runner.manifests import folder_of
 from pipeline.runner.scheduler import InProcess, execute, quiet
+from pipeline.runner.stage import stage
 from pipeline.store.filesystem import Store
 from pipeline.store.shard import Shard
 from pipeline.store.writer import Output, ShardWriter

@@ -23,7 +23,7 @@ from tests.bench.table import Options, Row
 from tests.support import index_world as world
 
 DUMPS, PROBES, SHARDS = (1, 4, 16), 3, 2
-LOOKUP, ADDING = ("index_met", "index"), ("index_documents", "index_rows", "index_bands", "index_entry")
+LOOKUP, ADDING = ("index_candidates", "index"), ("index_documents", "index_rows", "index_bands", "index_entry")
 
 
 def figures(options: Options) -> dict[str, Any]:

@@ -16,8 +16,8 @@ import pyarrow as pa
 import xxhash
 
 from dedup.common.in_memory import run
-from dedup.passages.spans import span_elect, span_join, span_route
-from dedup.passages.substrings import anchor_elect, anchor_route, substring_join, substring_route
+from dedup.passages.spans import duplicate_passages, remove_spans, span_hashes
+from dedup.passages.substrings import anchor_hashes, remove_substrings, repeated_anchors, substring_hashes
 from dedup.passages.text_spans import texts_left
 from pipeline.base.schema import PAGES
 from pipeline.kernels.tokens import words
@@ -84,18 +84,18 @@ def pages(sample: list[str], shards: int = 2) -> list[Shard]:
 def spans(parts: list[Shard]) -> int:
     """All stages in memory, to the texts that are left; returns their words."""
     n = len(parts)
-    routed = run(span_route, parts, tasks=n, partitions=PARTITIONS)
-    elected = run(span_elect, routed.bucket, tasks=PARTITIONS)
-    return left(parts, run(span_join, parts, routed.parts, elected.bucket, tasks=n, min_left=0).parts)
+    routed = run(span_hashes, parts, tasks=n, partitions=PARTITIONS)
+    elected = run(duplicate_passages, routed.bucket, tasks=PARTITIONS)
+    return left(parts, run(remove_spans, parts, routed.parts, elected.bucket, tasks=n, min_left=0).parts)
 
 
 def substrings(parts: list[Shard]) -> int:
     n, of = len(parts), {"tokens": TOKENS, "partitions": PARTITIONS}
-    anchors = run(anchor_route, parts, tasks=n, **of)
-    again = run(anchor_elect, anchors.bucket, tasks=PARTITIONS)
-    routed = run(substring_route, parts, anchors.parts, again.bucket, tasks=n, **of)
-    elected = run(span_elect, routed.bucket, tasks=PARTITIONS, span=TOKENS)
-    found = run(substring_join, parts, routed.parts, elected.bucket, tasks=n, tokens=TOKENS, min_left=0)
+    anchors = run(anchor_hashes, parts, tasks=n, **of)
+    again = run(repeated_anchors, anchors.bucket, tasks=PARTITIONS)
+    routed = run(substring_hashes, parts, anchors.parts, again.bucket, tasks=n, **of)
+    elected = run(duplicate_passages, routed.bucket, tasks=PARTITIONS, span=TOKENS)
+    found = run(remove_substrings, parts, routed.parts, elected.bucket, tasks=n, tokens=TOKENS, min_left=0)
     return left(parts, found.parts)
 
 

@@ -104,7 +104,7 @@ def test_documents_cannot_be_ranked_by_what_is_not_measured():
 @pytest.mark.parametrize(("preset", "bands", "rows"), [("26x11", 26, 11), ("450x20", 450, 20), ("93x15", 93, 15)])
 def test_a_preset_is_bands_and_rows_wherever_they_count(preset, bands, rows):
     found = recipe.load("de", None, {"near.preset": preset})
-    said = [found.steps[name].params for name in ("signatures", "near_links", "near_elect")]
+    said = [found.steps[name].params for name in ("signatures", "near_links", "near_clusters")]
     assert {(p["bands"], p["rows"]) for p in said} == {(bands, rows)}
     assert found.notes().startswith(f"near dedup: {bands} bands x {rows} rows over word 5-grams, verified Jaccard 0.8")
     assert [recipe.load("de", None, {"near.bands": str(bands), "near.rows": str(rows)}).steps["near"].key] == [
@@ -142,8 +142,8 @@ def test_shards_and_partitions_by_the_bytes_of_the_crawl(tmp_path, name, gib, pi
     recipe_.write_text('extends = "de"\n[spans]\n')
     steps = recipe.load(str(recipe_), (file,), {}).steps
     assert len(steps["pages"].inputs[0].source.rows) == pieces
-    assert {steps[n].params["partitions"] for n in ("exact_route", "near_route", "near_gather")} == {documents}
-    assert steps["span_route"].params["partitions"] == steps["span_elect"].tasks == spans
+    assert {steps[n].params["partitions"] for n in ("exact_hashes", "near_bands", "near_candidates")} == {documents}
+    assert steps["span_hashes"].params["partitions"] == steps["duplicate_passages"].tasks == spans
 
 
 def test_a_file_in_pieces_is_counted_once(tmp_path):
@@ -156,5 +156,5 @@ def test_a_file_in_pieces_is_counted_once(tmp_path):
 
 def test_partitions_can_be_said(tmp_path):
     steps = recipe.load("de", (sparse(tmp_path, "a.warc.gz", 100),), {"near.partitions": "3"}).steps
-    assert steps["near_links"].tasks == steps["near_elect"].tasks == 3
-    assert (steps["near_route"].params["partitions"], steps["exact_route"].params["partitions"]) == (3, 13)
+    assert steps["near_links"].tasks == steps["near_clusters"].tasks == 3
+    assert (steps["near_bands"].params["partitions"], steps["exact_hashes"].params["partitions"]) == (3, 13)

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from dedup.near.dedup_file import dedup_file
+from dedup.dedup_file import dedup_file
 from pipeline.base.errors import UserError
 
 TEXT = " ".join(f"wort{i}" for i in range(60))

@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 from dedup.common.in_memory import run
 from dedup.common.keep_policy import order_keys
 from dedup.exact.exact import (
-    exact_elect,
-    exact_join,
-    exact_route,
+    drop_exact_duplicates,
+    exact_hashes,
     fingerprints,
+    hash_clusters,
     normal_url,
     partition_of,
     text_hashes,
-    url_route,
+    url_hashes,
 )
 from dedup.exact.normal_form import normalised
 from pipeline.base.errors import UserError
@@ -40,15 +40,15 @@ def pages(rows: list[dict], shards: int = 1) -> list[Shard]:
 
 
 def exact(
-    parts: list[Shard], *sidecars: list[Shard], route=exact_route, partitions: int = 3, alarm: int = 1000, **params
+    parts: list[Shard], *sidecars: list[Shard], route=exact_hashes, partitions: int = 3, alarm: int = 1000, **params
 ) -> pa.Table:
     """The four stages, as a recipe binds them."""
     n = len(parts)
     prints = run(fingerprints, parts, tasks=n)
     routed = run(route, parts, prints.parts, *sidecars, tasks=n, partitions=partitions, **params)
-    elected = run(exact_elect, routed.bucket, tasks=partitions, alarm=alarm)
+    elected = run(hash_clusters, routed.bucket, tasks=partitions, alarm=alarm)
     exact.alarms = elected.table("alarms").to_pylist()
-    return run(exact_join, parts, elected.bucket, *sidecars, tasks=n).table()
+    return run(drop_exact_duplicates, parts, elected.bucket, *sidecars, tasks=n).table()
 
 
 def removed(table: pa.Table) -> dict[str, str]:
@@ -208,14 +208,14 @@ def test_scope_and_urls():
     )
     assert removed(exact(parts)) == {1: 0, 3: 0}
     assert removed(exact(parts, scope="dump")) == {3: 0}
-    assert removed(exact(parts, route=url_route, keep="oldest")) == {1: 0}
+    assert removed(exact(parts, route=url_hashes, keep="oldest")) == {1: 0}
 
 
 def test_texts_of_captures_that_stand_for_others_count_them():
     """Two captures of x, three of y: the newest stay, and each counts for all."""
     urls = ["x", "x", "y", "y", "y", "z"]
     parts = pages([{"url": u, "text": str(i), "date": DAY.replace(day=9 - i)} for i, u in enumerate(urls)])
-    by_url = exact(parts, route=url_route)
+    by_url = exact(parts, route=url_hashes)
     assert removed(by_url) == {1: 0, 3: 2, 4: 2}
     assert by_url["cluster_size"].to_pylist() == [2, 2, 3, 3, 3, 1]
     parts = pages([{"url": u, "text": "gleich", "date": DAY} for u in urls])

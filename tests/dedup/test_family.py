@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from pipeline.recipe import Wanted, load, story
-from pipeline.runner.manifests import parts
+from pipeline.runner.manifests import shards_of
 from pipeline.runner.scheduler import InProcess, execute, quiet
 from pipeline.store.filesystem import Store
 from tests.support.folders import contents
@@ -22,7 +22,15 @@ SETTINGS = {
     "substrings.tokens": 20,
     "substrings.min_left": 60,
 }
-OWN = {"url_route", "url_elect", "span_route", "span_elect", "anchor_route", "anchor_elect", "substring_route"}
+OWN = {
+    "url_hashes",
+    "url_clusters",
+    "span_hashes",
+    "duplicate_passages",
+    "anchor_hashes",
+    "repeated_anchors",
+    "substring_hashes",
+}
 DEDUP = ("url_dedup", "exact", "near", "spans", "substrings")
 
 
@@ -73,7 +81,7 @@ def test_what_was_measured_does_not_run_again(store, plain, whole):
     same = ("pages", "signals", "languages", "fingerprints", "signatures", "quality_model", "contamination", "verdicts")
     for name in (name for name in same if name in again):
         assert again[name].key == whole[0][name].key == plain[0][name].key
-    assert again["span_route"].key == whole[0]["span_route"].key
+    assert again["span_hashes"].key == whole[0]["span_hashes"].key
     assert again["substrings"].key != whole[0]["substrings"].key
 
 
@@ -110,7 +118,7 @@ def test_every_drop_says_why_and_duplicates_name_kept_documents(whole):
 def test_published_texts_are_the_pages_less_what_was_cut(store, whole):
     steps, folder = whole
     before = {
-        row["id"]: row["text"] for p in parts(store, steps["pages"]) for row in p.table(["id", "text"]).to_pylist()
+        row["id"]: row["text"] for p in shards_of(store, steps["pages"]) for row in p.table(["id", "text"]).to_pylist()
     }
     published, said = rows(folder, "data"), stats(folder)
     lost = sum(len(before[row["id"]]) - row["char_count"] for row in published.iter_rows(named=True))
@@ -118,7 +126,7 @@ def test_published_texts_are_the_pages_less_what_was_cut(store, whole):
     assert (published["text"].str.len_chars() == published["char_count"]).all()
     for row in published.iter_rows(named=True):
         assert set(spoken(row["text"])) <= set(spoken(before[row["id"]]))
-    sizes = {row["id"]: row for p in parts(store, steps["ledger"]) for row in p.table(name="kept").to_pylist()}
+    sizes = {row["id"]: row for p in shards_of(store, steps["ledger"]) for row in p.table(name="kept").to_pylist()}
     assert all(len(t.encode()) == sizes[i]["text_bytes"] for i, t in published.select("id", "text").iter_rows())
 
 
@@ -198,7 +206,9 @@ def test_explain_tells_of_each_step(store, whole):
     copy = rows(folder, "ledger").filter(pl.col("rule") == "duplicate_url").row(0, named=True)
     told = story(wanted, store, copy["id"])
     assert "DROPPED by url_dedup/duplicate_url" in told and "with the same address" in told
-    table = next(p.table() for p in parts(store, steps["substrings"]) if max(p.table()["cut_chars"].to_pylist()) > 0)
+    table = next(
+        p.table() for p in shards_of(store, steps["substrings"]) if max(p.table()["cut_chars"].to_pylist()) > 0
+    )
     row = max(table.to_pylist(), key=lambda row: row["cut_chars"])
     told = story(wanted, store, row["id"])
     assert f"substrings {row['duplicate_ratio']:.1%} of the words stand elsewhere" in told

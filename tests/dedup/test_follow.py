@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dedup.common.in_memory import run
-from dedup.exact.resolve_chains import follow, follow_route
+from dedup.exact.resolve_chains import chain_links, follow
 from pipeline.base.schema import CUTS, DUPLICATES, PAGES, REJECTS, VERDICTS
 from pipeline.publish.ledger import ledger
 from pipeline.store.shard import Shard
@@ -70,7 +70,7 @@ def test_every_duplicate_names_the_end_of_its_chain(said, shards, partitions):
     sides = sidecars(made, ids, shards)
     rounds = []
     for _ in range(2):
-        asked = run(follow_route, *sides, *rounds[-1:], tasks=shards, partitions=partitions)
+        asked = run(chain_links, *sides, *rounds[-1:], tasks=shards, partitions=partitions)
         found = run(follow, asked.bucket, tasks=partitions)
         rounds.append(found.bucket)
     rows = {}

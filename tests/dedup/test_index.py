@@ -31,9 +31,10 @@ from pipeline.__main__ import main
 from pipeline.base.errors import UserError
 from pipeline.commands.plan import garbage, plan
 from pipeline.index import pointer as index
-from pipeline.runner.dag import InputFiles, partition, stage, step
-from pipeline.runner.manifests import folder_of, parts
+from pipeline.runner.dag import InputFiles, partition, step
+from pipeline.runner.manifests import folder_of, shards_of
 from pipeline.runner.scheduler import InProcess, execute, quiet
+from pipeline.runner.stage import stage
 from pipeline.store.filesystem import Store
 from pipeline.store.shard import Shard
 from pipeline.store.writer import Output
@@ -153,7 +154,7 @@ def test_kept_sets_are_those_of_the_texts(texts, data):
         patch.setattr("dedup.near.shingle_files._FEW", data.draw(st.integers(1, 4)))
         made = step(signatures_and_sets, world.crawl(dump(0, texts)), name="signatures", ngram=2)
         execute(made, Store(root), InProcess, quiet)
-        (part,) = parts(Store(root), made)
+        (part,) = shards_of(Store(root), made)
         found: list[list[int]] = []
         for low, high, hashes, bounds in kept_sets(part, rows):
             assert low == len(found) and high - low == len(bounds) - 1
@@ -200,7 +201,7 @@ def test_compaction_changes_nothing_but_the_number_of_segments(tmp_path, monkeyp
     assert [m["near"].key for m in loose] == [m["near"].key for m in tight]
     for one, two in zip(loose, tight, strict=True):
         for name in ("near", "index"):
-            tables = [[part.table() for part in parts(s, m[name])] for s, m in ((plain, one), (merged, two))]
+            tables = [[part.table() for part in shards_of(s, m[name])] for s, m in ((plain, one), (merged, two))]
             assert tables[0] == tables[1]
     before = found.stored()
     with index.opened(plain, "w", quiet) as pointer:
@@ -303,7 +304,7 @@ def test_the_plan_counts_files_that_are_no_tables(tmp_path):
     joined(store, 1)
     made = world.steps(world.crawl(monthly(1), 2), index.load(store, "w"))
     told = {line.step: line.disk_bytes for line in plan(made["index_entry"], store)}
-    for name in ("signatures", "index_documents", "near_gather"):
+    for name in ("signatures", "index_documents", "near_candidates"):
         files = [
             f.stat().st_size for ending in ("parquet", "arrows", "bin") for f in tmp_path.glob(f"{name}/*/*.{ending}")
         ]

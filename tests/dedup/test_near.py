@@ -17,16 +17,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dedup.common.in_memory import run
-from dedup.exact.exact import exact_elect, exact_join, exact_route, fingerprints
-from dedup.near.gather import near_gather
+from dedup.exact.exact import drop_exact_duplicates, exact_hashes, fingerprints, hash_clusters
+from dedup.near.gather import near_candidates
 from dedup.near.greedy import Greedy
-from dedup.near.lsh import BANDS, near_components, near_links, near_route
+from dedup.near.lsh import BANDS, near_bands, near_components, near_links
 from dedup.near.minhash import PRESETS, parse_preset, probability, signatures, sketch_cut
-from dedup.near.verify import near_elect, near_join
+from dedup.near.verify import drop_near_duplicates, near_clusters
 from pipeline.base.schema import PAGES, QUALITY
-from pipeline.runner.dag import InputFiles, Step, all_shards, partition, stage, step
-from pipeline.runner.manifests import parts
+from pipeline.runner.dag import InputFiles, Step, all_shards, partition, step
+from pipeline.runner.manifests import shards_of
 from pipeline.runner.scheduler import InProcess, execute, quiet
+from pipeline.runner.stage import stage
 from pipeline.store.filesystem import Store
 from pipeline.store.shard import Shard
 from tests.dedup.test_minhash import edited
@@ -47,18 +48,18 @@ def near(
     """All stages, as a recipe binds them; alarms are left in `near.alarms`."""
     n = len(parts)
     sigs = run(signatures, parts, tasks=n, bands=bands, rows=rows, ngram=ngram).parts
-    routed = run(near_route, parts, sigs, *sidecars, tasks=n, partitions=partitions, scope=scope)
+    routed = run(near_bands, parts, sigs, *sidecars, tasks=n, partitions=partitions, scope=scope)
     links = run(near_links, routed.bucket, tasks=partitions, bands=bands, rows=rows, threshold=threshold)
     components = run(near_components, lambda _: links.parts, lambda _: sigs)
     gathered = run(
-        near_gather, parts, sigs, components.bucket, *sidecars,
+        near_candidates, parts, sigs, components.bucket, *sidecars,
         tasks=n, keep=keep, ngram=ngram, scope=scope, partitions=partitions,
     )  # fmt: skip
     elected = run(
-        near_elect, gathered.bucket, tasks=partitions, bands=bands, rows=rows, threshold=threshold, alarm=alarm
+        near_clusters, gathered.bucket, tasks=partitions, bands=bands, rows=rows, threshold=threshold, alarm=alarm
     )
     near.alarms = elected.table("alarms").to_pylist()
-    return run(near_join, parts, elected.bucket, *sidecars, tasks=n).table()
+    return run(drop_near_duplicates, parts, elected.bucket, *sidecars, tasks=n).table()
 
 
 @functools.cache
@@ -326,15 +327,15 @@ def whole_recipe(rows: list[dict], shards: int, partitions: int) -> Step:
     documents = step(given_pages, InputFiles("given", cut, tuple({"rows": r} for r in cut)))
     quality, keep, p = step(scored, documents), "best:quality", partitions
     prints = step(fingerprints, documents)
-    routed = step(exact_route, documents, prints, quality, keep=keep, partitions=p)
-    exact = step(exact_join, documents, partition(step(exact_elect, partition(routed), tasks=p)))
+    routed = step(exact_hashes, documents, prints, quality, keep=keep, partitions=p)
+    exact = step(drop_exact_duplicates, documents, partition(step(hash_clusters, partition(routed), tasks=p)))
     sigs = step(signatures, documents)
-    routed = step(near_route, documents, sigs, exact, partitions=p)
+    routed = step(near_bands, documents, sigs, exact, partitions=p)
     components = step(
         near_components, all_shards(step(near_links, partition(routed), tasks=p)), all_shards(sigs), tasks=1
     )
-    gathered = step(near_gather, documents, sigs, partition(components), exact, quality, keep=keep, partitions=p)
-    return step(near_join, documents, partition(step(near_elect, partition(gathered), tasks=p)), exact)
+    gathered = step(near_candidates, documents, sigs, partition(components), exact, quality, keep=keep, partitions=p)
+    return step(drop_near_duplicates, documents, partition(step(near_clusters, partition(gathered), tasks=p)), exact)
 
 
 def test_the_runner_gives_what_the_stages_give(shared, tmp_path):
@@ -345,7 +346,7 @@ def test_the_runner_gives_what_the_stages_give(shared, tmp_path):
     for i, (shards, partitions) in enumerate([(1, 1), (5, 3)]):
         goal, store = whole_recipe(rows, shards, partitions), Store(tmp_path / str(i))
         execute(goal, store, InProcess, quiet, shuffle=i)
-        found.append(pa.concat_tables([part.table() for part in parts(store, goal)]).sort_by("id"))
+        found.append(pa.concat_tables([part.table() for part in shards_of(store, goal)]).sort_by("id"))
     assert found[0].equals(found[1])
     sizes = dict(zip(found[0]["id"].to_pylist(), found[0]["cluster_size"].to_pylist(), strict=True))
     stays = {r["id"] for r in found[0].to_pylist() if r["cluster"] == r["id"]}

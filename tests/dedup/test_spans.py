@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dedup.common.in_memory import run
 from dedup.passages.segmentation import run_hashes, units, windows
-from dedup.passages.spans import span_elect, span_join, span_route
+from dedup.passages.spans import duplicate_passages, remove_spans, span_hashes
 from dedup.passages.text_spans import texts_left
 from pipeline.base.schema import PAGES
 from pipeline.kernels.tokens import words
@@ -36,11 +36,11 @@ def measured(
 ) -> list:
     """The CUTS of all shards."""
     n = len(parts)
-    routed = run(span_route, parts, *sidecars, tasks=n, unit=unit, span=span, partitions=partitions, **params)
-    elected = run(span_elect, routed.bucket, tasks=partitions, span=span)
+    routed = run(span_hashes, parts, *sidecars, tasks=n, unit=unit, span=span, partitions=partitions, **params)
+    elected = run(duplicate_passages, routed.bucket, tasks=partitions, span=span)
     bounds = {"min_left": min_left, **(bounds or {})}
     inputs = parts, routed.parts, elected.bucket, *sidecars
-    return run(span_join, *inputs, tasks=n, unit=unit, span=span, **bounds).parts
+    return run(remove_spans, *inputs, tasks=n, unit=unit, span=span, **bounds).parts
 
 
 def left(parts: list[Shard], cuts: list[Shard]) -> list[str | None]:

@@ -10,8 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dedup.common.in_memory import run
-from dedup.passages.spans import span_elect
-from dedup.passages.substrings import anchor_elect, anchor_route, anchors, substring_join, substring_route, windows_of
+from dedup.passages.spans import duplicate_passages
+from dedup.passages.substrings import (
+    anchor_hashes,
+    anchors,
+    remove_substrings,
+    repeated_anchors,
+    substring_hashes,
+    windows_of,
+)
 from pipeline.kernels.tokens import words
 from pipeline.store.shard import Shard
 from tests.dedup.test_spans import column, left, pages, sidecar
@@ -19,12 +26,12 @@ from tests.dedup.test_spans import column, left, pages, sidecar
 
 def measured(parts: list[Shard], *sidecars, tokens=10, partitions=3, min_left=0, **params) -> list[Shard]:
     n, of = len(parts), {"tokens": tokens, "partitions": partitions}
-    found = run(anchor_route, parts, *sidecars, tasks=n, **of)
-    again = run(anchor_elect, found.bucket, tasks=partitions)
-    routed = run(substring_route, parts, found.parts, again.bucket, *sidecars, tasks=n, **of, **params)
-    elected = run(span_elect, routed.bucket, tasks=partitions, span=tokens)
+    found = run(anchor_hashes, parts, *sidecars, tasks=n, **of)
+    again = run(repeated_anchors, found.bucket, tasks=partitions)
+    routed = run(substring_hashes, parts, found.parts, again.bucket, *sidecars, tasks=n, **of, **params)
+    elected = run(duplicate_passages, routed.bucket, tasks=partitions, span=tokens)
     inputs = parts, routed.parts, elected.bucket, *sidecars
-    return run(substring_join, *inputs, tasks=n, tokens=tokens, min_left=min_left).parts
+    return run(remove_substrings, *inputs, tasks=n, tokens=tokens, min_left=min_left).parts
 
 
 def cut(parts: list[Shard], *sidecars, **params) -> list[str | None]:

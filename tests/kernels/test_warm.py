@@ -17,7 +17,7 @@ import sys, tempfile
 from pathlib import Path
 from numba.core.dispatcher import Dispatcher
 from pipeline import index, recipe, warm
-from pipeline.runner.manifests import folder_of, parts
+from pipeline.runner.manifests import folder_of, shards_of
 from pipeline.runner.scheduler import InProcess, execute, quiet
 from pipeline.store.filesystem import Store
 
@@ -40,7 +40,7 @@ with tempfile.TemporaryDirectory() as root:
     published = tuple(map(str, Path(root, folder_of(demo.corpus), "data").glob("*.parquet")))
     again = recipe.load(str(everything), published, {}, pointer)
     execute(again.goal, store, InProcess, quiet)
-    known = [part.table()["duplicate_of"].drop_null() for part in parts(store, again.steps["index"])]
+    known = [part.table()["duplicate_of"].drop_null() for part in shards_of(store, again.steps["index"])]
     assert sum(map(len, known)) > 30
 print(len(before), *sorted(compiled() - before), sep="\\n")
 """

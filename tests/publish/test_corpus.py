@@ -16,7 +16,18 @@ from extract.demo import crawl as demo
 from tests.support.folders import contents
 from tests.support.paths import CHECKOUT
 
-STEPS = ("pages", "signals", "languages", "verdicts", "exact_elect", "near_gather", "near", "ledger", "data", "corpus")
+STEPS = (
+    "pages",
+    "signals",
+    "languages",
+    "verdicts",
+    "hash_clusters",
+    "near_candidates",
+    "near",
+    "ledger",
+    "data",
+    "corpus",
+)
 
 
 def pipeline(*arguments: str, **options) -> subprocess.CompletedProcess:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dedup.common.in_memory import run
-from dedup.exact.resolve_chains import follow, follow_route
+from dedup.exact.resolve_chains import chain_links, follow
 from pipeline.base.schema import DUPLICATES, FOLLOWED, LEDGER, PAGES, REJECTS, VERDICTS
 from pipeline.publish.ledger import ledger
 from pipeline.store.shard import Shard
@@ -136,7 +136,7 @@ def test_copies_follow_what_they_are_copies_of_wherever_it_stands(documents, par
     sides = [
         [Shard.of(_table(DUPLICATES, [pair[k] for pair in rows]), i) for i, rows in enumerate(shards)] for k in (0, 1)
     ]
-    asked = run(follow_route, *sides, tasks=3, partitions=partitions)
+    asked = run(chain_links, *sides, tasks=3, partitions=partitions)
     found = run(follow, asked.bucket, tasks=partitions)
     rows = {(i, r["row"]): r for i in range(3) for part in found.bucket(i) for r in part.table().to_pylist()}
     assert {k: (r["duplicate_of"], r["similarity"]) for k, r in rows.items()} == expected

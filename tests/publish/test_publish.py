@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dedup.common.clusters import ALARMS, ELECTED
+from dedup.common.clusters import CLUSTERS, OVERSIZED
 from pipeline.base.schema import LEDGER
 from pipeline.publish import contamination_counts as leaks
 from pipeline.publish import corpus as publish
@@ -19,7 +19,7 @@ from pipeline.publish import large_clusters as giants
 from pipeline.publish import stats
 from pipeline.publish.explain import explain
 from pipeline.publish.ledger import KEPT
-from pipeline.runner.manifests import folder_of, manifest
+from pipeline.runner.manifests import folder_of, read_manifest
 from pipeline.runner.scheduler import InProcess, execute, quiet
 from pipeline.store.filesystem import Store
 from pipeline.store.shard import Shard
@@ -163,7 +163,7 @@ def test_the_folder_holds_what_was_promised(published):
     data = {f"data/train-{i:05d}-of-00004.parquet" for i in range(4)}
     ledgers = {f"ledger/ledger-{i:05d}.parquet" for i in range(world.SHARDS)}
     assert data | ledgers | {"stats.json", "README.md", "report.html", "manifest.json"} <= there
-    assert set(manifest(store, made["corpus"])["shards"][0]["files"]) == there & (
+    assert set(read_manifest(store, made["corpus"])["shards"][0]["files"]) == there & (
         data | ledgers | {"stats.json", "README.md", "report.html"}
     )
 
@@ -173,7 +173,7 @@ def test_same_bytes_in_any_order_of_tasks(tmp_path):
     for order in (None, 1, 2):
         store, made = Store(tmp_path / str(order)), world.steps()
         execute(made["corpus"], store, InProcess, quiet, order)
-        said.append(manifest(store, made["corpus"]))
+        said.append(read_manifest(store, made["corpus"]))
     assert said[0] == said[1] == said[2]
 
 
@@ -344,7 +344,7 @@ def test_funnel_starts_with_all_and_ends_with_kept(published):
 
 def _alarms(*sizes: tuple[float, str]) -> Shard:
     rows = [{"rule": "large_near_cluster", "id": id_, "value": float(n), "threshold": 1000.0} for n, id_ in sizes]
-    return Shard.of(ELECTED.empty_table(), alarms=pa.Table.from_pylist(rows, schema=ALARMS))
+    return Shard.of(CLUSTERS.empty_table(), alarms=pa.Table.from_pylist(rows, schema=OVERSIZED))
 
 
 def test_alarms():
@@ -368,9 +368,9 @@ def test_alarms():
     ]
     for key, value, text in cases:
         assert text in stats.alarms({**calm, key: value})[0]["text"]
-    found = giants.giants({"near_elect": [_alarms((1200, "b"), (5000, "c")), _alarms((5000, "a")), _alarms()]})
+    found = giants.giants({"near_clusters": [_alarms((1200, "b"), (5000, "c")), _alarms((5000, "a")), _alarms()]})
     assert found == [
-        {"step": "near_elect", "rule": "large_near_cluster", "count": 3, "total": 11200, "value": 5000,
+        {"step": "near_clusters", "rule": "large_near_cluster", "count": 3, "total": 11200, "value": 5000,
          "threshold": 1000, "id": "a"}
     ]  # fmt: skip
     said = stats.alarms({**calm, "giants": [{**found[0], "url": "a.de/1"}]})

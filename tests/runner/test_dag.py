@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.base.errors import UserError
-from pipeline.runner.dag import Asset, InputFiles, all_shards, ancestors, canonical, differences, digest, stage, step
+from pipeline.runner.dag import Asset, InputFiles, all_shards, ancestors, canonical, differences, digest, step
+from pipeline.runner.stage import stage
 from tests.support.paths import CHECKOUT
 
 ROW = pa.schema([("id", pa.string())])

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.commands.plan import garbage, plan, record, remove
 from pipeline.runner.dag import ancestors
-from pipeline.runner.manifests import folder_of, manifest, parts
+from pipeline.runner.manifests import folder_of, read_manifest, shards_of
 from pipeline.runner.scheduler import InProcess, RunFailed, execute
 from pipeline.store.filesystem import Store
 from tests.support import toy
@@ -58,8 +58,8 @@ def test_every_step_has_a_manifest_and_the_sums_are_right(tmp_path):
     store = Store(tmp_path)
     execute(toy.goal(), store, InProcess, lambda _: None)
     for step in ancestors(toy.goal()):
-        assert manifest(store, step)
-    (part,) = parts(store, toy.goal())
+        assert read_manifest(store, step)
+    (part,) = shards_of(store, toy.goal())
     total = sum(part.table()["sum"].to_pylist())
     assert total == sum(seed * 1000 + i for seed in range(toy.SHARDS) for i in range(toy.ROWS))
     assert part.file("note.txt").read_text() == "3 sums of 200 numbers\n"

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.runner.dag import Edge, InputFiles, Step, all_shards, ancestors, partition, stage, step
-from pipeline.runner.manifests import folder_of, manifest, marker_name
+from pipeline.runner.dag import Edge, InputFiles, Step, all_shards, ancestors, partition, step
+from pipeline.runner.manifests import folder_of, marker_name, read_manifest
 from pipeline.runner.scheduler import RunFailed, execute, quiet
-from pipeline.runner.task import Task, carry_out
+from pipeline.runner.stage import stage
+from pipeline.runner.task import Task, run_task
 from pipeline.store.filesystem import Store
 from pipeline.store.shard import Shard
 from pipeline.store.writer import Output
@@ -82,7 +83,7 @@ class Checking:
         task = self._flying.pop(self._rng.randrange(len(self._flying)))
         if (task.params["tag"], task.index) in self.failing:
             return task, ValueError("told to fail")
-        carry_out(task)
+        run_task(task)
         return task, None
 
     def close(self) -> None:
@@ -97,7 +98,7 @@ class Checking:
             or (
                 self._published(edge.source, index)
                 if edge.mode == "aligned"
-                else bool(manifest(self.store, edge.source))
+                else bool(read_manifest(self.store, edge.source))
             )
             for edge in each.inputs
         )
@@ -155,6 +156,6 @@ def test_every_task_begins_once_its_own_inputs_are_there_and_all_that_can_be_don
         for each in ancestors(goal):
             fine = [healthy(each, index, failing) for index in range(shards_of(each))]
             assert [store.exists(marker_name(folder_of(each), i)) for i in range(len(fine))] == fine
-            assert (manifest(store, each) is not None) == all(fine)
+            assert (read_manifest(store, each) is not None) == all(fine)
         execute(goal, store, lambda: Checking(goal, store, width, set(), seed), quiet)  # and is gone on with
-        assert manifest(store, goal)
+        assert read_manifest(store, goal)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dedup.common.clusters import concat
 from pipeline.base.errors import UserError
-from pipeline.runner.manifests import folder_of, manifest, parts
+from pipeline.runner.manifests import folder_of, read_manifest, shards_of
 from pipeline.runner.scheduler import InProcess, execute
 from pipeline.store.filesystem import Store
 from pipeline.store.join import join_sidecars
@@ -34,7 +34,7 @@ def test_a_run_on_s3_writes_the_same_bytes_as_on_disk(s3, tmp_path):
     assert sorted(there) == sorted(contents(tmp_path))
     for name, data in there.items():
         assert data == (tmp_path / name).read_bytes(), name
-    assert parts(remote, toy.goal())[0].file("note.txt").read_text() == "3 sums of 200 numbers\n"
+    assert shards_of(remote, toy.goal())[0].file("note.txt").read_text() == "3 sums of 200 numbers\n"
 
 
 def test_a_run_on_s3_killed_is_continued(s3):
@@ -57,7 +57,7 @@ def test_a_run_on_s3_killed_is_continued(s3):
     said: list[str] = []
     execute(toy.goal(pause=0.05), store, InProcess, said.append)
     assert any("of them finished before" in line for line in said)
-    assert manifest(store, toy.goal(pause=0.05))
+    assert read_manifest(store, toy.goal(pause=0.05))
 
 
 def first():

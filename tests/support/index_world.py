@@ -15,9 +15,10 @@ from dedup.near import shingle_files as sets
 from dedup.near import verify as near
 from pipeline.base.schema import PAGES
 from pipeline.index.pointer import Pointer, add, compact, opened
-from pipeline.runner.dag import InputFiles, Step, all_shards, digest, partition, stage, step
-from pipeline.runner.manifests import parts
+from pipeline.runner.dag import InputFiles, Step, all_shards, digest, partition, step
+from pipeline.runner.manifests import shards_of
 from pipeline.runner.scheduler import InProcess, execute, quiet
+from pipeline.runner.stage import stage
 from pipeline.store.filesystem import Store
 from pipeline.store.shard import Shard
 
@@ -47,24 +48,26 @@ def steps(docs: Step, index: Pointer | None, keep: str = "oldest", **near_settin
         return s[name]
 
     prints = add("fingerprints", exact.fingerprints, docs)
-    routed = add("exact_route", exact.exact_route, docs, prints, keep=keep, partitions=PARTITIONS)
-    elected = add("exact_elect", exact.exact_elect, partition(routed), tasks=PARTITIONS)
-    same = add("exact", exact.exact_join, docs, partition(elected))
+    routed = add("exact_hashes", exact.exact_hashes, docs, prints, keep=keep, partitions=PARTITIONS)
+    elected = add("hash_clusters", exact.hash_clusters, partition(routed), tasks=PARTITIONS)
+    same = add("exact", exact.drop_exact_duplicates, docs, partition(elected))
     measure = minhash.signatures if index is None else sets.signatures_and_sets
     sigs = add("signatures", measure, docs, bands=b, rows=r, ngram=n)
-    routed = add("near_route", candidates.near_route, docs, sigs, same, partitions=PARTITIONS)
+    routed = add("near_bands", candidates.near_bands, docs, sigs, same, partitions=PARTITIONS)
     beside = [same]
     if index is not None:
         leaf = index.leaf(index.position(docs.key))
-        met = add("index_met", known.index_met, partition(routed), all_shards(leaf), tasks=PARTITIONS)
+        met = add("index_candidates", known.index_candidates, partition(routed), all_shards(leaf), tasks=PARTITIONS)
         alike = {"bands": b, "rows": r, "threshold": t}
-        beside.append(add("index", known.index_known, sigs, partition(met), all_shards(leaf), **alike))
+        beside.append(add("index", known.drop_known, sigs, partition(met), all_shards(leaf), **alike))
     links = add("near_links", candidates.near_links, partition(routed), tasks=PARTITIONS, bands=b, rows=r, threshold=t)
     groups = add("near_components", candidates.near_components, all_shards(links), all_shards(sigs))
     how = {"keep": keep, "ngram": n, "partitions": PARTITIONS}
-    gathered = add("near_gather", gather.near_gather, docs, sigs, partition(groups), *beside, **how)
-    elected = add("near_elect", near.near_elect, partition(gathered), tasks=PARTITIONS, bands=b, rows=r, threshold=t)
-    beside.append(add("near", near.near_join, docs, partition(elected), *beside))
+    gathered = add("near_candidates", gather.near_candidates, docs, sigs, partition(groups), *beside, **how)
+    elected = add(
+        "near_clusters", near.near_clusters, partition(gathered), tasks=PARTITIONS, bands=b, rows=r, threshold=t
+    )
+    beside.append(add("near", near.drop_near_duplicates, docs, partition(elected), *beside))
     if index is None:
         return s
     stored = add("index_documents", segment.index_documents, docs, sigs, *beside)
@@ -78,7 +81,7 @@ def join(store: Store, name: str, docs: Step, say=quiet, **settings) -> dict[str
     """Deduplicate a dump against the index and add it, as `corpus --index` does."""
     with opened(store, name, say) as pointer:
         made = steps(docs, pointer, **settings)
-        print_ = digest([made["near_route"].key, made["near_elect"].params])
+        print_ = digest([made["near_bands"].key, made["near_clusters"].params])
         how = {"bands": made["signatures"].params["bands"]}
         if pointer.admit(docs.key, print_, how):
             execute(made["index_entry"], store, InProcess, say)
@@ -93,7 +96,7 @@ def removed(store: Store, made: dict[str, Step], *names: str) -> dict[str, tuple
     """id -> (what it is a duplicate of, similarity), of all deduplication together, or of some of it."""
     found = {}
     for name in [name for name in names or ("exact", "index", "near") if name in made]:
-        for part in parts(store, made[name]):
+        for part in shards_of(store, made[name]):
             found |= {
                 row["id"]: (row["duplicate_of"], row["similarity"])
                 for row in part.table().to_pylist()
@@ -103,7 +106,7 @@ def removed(store: Store, made: dict[str, Step], *names: str) -> dict[str, tuple
 
 
 def kept(store: Store, made: dict[str, Step]) -> set[str]:
-    ids = {i for part in parts(store, made["pages"]) for i in part.table(["id"])["id"].to_pylist()}
+    ids = {i for part in shards_of(store, made["pages"]) for i in part.table(["id"])["id"].to_pylist()}
     return ids - removed(store, made).keys()
 
 

@@ -8,15 +8,16 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from dedup.exact.resolve_chains import follow, follow_route
+from dedup.exact.resolve_chains import chain_links, follow
 from filters.contamination.contamination import HITS
 from filters.rules import verdicts
 from pipeline.base.schema import CONTAMINATION, DUPLICATES, LANGUAGES, PAGES, QUALITY, REJECTS, SIGNALS, URLS
 from pipeline.publish import corpus as publish
 from pipeline.publish import ledger
-from pipeline.runner.dag import InputFiles, Step, all_shards, partition, stage, step
-from pipeline.runner.manifests import parts
+from pipeline.runner.dag import InputFiles, Step, all_shards, partition, step
+from pipeline.runner.manifests import shards_of
 from pipeline.runner.scheduler import InProcess, execute, quiet
+from pipeline.runner.stage import stage
 from pipeline.store.filesystem import Store
 from pipeline.store.shard import Shard
 from pipeline.store.writer import Output
@@ -191,7 +192,7 @@ def steps(shard_bytes: int = 110_000, **settings) -> dict[str, Step]:
     for fn in (languages, urls, signals, quality, contamination, exact):
         made[fn.__name__] = step(fn, made["pages"])
     made["near"] = step(near, made["pages"], made["exact"])
-    asked = step(follow_route, made["exact"], made["near"], partitions=2)
+    asked = step(chain_links, made["exact"], made["near"], partitions=2)
     measured = [made[name] for name in ("pages", "languages", "urls", "signals", "quality", "contamination")]
     made["verdicts"] = step(verdicts, *measured, rules=RULES)
     made["ledger"] = step(
@@ -216,4 +217,4 @@ def build(root, **settings) -> tuple[Store, dict[str, Step], str]:
 
 
 def parts_of(store: Store, made: dict[str, Step]) -> dict[str, list[Shard]]:
-    return {name: parts(store, made[name]) for name in made if name not in ("layout", "corpus")}
+    return {name: shards_of(store, made[name]) for name in made if name not in ("layout", "corpus")}

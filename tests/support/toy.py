@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipeline.runner.dag import InputFiles, Step, all_shards, partition, stage, step
+from pipeline.runner.dag import InputFiles, Step, all_shards, partition, step
 from pipeline.runner.ray_pool import RayPool
 from pipeline.runner.scheduler import InProcess, execute
+from pipeline.runner.stage import stage
 from pipeline.store.filesystem import Store
 from pipeline.store.shard import Shard
 from pipeline.store.writer import Output

@@ -1,19 +1,20 @@
 """Near duplicates of one file of texts, without a recipe or a run: JSON lines or Parquet in, JSON lines out."""
 
+import inspect
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import pyarrow as pa
 
-from dedup.common.in_memory import Shards, run
-from dedup.near.gather import near_gather
-from dedup.near.lsh import near_components, near_links, near_route
-from dedup.near.minhash import parse_preset, signatures
-from dedup.near.verify import near_elect, near_join
+from dedup.chains import near_duplicates
+from dedup.common.in_memory import evaluate
+from dedup.near.minhash import parse_preset
 from pipeline.base.errors import UserError
 from pipeline.base.schema import PAGES
 from pipeline.base.text_files import batches
+from pipeline.runner.dag import InputFiles, Step, step
 from pipeline.store.shard import Shard
 
 _DOCUMENTS_A_PARTITION = 1 << 20
@@ -40,27 +41,28 @@ def dedup_file(
     if ngram < 1:
         raise UserError(f"ngram {ngram}: not a number of words; type 1 or more (5 is usual)")
     ids, texts = _load(Path(path), text_column, id_column)
-    found = near_duplicates(_page_tables(texts), bands, rows, threshold, ngram).table()
+    pages = _page_tables(texts)
+    selection = near_selection(pages, bands=bands, rows=rows, threshold=threshold, ngram=ngram).to_pylist()
     counts = {"rows": len(ids), "removed": 0, "clusters": 0}
-    for id_, row in zip(ids, found.to_pylist(), strict=True):
-        named = {k: None if row[k] is None else ids[int(row[k], 16)] for k in ("duplicate_of", "cluster")}
+    for id_, row in zip(ids, selection, strict=True):
+        names = {name: row[name] and ids[int(row[name], 16)] for name in ("duplicate_of", "cluster")}
         counts["removed"] += row["duplicate_of"] is not None
         counts["clusters"] += row["duplicate_of"] is None and row["cluster_size"] > 1
-        line = {"id": id_, **named, "similarity": row["similarity"], "cluster_size": row["cluster_size"]}
+        line = {"id": id_, **names, "similarity": row["value"], "cluster_size": row["cluster_size"]}
         out.write(json.dumps(line) + "\n")
     return counts
 
 
-def near_duplicates(pages: pa.Table, bands: int, rows: int, threshold: float, ngram: int) -> Shards:
-    """DUPLICATES of a table of PAGES in memory: the stages of a run, one after the other."""
-    parts, p = [Shard.of(pages)], 1 + pages.num_rows // _DOCUMENTS_A_PARTITION
-    sigs = run(signatures, parts, bands=bands, rows=rows, ngram=ngram).parts
-    routed = run(near_route, parts, sigs, partitions=p)
-    links = run(near_links, routed.bucket, tasks=p, bands=bands, rows=rows, threshold=threshold).parts
-    components = run(near_components, lambda _: links, lambda _: sigs)
-    gathered = run(near_gather, parts, sigs, components.bucket, ngram=ngram, partitions=p)
-    elected = run(near_elect, gathered.bucket, tasks=p, bands=bands, rows=rows, threshold=threshold)
-    return run(near_join, parts, elected.bucket)
+def near_selection(pages: pa.Table, **settings: Any) -> pa.Table:
+    """Return the SELECTION of a table of PAGES in memory: the chain of a run with these settings of [near]."""
+
+    def bind(function: Callable, **arguments: Any) -> Step:
+        own = {name: value for name, value in settings.items() if name in inspect.signature(function).parameters}
+        return step(function, **arguments, **own)
+
+    source = InputFiles("pages", None, ())
+    chain = near_duplicates(bind, source, 1 + pages.num_rows // _DOCUMENTS_A_PARTITION)
+    return evaluate(chain.near, {"pages": [Shard.of(pages)]})["near"].table()
 
 
 def _page_tables(texts: list[pa.Array]) -> pa.Table:

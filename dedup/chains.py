@@ -1,0 +1,158 @@
+"""Deduplication as chains of steps, each bound here and nowhere else.
+
+Every function takes `bind(function, name=..., tasks=..., **inputs)`, which makes a step and fills in its settings from
+a recipe's section, and returns the selection that the chain ends in.
+
+    exact       fingerprints -> hashes -> clusters -> exact (or url_dedup)
+    near        signatures -> near_bands -> near_links -> near_components -> near_candidates -> near_clusters -> near
+                                \\-> index_candidates -> index (with an index of earlier runs)
+    spans       span_hashes -> span_duplicates -> spans
+    substrings  anchor_hashes -> repeated_anchors -> substring_hashes -> substring_duplicates -> substrings
+    chains      chain_links -> chain_ends, once or twice
+"""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from dedup.exact.exact import hash_clusters
+from dedup.exact.resolve_chains import chain_ends, chain_links
+from dedup.index.against_index import drop_known, index_candidates
+from dedup.near.gather import near_candidates
+from dedup.near.lsh import near_bands, near_components, near_links
+from dedup.near.minhash import signatures
+from dedup.near.shingle_files import signatures_and_sets
+from dedup.near.verify import drop_near_duplicates, near_clusters
+from dedup.passages.spans import duplicate_passages, remove_spans, span_hashes
+from dedup.passages.substrings import anchor_hashes, remove_substrings, repeated_anchors, substring_hashes
+from pipeline.runner.dag import Edge, InputFiles, Step, all_shards, partition
+
+Bind = Callable[..., Step]
+Pages = Step | InputFiles
+
+
+class NearSteps(NamedTuple):
+    """The steps of near deduplication that others read."""
+
+    signatures: Step
+    bands: Step
+    known: Step | None  # the selection of what an index of earlier runs has left
+    near: Step  # the selection of what near deduplication has left
+
+
+def same_keys(
+    bind: Bind,
+    name: str,
+    hashes: Callable,
+    drop: Callable,
+    pages: Pages,
+    keys: Step,
+    partitions: int,
+    selection: Step,
+    scores: Step | None,
+) -> Step:
+    """Bind the selection `name`: of the documents with one key, by which `hashes` partitions them, one stays."""
+    rows = bind(
+        hashes,
+        name=f"{name}_hashes",
+        pages=pages,
+        fingerprints=keys,
+        selection=selection,
+        scores=scores,
+        partitions=partitions,
+    )
+    clusters = bind(hash_clusters, name=f"{name}_clusters", hashes=partition(rows), tasks=partitions)
+    return bind(drop, name=name, pages=pages, clusters=partition(clusters), selection=selection)
+
+
+def near_duplicates(
+    bind: Bind,
+    pages: Pages,
+    partitions: int,
+    selection: Step | None = None,
+    scores: Step | None = None,
+    earlier: InputFiles | None = None,
+) -> NearSteps:
+    """Bind near deduplication.
+
+    `selection` is what the steps before have left, `scores` the sidecar that the keep policy ranks by, `earlier` an
+    index of earlier runs.
+    """
+    signed = bind(signatures_and_sets if earlier else signatures, name="signatures", pages=pages)
+    bands = bind(near_bands, pages=pages, signatures=signed, selection=selection, partitions=partitions)
+    index = None
+    if earlier:
+        index = selection = known_documents(bind, signed, bands, earlier, selection)
+    links = bind(near_links, band_rows=partition(bands), tasks=partitions)
+    components = bind(near_components, links=all_shards(links), signatures=all_shards(signed))
+    candidates = bind(
+        near_candidates,
+        pages=pages,
+        signatures=signed,
+        components=partition(components),
+        selection=selection,
+        scores=scores,
+        partitions=partitions,
+    )
+    clusters = bind(near_clusters, candidates=partition(candidates), tasks=partitions)
+    near = bind(drop_near_duplicates, name="near", pages=pages, clusters=partition(clusters), selection=selection)
+    return NearSteps(signed, bands, index, near)
+
+
+def known_documents(bind: Bind, signed: Step, bands: Step, earlier: InputFiles, selection: Step | None) -> Step:
+    """Bind the selection `index`: documents that resemble what earlier runs with the same index kept are dropped."""
+    index, tasks = all_shards(earlier), bands.params["partitions"]
+    candidates = bind(index_candidates, band_rows=partition(bands), index=index, tasks=tasks)
+    edges = {"candidates": partition(candidates), "index": index}
+    return bind(drop_known, name="index", signatures=signed, selection=selection, **edges)
+
+
+def repeated_spans(
+    bind: Bind, pages: Pages, partitions: int, selection: Step, scores: Step | None, removed: Mapping[str, Step]
+) -> Step:
+    """Bind the selection `spans`: lines or runs of sentences that occur before are removed from the texts."""
+    inputs = {"pages": pages, "selection": selection, "removed": removed}
+    hashes = bind(span_hashes, **inputs, scores=scores, partitions=partitions)
+    duplicates = bind(duplicate_passages, name="span_duplicates", passages=partition(hashes), tasks=partitions)
+    return bind(remove_spans, name="spans", **inputs, passages=hashes, duplicates=partition(duplicates))
+
+
+def repeated_substrings(
+    bind: Bind, pages: Pages, partitions: int, selection: Step, scores: Step | None, removed: Mapping[str, Step]
+) -> Step:
+    """Bind the selection `substrings`: runs of words that occur before are removed from what `removed` has left."""
+    anchors = bind(anchor_hashes, pages=pages, selection=selection, removed=removed, partitions=partitions)
+    repeated = bind(repeated_anchors, anchors=partition(anchors), tasks=partitions)
+    hashes = bind(
+        substring_hashes,
+        pages=pages,
+        anchors=anchors,
+        repeated=partition(repeated),
+        scores=scores,
+        removed=removed,
+        partitions=partitions,
+    )
+    span = anchors.params["tokens"]
+    duplicates = bind(
+        duplicate_passages, name="substring_duplicates", passages=partition(hashes), tasks=partitions, span=span
+    )
+    edges = {"passages": hashes, "duplicates": partition(duplicates)}
+    return bind(remove_substrings, name="substrings", pages=pages, selection=selection, removed=removed, **edges)
+
+
+def resolved_chains(bind: Bind, selections: Mapping[str, Step], partitions: int) -> dict[str, Edge]:
+    """Bind the rounds that resolve chains of duplicates; return what the ledger reads, a later round last.
+
+    `selections` are those that may drop a document which others name. What an index knows is dropped for a document of
+    an earlier corpus, which ends a chain; so does a document dropped for the passages removed from it.
+    """
+    links = [name for name, bound in selections.items() if bound.stage.relation and name != "index"]
+    ends_without_document = any(not bound.stage.relation for bound in selections.values())
+    rounds = (len(links) + ends_without_document - 1).bit_length()  # each round doubles the links that are resolved
+    resolved: dict[str, Edge] = {}
+    for number in range(1, rounds + 1):
+        suffix = "" if number == 1 else f"_{number}"
+        before = {"resolved": [*resolved.values()][-1]} if resolved else {}
+        asked = bind(chain_links, name=f"chain_links{suffix}", selections=selections, partitions=partitions, **before)
+        ends = bind(chain_ends, name=f"chain_ends{suffix}", links=partition(asked), tasks=partitions)
+        resolved[f"round{number}"] = partition(ends)
+    return resolved

@@ -1,0 +1,92 @@
+"""Settings that a recipe gives in other words than the stages take them."""
+
+import json
+import os
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dedup.near import minhash
+from extract.langid import embedded
+from extract.langid import identify as langid
+from pipeline.base.errors import UserError
+from pipeline.builder import Builder, locate_errors
+from pipeline.config.recipe_file import Config, languages
+from pipeline.runner.dag import Asset, InputFiles, Step
+
+
+class _Every(frozenset):
+    """The set of which everything is a member."""
+
+    def __contains__(self, item: object) -> bool:
+        return True
+
+
+def everything() -> Config:
+    """Return a recipe that has every section and says nothing in any."""
+    return Config("", "de", defaultdict(dict), (), {}, _Every(), {}, {}, ("",))
+
+
+def lsh(*, preset: str = "") -> None:
+    """Bands and rows of near deduplication in one word.
+
+    Args:
+        preset: Bands x rows in one word, "14x8", "26x11" or any pair, instead of `bands` and `rows`.
+    """
+
+
+def banding(recipe: Config, b: Builder) -> dict[str, int]:
+    """Return `preset` as bands and rows. Raises UserError for one that is none, or that stands beside other numbers."""
+    preset = b.settings("near", lsh).get("preset")
+    if not preset:
+        return {}
+    near = recipe["near"]
+    with locate_errors(recipe.at("near.preset")):
+        bands, rows = minhash.parse_preset(preset)
+        if (near.get("bands", bands), near.get("rows", rows)) != (bands, rows):
+            raise UserError(f"preset = {preset!r} is {bands} bands x {rows} rows: leave out bands and rows, or preset")
+    return {"bands": bands, "rows": rows}
+
+
+def language_model(recipe: Config) -> dict[str, Any]:
+    """Return the language model as an asset: its content is part of the key, its path is not.
+
+    Raises UserError for a model file that is not pinned, and for a language that the embedded model does not know.
+    """
+    model, sha256 = recipe["identify"].get("model", "embedded"), recipe["identify"].get("sha256")
+    if model.endswith((".bin", ".ftz")) and "://" not in model:
+        model = str(recipe.folders["identify.model"] / Path(model).expanduser())
+    with locate_errors(recipe.at("identify.model")):
+        langid.check(model, sha256)
+    if model == "embedded" and recipe.language not in languages() and recipe.language not in embedded.load().labels:
+        known = ", ".join(embedded.load().labels[:8])
+        raise UserError(
+            f'{recipe.at("language")}the embedded model does not tell the language "{recipe.language}": take a code it '
+            f"tells ({known}, ...), or name a fastText model: [identify] model and sha256"
+        )
+    return {"model": Asset(model, sha256)} if sha256 else {}
+
+
+def benchmarks(recipe: Config) -> dict[str, Any]:
+    """Return the benchmark files and their names: those of the recipe, else their paths below a common folder."""
+    section = recipe["decontaminate"]
+    assets = section.get("benchmarks", ())
+    paths = [Path(asset.path).with_suffix("") for asset in assets]
+    base = os.path.commonpath([path.parent for path in paths]) if paths else ""
+    names = section.get("names") or tuple(path.relative_to(base).as_posix() for path in paths)
+    return {"benchmarks": assets, "names": names}
+
+
+def checked_index(recipe: Config, earlier: InputFiles | None) -> InputFiles | None:
+    """Return the index of earlier runs. Raises UserError where the recipe compares no dumps with one another."""
+    if earlier and recipe["near"].get("scope", "corpus") == "dump":
+        raise UserError(f'{recipe.at("near.scope")}scope = "dump" compares no dumps: leave it out, or the index')
+    return earlier
+
+
+def description(recipe: Config, steps: Mapping[str, Step]) -> str:
+    """Return the recipe as JSON, for the published folder: name, rules with their reasons, and the key of each step."""
+    rules = [{**rule, "why": recipe.why.get(rule["name"], "")} for rule in recipe.rules]
+    keys = {name: bound.key for name, bound in steps.items()}
+    return json.dumps({"name": recipe.name, "rules": rules, "steps": keys}, sort_keys=True)
