@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from filters.rules import judge, verdicts
-from pipeline.base.schema import LANGUAGES, SIGNALS, VERDICTS
+from pipeline.base.schema import LANGUAGES, SELECTION, SIGNALS
 from pipeline.store.filesystem import Store
 from pipeline.store.shard import Shard
 
@@ -88,15 +88,17 @@ def expected(row: dict, rules: tuple[dict, ...]) -> dict:
             "threshold": float(bound) if isinstance(bound, (bool, int, float)) else None,
             "detail": value if isinstance(value, str) else None,
         }
-    return {"id": row["id"], "keep": not failed, **told, "failed": [rule["name"] for rule in failed]}
+    cluster = {"duplicate_of": None, "cluster": None, "cluster_size": None if failed else 1}
+    return {"id": row["id"], "keep": not failed, **told, **cluster}, [rule["name"] for rule in failed]
 
 
 @given(ROWS, st.lists(st.tuples(CHOICES, EXTRAS), max_size=6))
 def test_judging_columns_is_judging_row_by_row(rows, choices):
     rules, table = rules_of(choices), table_of(rows)
-    got = judge(table, rules)
-    assert got.schema == VERDICTS
-    assert got.to_pylist() == [expected(row, rules) for row in table.to_pylist()]
+    decisions, failed = judge(table, rules)
+    assert decisions.schema == SELECTION
+    rows = zip(decisions.to_pylist(), failed["failed"].to_pylist(), strict=True)
+    assert list(rows) == [expected(row, rules) for row in table.to_pylist()]
 
 
 @pytest.mark.parametrize(
@@ -111,7 +113,7 @@ def test_judging_columns_is_judging_row_by_row(rows, choices):
 def test_below_at_and_above_a_bound(bound, extra, outcome):
     rows = [{"ratio": math.nextafter(0.3, 0)}, {"ratio": 0.3}, {"ratio": math.nextafter(0.3, 1)}]
     rule = {"stage": "s", "name": "r", "column": "ratio", **bound, **extra}
-    assert judge(table_of(rows), (rule,))["keep"].to_pylist() == outcome
+    assert judge(table_of(rows), (rule,))[0]["keep"].to_pylist() == outcome
 
 
 @pytest.mark.parametrize(("null", "kept"), [({}, True), ({"null": "drop"}, False)])
@@ -119,13 +121,13 @@ def test_below_at_and_above_a_bound(bound, extra, outcome):
 def test_null_and_nan_pass_unless_the_rule_says_drop(null, kept, column, value):
     bound = {"ratio": {"min": 1.0}, "word": {"equals": "de"}, "flag": {"equals": True}}[column]
     rule = {"stage": "s", "name": "r", "column": column, **bound, **null}
-    row = judge(table_of([{column: value}]), (rule,)).to_pylist()[0]
+    row = judge(table_of([{column: value}]), (rule,))[0].to_pylist()[0]
     assert (row["keep"], row["value"], row["detail"]) == (kept, None, None)
 
 
 def test_detail_names_another_column():
     rule = {"stage": "s", "name": "r", "column": "ratio", "max": 0.5, "detail": "word"}
-    row = judge(table_of([{"ratio": 0.8, "word": "gsm8k/12"}]), (rule,)).to_pylist()[0]
+    row = judge(table_of([{"ratio": 0.8, "word": "gsm8k/12"}]), (rule,))[0].to_pylist()[0]
     assert (row["value"], row["threshold"], row["detail"]) == (0.8, 0.5, "gsm8k/12")
 
 
@@ -138,6 +140,10 @@ def signals(ids: list[str]) -> pa.Table:
     return pa.Table.from_pylist([{"id": i, "word_count": n * 40} for n, i in enumerate(ids)], SIGNALS)
 
 
+def sidecars(*tables: pa.Table) -> dict[str, Shard]:
+    return {f"sidecar{i}": Shard.of(table) for i, table in enumerate(tables)}
+
+
 RULES = (
     {"stage": "language", "name": "language", "column": "language", "equals": "de"},
     {"stage": "gopher", "name": "short", "column": "word_count", "min": 50.0},
@@ -146,15 +152,15 @@ RULES = (
 
 def test_sidecars_are_joined_by_id():
     ids = ["a", "b", "c"]
-    (got,) = verdicts(Shard.of(languages(ids)), Shard.of(signals(ids)), rules=RULES)
+    got, _ = verdicts(sidecars(languages(ids), signals(ids)), rules=RULES)
     assert got["keep"].to_pylist() == [False, False, True]
     with pytest.raises(AssertionError, match="ids differ"):
-        list(verdicts(Shard.of(languages(ids)), Shard.of(signals(["a", "c", "b"])), rules=RULES))
+        list(verdicts(sidecars(languages(ids), signals(["a", "c", "b"])), rules=RULES))
 
 
 def test_a_column_that_no_sidecar_has_is_an_error():
     with pytest.raises(KeyError, match="word_count"):
-        list(verdicts(Shard.of(languages(["a"])), rules=RULES))
+        list(verdicts(sidecars(languages(["a"])), rules=RULES))
 
 
 def test_stored_shards_are_read_by_column(tmp_path):
@@ -164,15 +170,13 @@ def test_stored_shards_are_read_by_column(tmp_path):
     for name, table in (("languages", languages(["a", "b"])), ("signals", signals(["a", "b"]))):
         (tmp_path / name).mkdir()
         pq.write_table(table, tmp_path / name / "part-00000.parquet")
-    parts = [Shard(store, name) for name in ("languages", "signals")]
-    (got,) = verdicts(*parts, rules=RULES)
-    assert (
-        got.to_pylist()
-        == judge(languages(["a", "b"]).append_column("word_count", pa.array([0, 40])), RULES).to_pylist()
-    )
+    stored = {name: Shard(store, name) for name in ("languages", "signals")}
+    got, _ = verdicts(stored, rules=RULES)
+    joined = languages(["a", "b"]).append_column("word_count", pa.array([0, 40]))
+    assert got.to_pylist() == judge(joined, RULES)[0].to_pylist()
 
 
 def test_no_rule_keeps_everything():
-    (got,) = verdicts(Shard.of(languages(["a", "b"])))
+    got, failed = verdicts(sidecars(languages(["a", "b"])))
     assert got["keep"].to_pylist() == [True, True]
-    assert got["failed"].to_pylist() == [[], []]
+    assert failed.table["failed"].to_pylist() == [[], []]

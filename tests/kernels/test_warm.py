@@ -32,13 +32,13 @@ warm.run("texts")
 before = compiled()
 with tempfile.TemporaryDirectory() as root:
     everything = Path(root, "everything.toml")
-    everything.write_text('extends = "de"\\n' + "".join(f"[{section}]\\n" for section in recipe.OPTIONAL))
+    everything.write_text('extends = "de"\\n' + "".join(f"[{section}]\\n" for section in recipe_schema().optional))
     store, pointer = Store(root), index.Pointer(Store(root), "demo")
-    demo = recipe.load(str(everything), None, {}, pointer)
+    demo = load_recipe(str(everything), None, {}, pointer)
     execute(demo.goal, store, InProcess, quiet)
     pointer = index.commit(pointer, demo, InProcess, quiet)
     published = tuple(map(str, Path(root, folder_of(demo.corpus), "data").glob("*.parquet")))
-    again = recipe.load(str(everything), published, {}, pointer)
+    again = load_recipe(str(everything), published, {}, pointer)
     execute(again.goal, store, InProcess, quiet)
     known = [part.table()["duplicate_of"].drop_null() for part in shards_of(store, again.steps["index"])]
     assert sum(map(len, known)) > 30

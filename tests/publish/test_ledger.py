@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dedup.common.in_memory import run
-from dedup.exact.resolve_chains import chain_links, follow
-from pipeline.base.schema import DUPLICATES, FOLLOWED, LEDGER, PAGES, REJECTS, VERDICTS
+from dedup.exact.resolve_chains import chain_ends, chain_links
+from pipeline.base.schema import LEDGER, PAGES, REJECTS, RESOLVED, SELECTION
 from pipeline.publish.ledger import ledger
 from pipeline.store.shard import Shard
 from pipeline.store.writer import Output
@@ -18,32 +18,46 @@ def _table(schema, rows):
     return pa.Table.from_pylist([dict.fromkeys(schema.names) | row for row in rows], schema=schema)
 
 
-def _run(fates, rejects=(), followed=(), **similarity):
-    """The ledger of documents with these fates: "keep", a rule, ("exact", id) or ("near", id, similarity).
+RELATIONS = {"exact": "same text as", "near": "like"}
 
-    `followed`: (row, id that stays, similarity) of copies of what near dedup dropped."""
-    ids = [f"{i:032x}" for i in range(len(fates))]
-    where = [{"id": i, "url": f"u{i}", "source": "a", "offset": 10 * n, "text": "ä" * n} for n, i in enumerate(ids)]
-    judged, exact, near = [], [], []
-    for i, fate in zip(ids, fates, strict=True):
-        rule = isinstance(fate, str) and fate != "keep"
-        why = {"stage": "s", "rule": fate, "value": 1.5, "threshold": 2.0, "detail": "d"} if rule else {}
-        judged.append({"id": i, "keep": not rule, "failed": [fate] if rule else [], **why})
-        for name, rows in (("exact", exact), ("near", near)):
-            mine = fate if fate[0] == name else (None, None, None)
-            said = {"duplicate_of": mine[1], "cluster": mine[1], "cluster_size": 3 if mine[1] else None}
-            rows.append({"id": i, **said, "similarity": mine[2] if len(mine) > 2 else 1.0 if mine[0] else None})
-    pages = Shard.of(_table(PAGES, where), rejects=_table(REJECTS, rejects))
-    sides = [Shard.of(_table(s, rows)) for s, rows in ((VERDICTS, judged), (DUPLICATES, exact), (DUPLICATES, near))]
-    rows = [dict(zip(FOLLOWED.names, row, strict=True)) for row in followed]
-    part, kept = list(ledger(pages, *sides, [Shard.of(_table(FOLLOWED, found)) for found in ([], rows)], **similarity))
+
+def _selections(ids, decisions, threshold=0.8) -> dict[str, Shard]:
+    """Selections of rules, exact and near for documents with these decisions (see `_ledger`)."""
+    tables: dict[str, list[dict]] = {"rules": [], "exact": [], "near": []}
+    for id_, decision in zip(ids, decisions, strict=True):
+        drops: dict[str, dict] = {name: {} for name in tables}
+        if isinstance(decision, tuple):
+            name, duplicate_of, *similarity = decision
+            rule = {"exact": "duplicate_text", "near": "near_duplicate"}[name]
+            drops[name] = {"stage": name, "rule": rule, "value": 1.0, "duplicate_of": duplicate_of}
+            drops[name] |= {"value": similarity[0], "threshold": threshold} if similarity else {}
+        elif decision != "keep":
+            drops["rules"] = {"stage": "s", "rule": decision, "value": 1.5, "threshold": 2.0, "detail": "d"}
+        keep = True
+        for name, rows in tables.items():
+            keep &= not drops[name]
+            rows.append({"id": id_, "keep": keep, **drops[name]})
+    return {name: Shard.of(_table(SELECTION, rows)) for name, rows in tables.items()}
+
+
+def _ledger(decisions, rejects=(), resolved=(), threshold=0.8):
+    """The ledger of documents with these decisions: "keep", a rule, ("exact", id) or ("near", id, similarity).
+
+    `resolved`: (row, id that stays, similarity) of copies of what near dedup dropped."""
+    ids = [f"{i:032x}" for i in range(len(decisions))]
+    rows = [{"id": i, "url": f"u{i}", "source": "a", "offset": 10 * n, "text": "ä" * n} for n, i in enumerate(ids)]
+    pages = Shard.of(_table(PAGES, rows), rejects=_table(REJECTS, rejects))
+    ends = [dict(zip(RESOLVED.names, row, strict=True)) for row in resolved]
+    rounds = {"round1": [Shard.of(_table(RESOLVED, []))], "round2": [Shard.of(_table(RESOLVED, ends))]}
+    selections = _selections(ids, decisions, threshold)
+    part, kept = list(ledger(pages, selections, rounds, relations=RELATIONS))
     assert isinstance(kept, Output)
     return part, kept.table, ids
 
 
 def test_each_fate_has_its_row():
     head = "f" * 32
-    part, kept, ids = _run(["keep", "short", ("exact", head), ("near", head, 0.9)], similarity=0.7)
+    part, kept, ids = _ledger(["keep", "short", ("exact", head), ("near", head, 0.9)], threshold=0.7)
     assert part.schema == LEDGER
     columns = ["id", "verdict", "stage", "rule", "value", "threshold", "detail", "duplicate_of"]
     assert [tuple(row.values()) for row in part.select(columns).to_pylist()] == [
@@ -57,7 +71,7 @@ def test_each_fate_has_its_row():
 
 def test_a_copy_of_what_near_dedup_dropped_names_the_page_that_stays():
     gone, stays, other = "e" * 32, "f" * 32, "d" * 32
-    rows = _run([("exact", gone), ("exact", other)], followed=[(0, stays, 0.85)])[0]
+    rows = _ledger([("exact", gone), ("exact", other)], resolved=[(0, stays, 0.85)])[0]
     columns = ["stage", "rule", "value", "threshold", "detail", "duplicate_of"]
     assert [tuple(row.values()) for row in rows.select(columns).to_pylist()] == [
         ("exact", "duplicate_text", 0.85, None, f"same text as {gone}", stays),
@@ -66,45 +80,45 @@ def test_a_copy_of_what_near_dedup_dropped_names_the_page_that_stays():
 
 
 def test_sizes_are_bytes_of_kept_texts():
-    _, kept, _ = _run(["keep", "short", "keep"])
+    _, kept, _ = _ledger(["keep", "short", "keep"])
     assert kept["row"].to_pylist() == [0, 2]
     assert kept["text_bytes"].to_pylist() == [0, 4]
 
 
 def test_rejects_stand_where_they_were_read():
     reject = {"id": "r", "url": "x", "source": "a", "offset": 5, "stage": "http", "rule": "status", "value": 404.0}
-    part, *_ = _run(["keep", "short"], [reject])
+    part, *_ = _ledger(["keep", "short"], [reject])
     assert part["offset"].to_pylist() == [0, 5, 10]
     assert part["rule"].to_pylist() == [None, "status", "short"]
     assert part["verdict"].to_pylist() == ["kept", "dropped", "dropped"]
 
 
 def test_an_empty_shard_has_an_empty_ledger():
-    part, kept, _ = _run([])
+    part, kept, _ = _ledger([])
     assert (part.num_rows, kept.num_rows) == (0, 0)
 
 
-def test_sidecars_of_other_pages_are_an_error():
+def test_selections_of_other_pages_are_an_error():
     pages = Shard.of(_table(PAGES, [{"id": "a", "text": ""}]), rejects=_table(REJECTS, []))
-    other = Shard.of(_table(VERDICTS, [{"id": "b", "keep": True}]))
-    none = Shard.of(_table(DUPLICATES, [{"id": "b"}]))
+    other, own = ({"s": Shard.of(_table(SELECTION, [{"id": i, "keep": True}]))} for i in ("b", "a"))
     with pytest.raises(AssertionError, match="not those of these pages"):
-        list(ledger(pages, other, none, none, []))
+        list(ledger(pages, other, relations={}))
     with pytest.raises(AssertionError, match="ids differ"):
-        list(ledger(pages, other, none, Shard.of(_table(DUPLICATES, [{"id": "a"}])), []))
+        list(ledger(pages, {"first": own["s"], "last": other["s"]}, relations={}))
 
 
-def test_two_stages_may_not_drop_one_document():
+@pytest.mark.parametrize(("drops", "keep"), [((True, True), False), ((False, False), False), ((True, False), True)])
+def test_a_document_is_dropped_by_exactly_one_selection(drops, keep):
     pages = Shard.of(_table(PAGES, [{"id": "a", "text": ""}]), rejects=_table(REJECTS, []))
-    dropped = Shard.of(_table(VERDICTS, [{"id": "a", "keep": False, "stage": "s", "rule": "r"}]))
-    copy, alone = (Shard.of(_table(DUPLICATES, [{"id": "a", "duplicate_of": d}])) for d in ("b", None))
-    with pytest.raises(AssertionError, match="two stages dropped document a"):
-        list(ledger(pages, dropped, copy, alone, []))
+    rows = [{"id": "a", "keep": keep, **({"stage": "s", "rule": "r"} if drop else {})} for drop in drops]
+    selections = {f"s{i}": Shard.of(_table(SELECTION, [row])) for i, row in enumerate(rows)}
+    with pytest.raises(AssertionError, match=f"document a was dropped by {sum(drops)} of"):
+        list(ledger(pages, selections, relations={}))
 
 
 def test_every_record_of_a_crawl_is_there_once(tmp_path):
     store, made, _ = world.build(tmp_path)
-    parts = world.parts_of(store, made)
+    parts = world.shards_by_step(store, made)
     for pages, entry in zip(parts["pages"], parts["ledger"], strict=True):
         expected = pages.table(["id"])["id"].to_pylist() + pages.table(["id"], name="rejects")["id"].to_pylist()
         assert sorted(entry.table()["id"].to_pylist()) == sorted(expected)
@@ -127,16 +141,21 @@ def test_copies_follow_what_they_are_copies_of_wherever_it_stands(documents, par
     copies = Counter(text for _, text, _ in documents)
     for n, (shard, text, similar) in enumerate(documents):
         first = firsts.setdefault(text, n)
-        gone = documents[first][2]
-        exact = {"id": f"d{n}", "duplicate_of": None if first == n else f"d{first}", "cluster_size": copies[text]}
-        near = {"id": f"d{n}", "duplicate_of": f"k{text}" if first == n and similar else None, "similarity": text / 10}
-        if first != n and gone:
+        dropped_later = documents[first][2]
+        exact = {"id": f"d{n}", "keep": first == n, "cluster_size": copies[text]}
+        near = {"id": f"d{n}", "keep": first == n and not similar, "cluster_size": copies[text] if first == n else None}
+        if first != n:
+            exact |= {"rule": "duplicate_text", "duplicate_of": f"d{first}", "value": 1.0}
+        elif similar:
+            near |= {"rule": "near_duplicate", "duplicate_of": f"k{text}", "value": text / 10, "cluster_size": 99}
+        if first != n and dropped_later:
             expected[shard, len(shards[shard])] = (f"k{text}", text / 10)
         shards[shard].append((exact, near))
-    sides = [
-        [Shard.of(_table(DUPLICATES, [pair[k] for pair in rows]), i) for i, rows in enumerate(shards)] for k in (0, 1)
-    ]
-    asked = run(chain_links, *sides, tasks=3, partitions=partitions)
-    found = run(follow, asked.bucket, tasks=partitions)
-    rows = {(i, r["row"]): r for i in range(3) for part in found.bucket(i) for r in part.table().to_pylist()}
-    assert {k: (r["duplicate_of"], r["similarity"]) for k, r in rows.items()} == expected
+    selections = {
+        name: [Shard.of(_table(SELECTION, [pair[k] for pair in rows]), i) for i, rows in enumerate(shards)]
+        for k, name in enumerate(("exact", "near"))
+    }
+    links = run(chain_links, selections=selections, tasks=3, partitions=partitions)
+    ends = run(chain_ends, links=links.partition, tasks=partitions)
+    rows = {(i, row["row"]): row for i in range(3) for shard in ends.partition(i) for row in shard.table().to_pylist()}
+    assert {place: (row["duplicate_of"], row["similarity"]) for place, row in rows.items()} == expected

@@ -137,21 +137,21 @@ def test_duplicates_say_how_many_a_document_stands_for(published):
 
 def test_quality_is_null_where_no_classifier_ran(published):
     store, made, _ = published
-    parts = world.parts_of(store, made)
+    parts = world.shards_by_step(store, made)
     layout = [Shard.of(out.table) for out in publish.layout(parts["ledger"])]
-    sides = [parts[name] for name in ("ledger", "pages", "languages", "signals", "exact")]
-    table = next(iter(publish.data(layout, *sides)))
+    sidecars = {name: parts[name] for name in ("languages", "signals")}
+    table = next(iter(publish.data(layout, parts["ledger"], parts["pages"], sidecars, parts["near"])))
     assert table.schema == publish.DATA
     assert table["quality"].null_count == table.num_rows
 
 
 def test_sidecars_of_other_pages_are_an_error(published):
     store, made, _ = published
-    parts = world.parts_of(store, made)
+    parts = world.shards_by_step(store, made)
     layout = [Shard.of(out.table) for out in publish.layout(parts["ledger"])]
     wrong = [Shard.of(p.table().slice(1).append_column("x", pa.nulls(59)), index=p.index) for p in parts["signals"]]
     with pytest.raises(AssertionError, match="ids differ"):
-        list(publish.data(layout, parts["ledger"], parts["pages"], parts["languages"], wrong, parts["exact"]))
+        list(publish.data(layout, parts["ledger"], parts["pages"], {"signals": wrong}, parts["near"]))
 
 
 # --- the folder
@@ -185,7 +185,7 @@ def test_a_folder_on_s3_is_the_one_on_disk(published, s3):
     assert len(wanted) == 4 + world.SHARDS + 4
     for name in wanted:
         assert there[name] == Path(folder, name.split("/", 2)[2]).read_bytes(), name
-    story = explain(world.parts_of(store, made), world.RULES, world.id_of(0, 4))
+    story = explain(world.evidence(store, made), world.id_of(0, 4))
     assert "verdict    KEPT" in story
 
 

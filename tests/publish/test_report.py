@@ -73,7 +73,7 @@ def test_bars_are_in_proportion(page):
 
 def test_samples_do_not_leak_what_the_corpus_masks(page, tmp_path):
     store, made, _ = world.build(tmp_path)
-    parts = world.parts_of(store, made)
+    parts = world.shards_by_step(store, made)
     shown = samples.dropped(parts["ledger"], parts["pages"], "DE", each=1000)
     assert sum(map(len, shown.values())) == 69
     assert all(row["excerpt"] for key, rows in shown.items() for row in rows if key[0] not in ("http", "extract"))
@@ -100,7 +100,7 @@ def test_samples_are_the_same_however_the_data_is_cut(tmp_path):
     said = []
     for i, size in enumerate((110_000, 10**9)):
         store, made, _ = world.build(tmp_path / str(i), shard_bytes=size)
-        said.append([row["id"] for row in samples.kept(world.parts_of(store, made)["data"])])
+        said.append([row["id"] for row in samples.kept(world.shards_by_step(store, made)["data"])])
     assert said[0] == said[1]
     assert len(set(said[0])) == 12
 

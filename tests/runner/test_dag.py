@@ -43,25 +43,33 @@ LEAF = InputFiles("files", [["a.warc.gz", 12, 99]], ({"path": "/x/a.warc.gz"},))
     ],
 )
 def test_settings_in_keys(one, other, same):
-    assert (step(first, LEAF, **one).key == step(first, LEAF, **other).key) is same
+    assert (step(first, source=LEAF, **one).key == step(first, source=LEAF, **other).key) is same
 
 
 def test_paths_are_not_in_keys_but_contents_are():
     moved = InputFiles("files", LEAF.identity, ({"path": "/elsewhere/a.warc.gz"},))
     touched = InputFiles("files", [["a.warc.gz", 12, 100]], LEAF.rows)
-    assert step(first, LEAF).key == step(first, moved).key != step(first, touched).key
+    assert step(first, source=LEAF).key == step(first, source=moved).key != step(first, source=touched).key
 
 
 def test_mode_of_an_edge_and_number_of_tasks_are_in_keys():
-    source = step(first, LEAF)
-    assert len({step(second, source).key, step(second, all_shards(source)).key, step(second, source, tasks=2).key}) == 3
+    source = step(first, source=LEAF)
+    assert (
+        len(
+            {
+                step(second, first=edge, tasks=n).key
+                for edge, n in ((source, None), (all_shards(source), None), (source, 2))
+            }
+        )
+        == 3
+    )
 
 
 def test_an_input_changed_changes_everything_behind_it():
-    old, new = (step(second, step(first, LEAF, bound=b)) for b in (0.5, 0.6))
+    old, new = (step(second, first=step(first, source=LEAF, bound=b)) for b in (0.5, 0.6))
     assert old.key != new.key
     assert list(differences(old.identity["params"], new.identity["params"])) == []
-    assert list(differences(old.inputs[0].source.identity, new.inputs[0].source.identity)) == [
+    assert list(differences(old.edges["first"].source.identity, new.edges["first"].source.identity)) == [
         "params.bound: 0.5 -> 0.6"
     ]
 
@@ -69,18 +77,58 @@ def test_an_input_changed_changes_everything_behind_it():
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), {1: 2}, {"a"}, b"x", object()])
 def test_what_has_no_single_spelling_is_refused(value):
     with pytest.raises(TypeError, match=r"first\.names\[1\]: .* has no single spelling"):
-        _ = step(first, LEAF, names=("a", value)).key
+        _ = step(first, source=LEAF, names=("a", value)).key
 
 
 def test_unknown_setting_is_refused():
     with pytest.raises(TypeError, match="treshold"):
-        step(first, LEAF, treshold=1)
+        step(first, source=LEAF, treshold=1)
+
+
+@stage(version=1, outputs={"part": ROW})
+def third(one, other, *, n: int = 3):
+    yield
+
+
+@stage(version=1, outputs={"part": ROW})
+def several(sidecars, optional=None):
+    yield
+
+
+def test_the_order_in_which_inputs_are_given_does_not_matter():
+    a, b = step(first, source=LEAF), step(first, source=LEAF, bound=0.9)
+    assert step(third, one=a, other=b).key == step(third, other=b, one=a).key != step(third, one=b, other=a).key
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"one": LEAF}, "third\\(other=...\\) is missing"),
+        ({"one": LEAF, "other": LEAF, "another": LEAF}, "third has no parameter \\['another'\\]"),
+        ({"one": LEAF, "other": 3}, "third\\(other=...\\) is an input"),
+        ({"one": LEAF, "other": {"a": "b"}}, "third\\(other=...\\)\\['a'\\] is an input"),
+    ],
+)
+def test_what_is_no_input_is_refused(arguments, message):
+    with pytest.raises(TypeError, match=message):
+        step(third, **arguments)
+    with pytest.raises(TypeError):
+        step(third, LEAF, LEAF)  # inputs have no positions
+
+
+def test_a_mapping_of_inputs_is_bound_in_its_order_and_an_absent_one_is_left_out():
+    a, b = step(first, source=LEAF), step(first, source=LEAF, bound=0.9)
+    bound = step(several, sidecars={"a": a, "b": all_shards(b)})
+    assert list(bound.edges) == ["sidecars.a", "sidecars.b"]
+    assert bound.key != step(several, sidecars={"b": all_shards(b), "a": a}).key
+    assert bound.key == step(several, sidecars={"a": a, "b": all_shards(b)}, optional=None).key
+    assert bound.key != step(several, sidecars={"a": a, "b": all_shards(b)}, optional=a).key
 
 
 def test_equal_steps_are_one():
-    a, b = step(first, LEAF), step(first, LEAF)
-    assert [s.name for s in ancestors(step(second, all_shards(a), n=1))] == ["first", "second"]
-    assert len(ancestors(step(second, step(first, LEAF)))) == 2
+    a, b = step(first, source=LEAF), step(first, source=LEAF)
+    assert [s.name for s in ancestors(step(second, first=all_shards(a), n=1))] == ["first", "second"]
+    assert len(ancestors(step(second, first=step(first, source=LEAF)))) == 2
     assert a.key == b.key
 
 

@@ -24,19 +24,21 @@ BUCKETS = 2
 
 
 @stage(version=1, outputs={"part": ROW})
-def plain(*inputs: Shard | list[Shard], tag: str) -> Iterator[pa.Table]:
+def plain(inputs: dict[str, Shard | list[Shard]], *, tag: str) -> Iterator[pa.Table]:
     yield pa.Table.from_pylist([{"n": rows_of(inputs)}], ROW)
 
 
 @stage(version=1, outputs={"part": ROW})
-def spread(*inputs: Shard | list[Shard], tag: str) -> Iterator[Output]:
+def spread(inputs: dict[str, Shard | list[Shard]], *, tag: str) -> Iterator[Output]:
     for at in range(BUCKETS):
         yield Output(pa.Table.from_pylist([{"n": rows_of(inputs)}], ROW), bucket=at)
 
 
-def rows_of(inputs: tuple[Shard | list[Shard], ...]) -> int:
+def rows_of(inputs: dict[str, Shard | list[Shard]]) -> int:
     """Reads all of its inputs: fails when one is not there yet."""
-    return sum(part.table().num_rows for found in inputs for part in (found if isinstance(found, list) else [found]))
+    return sum(
+        part.table().num_rows for found in inputs.values() for part in (found if isinstance(found, list) else [found])
+    )
 
 
 @st.composite
@@ -47,19 +49,23 @@ def dags(draw) -> Step:
     made: list[tuple[Step | InputFiles, int]] = [(leaf, shards)]
     for number in range(draw(st.integers(1, 6))):
         first, count = draw(st.sampled_from(made))
-        mode = draw(st.sampled_from(["aligned", "whole", "bucket"]))
-        if mode == "bucket" and isinstance(first, Step) and first.fn is spread:
+        mode = draw(st.sampled_from(["aligned", "all_shards", "partition"]))
+        if mode == "partition" and isinstance(first, Step) and first.function is spread:
             edges, count = [partition(first)], BUCKETS
-        elif mode == "whole":
+        elif mode == "all_shards":
             edges, count = [all_shards(first)], 1
         else:
             edges = [
                 Edge("aligned", source) for source, n in made if n == count and (source is first or draw(st.booleans()))
             ]
         edges += [all_shards(source) for source, _ in made if draw(st.integers(0, 5)) == 0]
-        made.append((step(draw(st.sampled_from([plain, spread])), *edges, tag=str(number)), count))
-    read = {edge.source for made_step, _ in made if isinstance(made_step, Step) for edge in made_step.inputs}
-    return step(plain, *[all_shards(source) for source, _ in made if source not in read], tag="goal")
+        made.append((step(draw(st.sampled_from([plain, spread])), inputs=named(edges), tag=str(number)), count))
+    read = {edge.source for made_step, _ in made if isinstance(made_step, Step) for edge in made_step.edges.values()}
+    return step(plain, inputs=named([all_shards(source) for source, _ in made if source not in read]), tag="goal")
+
+
+def named(edges: list[Edge]) -> dict[str, Edge]:
+    return {f"input{i}": edge for i, edge in enumerate(edges)}
 
 
 class Checking:
@@ -100,7 +106,7 @@ class Checking:
                 if edge.mode == "aligned"
                 else bool(read_manifest(self.store, edge.source))
             )
-            for edge in each.inputs
+            for edge in each.edges.values()
         )
 
     def _published(self, each: Step, index: int) -> bool:
@@ -121,8 +127,8 @@ class Checking:
 def shards_of(each: Step | InputFiles) -> int:
     if isinstance(each, InputFiles):
         return len(each.rows)
-    counts = {shards_of(edge.source) for edge in each.inputs if edge.mode == "aligned"}
-    return counts.pop() if counts else BUCKETS if any(edge.mode == "bucket" for edge in each.inputs) else 1
+    counts = {shards_of(edge.source) for edge in each.edges.values() if edge.mode == "aligned"}
+    return counts.pop() if counts else BUCKETS if any(edge.mode == "partition" for edge in each.edges.values()) else 1
 
 
 def healthy(each: Step | InputFiles, index: int, failing: set[tuple[str, int]]) -> bool:
@@ -131,7 +137,7 @@ def healthy(each: Step | InputFiles, index: int, failing: set[tuple[str, int]]) 
         return True
     return (each.params["tag"], index) not in failing and all(
         healthy(edge.source, i, failing)
-        for edge in each.inputs
+        for edge in each.edges.values()
         for i in ([index] if edge.mode == "aligned" else range(shards_of(edge.source)))
     )
 

@@ -8,16 +8,17 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from dedup.exact.resolve_chains import chain_links, follow
+from dedup.chains import resolved_chains
 from filters.contamination.contamination import HITS
 from filters.rules import verdicts
-from pipeline.base.schema import CONTAMINATION, DUPLICATES, LANGUAGES, PAGES, QUALITY, REJECTS, SIGNALS, URLS
+from pipeline.base.schema import CONTAMINATION, LANGUAGES, PAGES, QUALITY, REJECTS, SELECTION, SIGNALS, URLS
 from pipeline.publish import corpus as publish
 from pipeline.publish import ledger
+from pipeline.publish.explain import Evidence
 from pipeline.runner.dag import InputFiles, Step, all_shards, partition, step
 from pipeline.runner.manifests import shards_of
 from pipeline.runner.scheduler import InProcess, execute, quiet
-from pipeline.runner.stage import stage
+from pipeline.runner.stage import selection, stage
 from pipeline.store.filesystem import Store
 from pipeline.store.shard import Shard
 from pipeline.store.writer import Output
@@ -30,6 +31,8 @@ RULES = (
     {"name": "contamination", "column": "contamination", "max": 0.8, "stage": "contamination"},
 )
 RECIPE = json.dumps({"rules": RULES, "steps": {"pages": "ab" * 12, "verdicts": "cd" * 12}, "preset": "small <world>"})
+SIDECARS = ("languages", "urls", "signals", "quality", "contamination")
+RELATIONS = {"exact": "same text as", "near": "like"}
 SCRIPT = "<script>alert('gelesen & ausgeführt')</script>"
 _WORDS = [
     "Garten",
@@ -87,8 +90,8 @@ def _rows(shard: int) -> range:
 
 
 @stage(version=1, outputs={"part": PAGES, "rejects": REJECTS})
-def pages(leaf: Shard) -> Iterator[pa.Table | Output]:
-    s = leaf.index
+def pages(source: Shard) -> Iterator[pa.Table | Output]:
+    s = source.index
     rows, rejects = [], []
     for r in _rows(s):
         url = f"https://www.host{r % 7}.de/seite/{s}/{r}" + ("?q=<script>alert(1)</script>" if r == 6 else "")
@@ -117,104 +120,131 @@ def _sidecar(schema: pa.Schema, shard: int, **columns) -> pa.Table:
 
 
 @stage(version=1, outputs={"part": LANGUAGES})
-def languages(p: Shard) -> Iterator[pa.Table]:
-    foreign = {r for r in _rows(p.index) if fate_of(p.index, r) == "language"}
+def languages(pages: Shard) -> Iterator[pa.Table]:
+    foreign = {r for r in _rows(pages.index) if fate_of(pages.index, r) == "language"}
     yield _sidecar(
-        LANGUAGES, p.index, language=lambda r: "nl" if r in foreign else "de", script=lambda r: "Latn",
+        LANGUAGES, pages.index, language=lambda r: "nl" if r in foreign else "de", script=lambda r: "Latn",
         language_score=lambda r: 0.98,
     )  # fmt: skip
 
 
 @stage(version=1, outputs={"part": URLS})
-def urls(p: Shard) -> Iterator[pa.Table]:
-    yield _sidecar(URLS, p.index)
+def urls(pages: Shard) -> Iterator[pa.Table]:
+    yield _sidecar(URLS, pages.index)
 
 
 @stage(version=1, outputs={"part": SIGNALS})
-def signals(p: Shard) -> Iterator[pa.Table]:
-    failing = {r: fate_of(p.index, r) for r in _rows(p.index)}
+def signals(pages: Shard) -> Iterator[pa.Table]:
+    failing = {r: fate_of(pages.index, r) for r in _rows(pages.index)}
     yield _sidecar(
-        SIGNALS, p.index,
-        word_count=lambda r: 12 if failing[r] == "gopher_word_count" else len(text_of(p.index, r).split()),
+        SIGNALS, pages.index,
+        word_count=lambda r: 12 if failing[r] == "gopher_word_count" else len(text_of(pages.index, r).split()),
         line_punct_ratio=lambda r: 0.05 if failing[r] in ("line_punct_ratio", "gopher_word_count") else 0.9,
     )  # fmt: skip
 
 
 @stage(version=1, outputs={"part": QUALITY})
-def quality(p: Shard) -> Iterator[pa.Table]:
-    score = {r: random.Random(r).random() for r in _rows(p.index)}
-    yield _sidecar(QUALITY, p.index, quality=lambda r: score[r], quality_percentile=lambda r: 100 * score[r])
+def quality(pages: Shard) -> Iterator[pa.Table]:
+    score = {r: random.Random(r).random() for r in _rows(pages.index)}
+    yield _sidecar(QUALITY, pages.index, quality=lambda r: score[r], quality_percentile=lambda r: 100 * score[r])
 
 
 @stage(version=1, outputs={"part": CONTAMINATION, "hits": HITS})
-def contamination(p: Shard) -> Iterator[pa.Table]:
-    leaked = {r: 0.97 for r in _rows(p.index) if fate_of(p.index, r) == "contamination"} | {11: 0.4}
-    named = {r: f"small/{p.index}-{r}{SCRIPT}" for r in leaked}
+def contamination(pages: Shard) -> Iterator[pa.Table]:
+    leaked = {r: 0.97 for r in _rows(pages.index) if fate_of(pages.index, r) == "contamination"} | {11: 0.4}
+    named = {r: f"small/{pages.index}-{r}{SCRIPT}" for r in leaked}
     yield _sidecar(
-        CONTAMINATION, p.index, contamination=lambda r: leaked.get(r, 0.0), item=named.get,
+        CONTAMINATION, pages.index, contamination=lambda r: leaked.get(r, 0.0), item=named.get,
         benchmark=lambda r: "small-bench" if r in leaked else None, kind=lambda r: "both" if r in leaked else None,
         contaminated_items=lambda r: 1 + (r == 11) if r in leaked else 0,
     )  # fmt: skip
     hits = [(r, "small-bench", named[r], leaked[r]) for r in leaked] + [(11, "other-bench", "0", 0.3)]
-    columns = zip(*[(id_of(p.index, r), name, item, "both", score, 0, 9) for r, name, item, score in hits], strict=True)
+    columns = zip(
+        *[(id_of(pages.index, r), name, item, "both", score, 0, 9) for r, name, item, score in hits], strict=True
+    )
     yield Output(pa.table([list(column) for column in columns], schema=HITS), name="hits")
 
 
-def _duplicates(shard: int, kind: str, head: tuple[int, int], size: int, similarity: float) -> pa.Table:
-    mine = {r for r in _rows(shard) if fate_of(shard, r) == kind}
-    members = mine | ({head[1]} if shard == head[0] else set())
-    return _sidecar(
-        DUPLICATES, shard, duplicate_of=lambda r: id_of(*head) if r in mine else None,
-        similarity=lambda r: similarity if r in mine else None,
-        cluster=lambda r: id_of(*head) if r in members else None, cluster_size=lambda r: size if r in members else None,
-    )  # fmt: skip
+def _selection(shard: int, before: list[dict], kind: str, head: tuple[int, int], size: int, **reason) -> pa.Table:
+    """SELECTION of a step that drops the documents of this kind as duplicates of `head`; the rest is as `before`."""
+    rows = []
+    for r, earlier in enumerate(before):
+        row = dict.fromkeys(SELECTION.names) | {"id": id_of(shard, r), "keep": earlier["keep"]}
+        if earlier["keep"]:
+            row |= {"cluster": row["id"], "cluster_size": earlier["cluster_size"]}
+            if fate_of(shard, r) == kind or (shard, r) == head:
+                row |= {"cluster": id_of(*head), "cluster_size": size}
+            if fate_of(shard, r) == kind:
+                row |= {"keep": False, "stage": kind, "duplicate_of": id_of(*head), **reason}
+        rows.append(row)
+    return pa.Table.from_pylist(rows, schema=SELECTION)
 
 
-@stage(version=1, outputs={"part": DUPLICATES})
-def exact(p: Shard) -> Iterator[pa.Table]:
-    yield _duplicates(p.index, "exact", (0, 20), SHARDS, 1.0)
+@selection(version=1, relation="same text as")
+def exact(pages: Shard, selection: Shard) -> Iterator[pa.Table]:
+    before = selection.table().to_pylist()
+    yield _selection(pages.index, before, "exact", (0, 20), SHARDS, rule="duplicate_text", value=1.0)
 
 
-@stage(version=1, outputs={"part": DUPLICATES})
-def near(p: Shard, exact: Shard) -> Iterator[pa.Table]:
-    found = _duplicates(p.index, "near", (0, 21), 1 + 2 * (SHARDS - 1), 0.91).to_pydict()
-    copies = exact.table(["cluster_size"])["cluster_size"].to_pylist()
-    alone = [fate_of(p.index, r) == "kept" and size is None for r, size in enumerate(found["cluster_size"])]
-    for r in (r for r, one in enumerate(alone) if one):
-        found["cluster"][r], found["cluster_size"][r] = found["id"][r], copies[r] or 1
-    yield pa.table(found, schema=DUPLICATES)
+@selection(version=1, relation="like")
+def near(pages: Shard, selection: Shard) -> Iterator[pa.Table]:
+    before, reason = selection.table().to_pylist(), {"rule": "near_duplicate", "value": 0.91, "threshold": 0.8}
+    yield _selection(pages.index, before, "near", (0, 21), 1 + 2 * (SHARDS - 1), **reason)
 
 
 def steps(shard_bytes: int = 110_000, **settings) -> dict[str, Step]:
-    """The graph from pages to the printed folder, wired as the recipe wires it."""
-    leaf = InputFiles("small world", 1, tuple({"n": i} for i in range(SHARDS)))
-    made = {"pages": step(pages, leaf)}
-    for fn in (languages, urls, signals, quality, contamination, exact):
-        made[fn.__name__] = step(fn, made["pages"])
-    made["near"] = step(near, made["pages"], made["exact"])
-    asked = step(chain_links, made["exact"], made["near"], partitions=2)
-    measured = [made[name] for name in ("pages", "languages", "urls", "signals", "quality", "contamination")]
-    made["verdicts"] = step(verdicts, *measured, rules=RULES)
-    made["ledger"] = step(
-        ledger.ledger,
-        *[made[n] for n in ("pages", "verdicts", "exact", "near")],
-        partition(step(follow, partition(asked), tasks=2)),
-        similarity=0.8,
+    """The graph from pages to the printed folder, bound as the recipe binds it."""
+    bound = {"pages": step(pages, source=InputFiles("small world", 1, tuple({"n": i} for i in range(SHARDS))))}
+    for function in (languages, urls, signals, quality, contamination):
+        bound[function.__name__] = step(function, pages=bound["pages"])
+    sidecars = {name: bound[name] for name in SIDECARS}
+    bound["verdicts"] = step(verdicts, sidecars={"pages": bound["pages"], **sidecars}, rules=RULES)
+    bound["exact"] = step(exact, pages=bound["pages"], selection=bound["verdicts"])
+    bound["near"] = step(near, pages=bound["pages"], selection=bound["exact"])
+    selections = {name: bound[name] for name in ("verdicts", "exact", "near")}
+    related = {name: bound[name] for name in RELATIONS}
+    resolved = resolved_chains(step, related, 2)
+    bound["ledger"] = step(
+        ledger.ledger, pages=bound["pages"], selections=selections, resolved=resolved, relations=RELATIONS
     )
-    made["layout"] = step(publish.layout, all_shards(made["ledger"]), shard_bytes=shard_bytes)
-    sides = [all_shards(made[n]) for n in ("ledger", "pages", "languages", "signals", "near", "quality")]
-    made["data"] = step(publish.data, partition(made["layout"]), *sides, **settings)
-    inputs = ("data", "ledger", "pages", "verdicts", "languages", "exact", "near", "contamination")
-    said = {"title": "Small <World>", "language": "de", "recipe": RECIPE, "names": ("contamination",)}
-    corpus = step(publish.corpus, *[all_shards(made[n]) for n in inputs], **said)
-    return made | {"corpus": corpus}
+    bound["layout"] = step(publish.layout, ledgers=all_shards(bound["ledger"]), shard_bytes=shard_bytes)
+    common = {"ledgers": all_shards(bound["ledger"]), "pages": all_shards(bound["pages"])}
+    bound["data"] = step(
+        publish.data,
+        layout=partition(bound["layout"]),
+        sidecars={name: all_shards(bound[name]) for name in ("languages", "signals", "quality")},
+        selection=all_shards(bound["near"]),
+        **common,
+        **settings,
+    )
+    bound["corpus"] = step(
+        publish.corpus,
+        data=all_shards(bound["data"]),
+        sidecars={name: all_shards(step_) for name, step_ in sidecars.items()},
+        selections={name: all_shards(step_) for name, step_ in selections.items()},
+        alarms={},
+        relations=RELATIONS,
+        title="Small <World>",
+        language="de",
+        recipe=RECIPE,
+        **common,
+    )
+    return bound
 
 
 def build(root, **settings) -> tuple[Store, dict[str, Step], str]:
     """Run it all in this process; returns the store, the steps and the printed folder."""
-    store, made = Store(root), steps(**settings)
-    return store, made, execute(made["corpus"], store, InProcess, quiet)
+    store, bound = Store(root), steps(**settings)
+    return store, bound, execute(bound["corpus"], store, InProcess, quiet)
 
 
-def parts_of(store: Store, made: dict[str, Step]) -> dict[str, list[Shard]]:
-    return {name: shards_of(store, made[name]) for name in made if name not in ("layout", "corpus")}
+def shards_by_step(store: Store, bound: dict[str, Step]) -> dict[str, list[Shard]]:
+    return {name: shards_of(store, bound[name]) for name in bound if name not in ("layout", "corpus")}
+
+
+def evidence(store: Store, bound: dict[str, Step]) -> Evidence:
+    """What `explain` reads of the finished steps."""
+    shards = shards_by_step(store, bound)
+    sidecars = {name: shards[name] for name in SIDECARS}
+    selections = {name: shards[name] for name in ("verdicts", "exact", "near")}
+    return Evidence(shards["pages"], shards["ledger"], shards["data"], sidecars, selections, RELATIONS, RULES)

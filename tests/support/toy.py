@@ -81,10 +81,10 @@ def grand(
 def goal(factor: float = 1.0, limit: int = 0, pause: float = 0.0, trap: str = "") -> Step:
     rows = tuple({"seed": i, "size": 100} for i in range(SHARDS))
     source = InputFiles("seeds", [SHARDS], rows)
-    n = step(numbers, source, factor=factor, pause=pause, trap=trap)
-    r = step(routed, n, pause=pause)
-    s = step(summed, partition(r), pause=pause, tasks=BUCKETS)
-    return step(grand, all_shards(s), all_shards(n), limit=limit, pause=pause)
+    n = step(numbers, source=source, factor=factor, pause=pause, trap=trap)
+    r = step(routed, numbers=n, pause=pause)
+    s = step(summed, routed=partition(r), pause=pause, tasks=BUCKETS)
+    return step(grand, sums=all_shards(s), numbers=all_shards(n), limit=limit, pause=pause)
 
 
 def main() -> None:
