@@ -78,6 +78,7 @@ def _with_every_text_replaced(value, text):
 
 def test_page_is_well_formed_and_loads_nothing(page):
     html = page.read_text()
+    assert html.startswith("<!DOCTYPE html>\n<html")
     tags = {element.tag for element in _parse(html).iter()}
     assert not tags & {"script", "link", "img", "iframe", "object", "a", "form"}
     attributes = {name for element in _parse(html).iter() for name in element.attrib}
