@@ -38,7 +38,7 @@ def find_large_clusters(steps: Mapping[str, list[Shard]]) -> list[dict[str, Any]
     """Summarize the alarms of deduplication steps.
 
     Args:
-        steps: Shards of steps by name. Their output "alarms" has a row (rule, id, value, threshold) for each large group.
+        steps: Shards of steps by name. Output "alarms" has a row (rule, id, value, threshold) for each group.
 
     Returns:
         One row for each step and rule: `count` and `total` size of the groups, and the `value`, `threshold` and `id` of
