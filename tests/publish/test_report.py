@@ -12,6 +12,7 @@ import pytest
 from pipeline.base.format import bound, number, plain
 from pipeline.publish import samples
 from pipeline.publish.report.render import bar_segments, format_bytes, render_report
+from pipeline.runner.manifests import shards_of
 from tests.support import small_world as world
 
 # What a page may contain to break a report: markup, ends of markup, template syntax, bidirectional controls (an
@@ -35,7 +36,8 @@ NO_SAMPLES = {"kept": [], "dropped": {}, "hits": []}
 @pytest.fixture(scope="module")
 def published(tmp_path_factory):
     store, steps, folder = world.build(tmp_path_factory.mktemp("root"))
-    return world.parts_of(store, steps), Path(folder)
+    shards = {name: shards_of(store, steps[name]) for name in ("data", "ledger", "pages", "contamination")}
+    return shards, Path(folder)
 
 
 @pytest.fixture(scope="module")

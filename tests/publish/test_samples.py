@@ -3,6 +3,7 @@ import pytest
 
 from pipeline.base.schema import LEDGER, PAGES
 from pipeline.publish import samples
+from pipeline.runner.manifests import shards_of
 from pipeline.store.shard import Shard
 from tests.support import small_world as world
 
@@ -10,7 +11,7 @@ from tests.support import small_world as world
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory):
     store, steps, _ = world.build(tmp_path_factory.mktemp("root"))
-    return world.parts_of(store, steps)
+    return {name: shards_of(store, steps[name]) for name in ("data", "ledger", "pages", "contamination")}
 
 
 def _one_row(schema, **values):
@@ -47,7 +48,7 @@ def test_published_samples_do_not_show_what_the_corpus_masks(shards):
 
 def test_samples_are_the_same_however_the_data_is_divided(shards, tmp_path):
     store, steps, _ = world.build(tmp_path, shard_bytes=10**9)
-    one_file = world.parts_of(store, steps)["data"]
+    one_file = shards_of(store, steps["data"])
     assert len(one_file) < len(shards["data"])
     ids = [[row["id"] for row in samples.sample_kept_documents(data)] for data in (shards["data"], one_file)]
     assert ids[0] == ids[1]
