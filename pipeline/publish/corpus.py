@@ -15,8 +15,8 @@ from filters.fix_text import mend
 from filters.pii import mask as personal
 from pipeline.config.values import Range
 from pipeline.publish import samples, stats
-from pipeline.publish.card import card
-from pipeline.publish.report import report
+from pipeline.publish.card import render_card
+from pipeline.publish.report.render import render_report
 from pipeline.runner.stage import stage
 from pipeline.store.join import read_aligned
 from pipeline.store.shard import Shard
@@ -289,11 +289,11 @@ def corpus(
         yield Output.copy(f"ledger/ledger-{i:05d}.parquet", shard.shard("part"))
     counts = stats.count(data, ledgers, pages, sidecars, selections, alarms, relations, json.loads(recipe))
     excerpts = {
-        "kept": samples.kept(data),
-        "dropped": samples.dropped(ledgers, pages, region),
-        "hits": samples.hits(sidecars.get("contamination"), ledgers),
+        "kept": samples.sample_kept_documents(data),
+        "dropped": samples.sample_dropped_records(ledgers, pages, region),
+        "hits": samples.highest_contamination(sidecars.get("contamination"), ledgers),
     }
     size = sum(shard.store.size(shard.shard("part")) for shard in data if shard.store)
     yield Output.file("stats.json", json.dumps(counts, indent=1, ensure_ascii=False).encode() + b"\n")
-    yield Output.file("README.md", card(counts, DATA, title, language, size).encode())
-    yield Output.file("report.html", report(counts, excerpts, title, language).encode())
+    yield Output.file("README.md", render_card(counts, DATA, title, language, size).encode())
+    yield Output.file("report.html", render_report(counts, excerpts, title, language).encode())

@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 
 from dedup.passages.text_spans import removed_passages
 from pipeline.base.format import counted
-from pipeline.publish import contamination_counts as leaks
-from pipeline.publish import large_clusters as giants
+from pipeline.publish.contamination_counts import count_contamination
+from pipeline.publish.large_clusters import describe_large_clusters, find_large_clusters
 from pipeline.store.shard import Shard
 
 HOSTS = 1_000_000  # distinct hosts held; beyond, the rarest are let go, and counts of the top stay right but for those
@@ -56,7 +56,7 @@ def count(
         "hosts": _hosts(data),
         "lengths": _lengths(data),
         "quality": _quality(data),
-        **leaks.leaks(sidecars.get("contamination", []), ledgers),
+        **count_contamination(sidecars.get("contamination", []), ledgers),
         "pii": {n.removeprefix("pii_"): totals[n] for n in sorted(totals) if n.startswith("pii_")},
         "duplicates": _named(dict(_duplicates(selections, relations)), ledgers),
         "giants": _giants(alarmed, ledgers),
@@ -71,7 +71,7 @@ def count(
 
 
 def _giants(alarmed: Mapping[str, list[Shard]], ledgers: list[Shard]) -> list[dict[str, Any]]:
-    found = giants.giants(alarmed)
+    found = find_large_clusters(alarmed)
     urls = urls_of([row["id"] for row in found], ledgers) if found else {}
     return [{**row, "url": urls.get(row["id"])} for row in found]
 
@@ -288,7 +288,7 @@ def alarms(stats: dict[str, Any]) -> list[dict[str, str]]:
         if size > max(100, documents / 100):
             head = clusters["largest"][0]["url"]
             found.append(("alarm", f"A cluster of {name} duplicates has {size:,} documents ({head}): look at it."))
-    found += giants.said(stats["giants"])
+    found += describe_large_clusters(stats["giants"])
     if stats["shared_ids"]:
         shared = counted(stats["shared_ids"], "kept document")
         found.append(("alarm", f"{shared} share their ids with others, as the tables that were read have them."))
@@ -314,15 +314,3 @@ def alarms(stats: dict[str, Any]) -> list[dict[str, str]]:
     if leaked:
         found.append(("note", f"Text of benchmarks, below the recipe's bound, in {counted(leaked, 'kept document')}."))
     return [{"level": level, "text": text} for level, text in found]
-
-
-def funnel_table(stats: dict[str, Any]) -> str:
-    """The funnel as a Markdown table."""
-    lines = ["| stage | reason | dropped | of all | left |", "|---|---|--:|--:|--:|"]
-    for row in stats["funnel"]:
-        if row["what"] in ("records", "kept"):
-            lines.append(f"| **{row['what']}** | | | | **{row['left']:,}** |")
-        else:
-            share = row["dropped"] / max(1, stats["records"])
-            lines.append(f"| {row['stage']} | {row['rule']} | {row['dropped']:,} | {share:.1%} | {row['left']:,} |")
-    return "\n".join(lines) + "\n"

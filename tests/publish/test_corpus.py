@@ -217,7 +217,7 @@ def test_a_changed_threshold_runs_only_what_follows(whole, tmp_path):
     giants = {g["rule"]: g for g in json.loads((folder / "stats.json").read_text())["giants"]}
     assert set(giants) == {"large_exact_cluster", "large_near_cluster", "large_component"}
     assert all(g["count"] > 1 and g["value"] >= g["threshold"] == 2 and g["url"] for g in giants.values())
-    assert "clusters of 2 near duplicates or more" in (folder / "report.html").read_text()
+    assert "clusters of 2 or more near duplicates" in (folder / "report.html").read_text()
 
 
 def test_plan_says_why(whole):

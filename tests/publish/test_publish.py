@@ -11,12 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dedup.common.clusters import CLUSTERS, OVERSIZED
 from pipeline.base.schema import LEDGER
-from pipeline.publish import contamination_counts as leaks
 from pipeline.publish import corpus as publish
-from pipeline.publish import large_clusters as giants
 from pipeline.publish import stats
+from pipeline.publish.contamination_counts import count_contamination
 from pipeline.publish.explain import explain
 from pipeline.publish.ledger import KEPT
 from pipeline.runner.manifests import folder_of, read_manifest
@@ -236,32 +234,7 @@ def test_an_empty_corpus_is_a_corpus(tmp_path, monkeypatch, hub):
     assert list(hub.load_dataset(folder, split="train", streaming=True)) == []
 
 
-# --- card and statistics
-
-
-def test_card_header_is_what_the_hub_reads(published):
-    yaml = pytest.importorskip("yaml")
-    _, _, folder = published
-    text = Path(folder, "README.md").read_text()
-    head = yaml.safe_load(text.split("---\n")[1])
-    assert head["pretty_name"] == "Small <World>"
-    assert head["language"] == ["de"]
-    assert head["license"] == "other"
-    assert head["size_categories"] == ["n<1K"]
-    assert head["configs"][0]["data_files"] == [{"split": "train", "path": "data/*.parquet"}]
-    assert [f["name"] for f in head["dataset_info"]["features"]] == publish.DATA.names
-    assert head["dataset_info"]["splits"][0]["num_examples"] == 207
-    assert "No licence is claimed" in text
-    assert "| near | near_duplicate | 6 | 2.2% | 207 |" in text
-
-
-@pytest.mark.parametrize(
-    ("documents", "name"), [(0, "n<1K"), (999, "n<1K"), (1000, "1K<n<10K"), (10**6, "1M<n<10M"), (10**12, "n>1T")]
-)
-def test_size_category(documents, name):
-    from pipeline.publish.card import size_category
-
-    assert size_category(documents) == name
+# --- statistics
 
 
 def test_statistics_against_a_recount(published):
@@ -308,7 +281,7 @@ def test_published_documents_that_share_an_id_are_counted(files, order, at_once)
 
 
 def test_without_decontamination_there_are_no_leaks():
-    nothing = leaks.leaks([], [Shard.of(LEDGER.empty_table())])
+    nothing = count_contamination([], [Shard.of(LEDGER.empty_table())])
     assert nothing == {"contamination": [], "contaminated": {"documents": 0, "kept": 0}}
 
 
@@ -337,14 +310,6 @@ def test_funnel_starts_with_all_and_ends_with_kept(published):
     for before, row in pairwise(funnel):
         assert row["left"] == before["left"] - row["dropped"]
     assert (funnel[0]["left"], funnel[-1]["left"]) == (276, 207)
-    table = stats.funnel_table(said).splitlines()
-    assert len(table) == 2 + len(funnel)
-    assert table[4] == "| http | status | 12 | 4.3% | 252 |"
-
-
-def _alarms(*sizes: tuple[float, str]) -> Shard:
-    rows = [{"rule": "large_near_cluster", "id": id_, "value": float(n), "threshold": 1000.0} for n, id_ in sizes]
-    return Shard.of(CLUSTERS.empty_table(), alarms=pa.Table.from_pylist(rows, schema=OVERSIZED))
 
 
 def test_alarms():
@@ -368,13 +333,9 @@ def test_alarms():
     ]
     for key, value, text in cases:
         assert text in stats.alarms({**calm, key: value})[0]["text"]
-    found = giants.giants({"near_clusters": [_alarms((1200, "b"), (5000, "c")), _alarms((5000, "a")), _alarms()]})
-    assert found == [
-        {"step": "near_clusters", "rule": "large_near_cluster", "count": 3, "total": 11200, "value": 5000,
-         "threshold": 1000, "id": "a"}
-    ]  # fmt: skip
-    said = stats.alarms({**calm, "giants": [{**found[0], "url": "a.de/1"}]})
-    assert [alarm["text"] for alarm in said] == [
-        "near: 3 clusters of 1,000 near duplicates or more, the largest 5,000 with a.de/1."
+    large = {"step": "near_clusters", "rule": "large_near_cluster", "count": 3, "total": 11200, "value": 5000}
+    large |= {"threshold": 1000, "id": "a", "url": "a.de/1"}
+    assert [alarm["text"] for alarm in stats.alarms({**calm, "giants": [large]})] == [
+        "near: 3 clusters of 1,000 or more near duplicates; the largest has 5,000 (a.de/1)."
     ]
     assert stats.alarms({**calm, "funnel": [{**lost, "dropped": 20}], "rules": [{"rule": "r", "alone": 250}]}) == []
