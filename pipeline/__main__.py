@@ -136,9 +136,12 @@ def say(line: str) -> None:
 
 def _goal(arguments: argparse.Namespace, index: Any = None) -> Any:
     from pipeline.build import load_recipe
-    from pipeline.config.cli_inputs import said, settings
+    from pipeline.config.cli_inputs import parse_overrides, parse_source
 
-    return load_recipe(arguments.recipe, said(arguments.source), settings(arguments.set), index)
+    build = load_recipe(arguments.recipe, parse_source(arguments.source), parse_overrides(arguments.set), index)
+    for warning in build.config.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    return build
 
 
 def _pointer(arguments: argparse.Namespace, store: Any) -> Any:
@@ -149,10 +152,10 @@ def _pointer(arguments: argparse.Namespace, store: Any) -> Any:
 
 
 def _store(arguments: argparse.Namespace) -> Any:
-    from pipeline.config.cli_inputs import root
+    from pipeline.config.cli_inputs import parse_root
     from pipeline.store.filesystem import Store
 
-    return Store(root(arguments.root))
+    return Store(parse_root(arguments.root))
 
 
 def _corpus(arguments: argparse.Namespace) -> None:

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.base.errors import UserError
-from pipeline.config.recipe_file import load
-from pipeline.config.toml_lines import places
+from pipeline.config.recipe_file import load_config
+from pipeline.config.recipe_schema import RecipeSchema
+from pipeline.config.toml_lines import line_numbers
 from pipeline.config.values import Range
 from pipeline.runner.dag import Asset
 
@@ -99,8 +100,7 @@ def read(folder: Path, text: str | bytes = 'language = "xx"\n', overrides: dict 
 
 
 def shipped(folder: Path, recipe: str = "xx", overrides: dict | None = None):
-    configs = folder / "configs"
-    return load(recipe, overrides, sections=SECTIONS, columns=COLUMNS, optional=("quality",), configs=configs)
+    return load_config(recipe, overrides, RecipeSchema(SECTIONS, COLUMNS, ("quality",)), folder / "configs")
 
 
 def test_settings_are_spelled_as_the_stages_expect(folder):
@@ -121,9 +121,9 @@ lists = ["words.txt"]
     assert config["extract"] == {"timeout": 5.0} and type(config["extract"]["timeout"]) is float
     assert config["signals"]["bad_words"] == Asset.of(folder / "words.txt")
     assert config["near"] == {"weights": {"a": 1.0, "b": 2.5}, "sizes": (1, 2), "exact": False}
-    assert config.of("near", clusters) == config["near"] and config.of("near", signatures) == {}
+    assert config.settings_for("near", clusters) == config["near"] and config.settings_for("near", signatures) == {}
     assert config["quality"] == {"limit": None, "lists": (Asset.of(folder / "words.txt"),)}
-    assert (config.name, config.language, config.has("quality")) == ("my", "xx", True)
+    assert (config.name, config.language, config.is_on("quality")) == ("my", "xx", True)
 
 
 def test_language_and_stop_words_reach_the_stages_that_take_them(folder):
@@ -134,11 +134,11 @@ def test_language_and_stop_words_reach_the_stages_that_take_them(folder):
 
 
 def test_optional_sections_are_off_until_said(folder):
-    assert not shipped(folder).has("quality")
-    assert read(folder, 'language = "xx"\n[quality]\n').has("quality")
-    assert not read(folder, 'language = "xx"\nquality = "off"\n').has("quality")
-    assert not shipped(folder, overrides={"extract": "off"}).has("extract")
-    assert shipped(folder, overrides={"quality": "on"}).has("quality")
+    assert not shipped(folder).is_on("quality")
+    assert read(folder, 'language = "xx"\n[quality]\n').is_on("quality")
+    assert not read(folder, 'language = "xx"\nquality = "off"\n').is_on("quality")
+    assert not shipped(folder, overrides={"extract": "off"}).is_on("extract")
+    assert shipped(folder, overrides={"quality": "on"}).is_on("quality")
 
 
 def test_a_preset_that_needs_a_section_goes_with_it(folder):
@@ -170,7 +170,7 @@ why = "because"
         {"stage": "quick", "name": "quick", "column": "flag", "equals": False},
         {"stage": "rules", "name": "mine", "column": "ratio", "max": 0.5, "null": "drop", "exclusive": True},
     )
-    assert config.why["short"] == "a stub" and config.why["mine"] == "because"
+    assert config.reasons["short"] == "a stub" and config.reasons["mine"] == "because"
 
 
 def test_a_recipe_builds_on_a_shipped_one(folder):
@@ -188,7 +188,7 @@ def test_relative_paths_start_at_the_file_that_says_them(folder):
     text = 'language = "xx"\n[signals]\nbad_words = "words.txt"\n'
     config = read(folder, text, name="mine/my.toml")
     assert config["signals"]["bad_words"] == Asset.of(folder / "mine" / "words.txt")
-    assert config.folders["signals.bad_words"] == Path("mine")
+    assert config.folder_of("signals.bad_words") == Path("mine")
     (folder / "configs" / "yy.toml").write_text(text)  # shipped: from the checkout
     assert shipped(folder, "yy")["signals"]["bad_words"] == Asset.of(folder / "words.txt")
 
@@ -221,7 +221,8 @@ BAD = [
     ('language = "xx"\n\n[naer]\n', "my.toml:3: unknown section 'naer': did you mean 'near'?"),
     (
         'language = "xx"\n[zzz]\n',
-        "my.toml:2: unknown section 'zzz': there are extends, extract, language, near, quality, rules, signals",
+        "my.toml:2: unknown section 'zzz': there are extends, extract, language, near, quality, rules, selections, "
+        "sidecars, signals, sources",
     ),
     (
         'language = "xx"\n[near]\n# so\ntreshold = 0.7\n',
@@ -486,7 +487,7 @@ def test_a_bad_recipe_is_one_line_with_its_place(folder, text, message):
         ({"rules.set.shrt": "1"}, "--set rules.set.shrt: unknown rule 'shrt': did you mean 'short'?"),
         ({"rules.presets": '["lenght"]'}, "--set rules.presets: unknown preset 'lenght': did you mean 'length'?"),
         ({"near.bands": "-3"}, "--set near.bands: bands = -3 is out of range: at least 0"),
-        ({"signals.bad_words": "no.txt"}, "--set signals.bad_words: bad_words: there is no file no.txt (looked in .)"),
+        ({"signals.bad_words": "no.txt"}, "--set signals.bad_words: there is no file no.txt (looked in .)"),
     ],
 )
 def test_the_command_line_goes_through_the_same_checks(folder, overrides, message):
@@ -547,7 +548,7 @@ o = 4
 
 
 def test_places_of_keys():
-    found = places(TOML)
+    found = line_numbers(TOML)
     lines = {
         ("title",): 2,
         ("quoted key",): 3,
@@ -615,6 +616,6 @@ def test_every_key_of_any_document_has_its_line(document):
             lines[(table, key)] = text.count("\n") + 1
             text += f"{text_of(key)} = {written(value)}\n"
     assert tomllib.loads(text) == document
-    found = places(text)
+    found = line_numbers(text)
     assert set(found) == set(paths(document))
     assert {path: found[path] for path in lines} == lines

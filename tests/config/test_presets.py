@@ -11,16 +11,18 @@ import pytest
 from filters.make_presets import SHIPPED, main, preset
 from filters.rules import judge
 from pipeline.base.errors import UserError
-from pipeline.config.recipe_file import CONFIGS, languages, load
-from pipeline.recipe import COLUMNS, OPTIONAL, SECTIONS
+from pipeline.base.paths import CONFIGS
+from pipeline.build import recipe_schema
+from pipeline.config.recipe_file import load_config
+from pipeline.config.recipe_sources import shipped_languages
 
 FILES = sorted((CONFIGS / "presets").rglob("*.toml"))
-TYPES = {f.name: f.type for s in COLUMNS.values() for f in s}
+TYPES = {f.name: f.type for schema in recipe_schema().columns.values() for f in schema}
 REQUIRED = ("cs", "da", "de", "en", "es", "fr", "it", "nl", "pl", "pt", "ru", "sv", "tr")
 
 
 def recipe(language: str | Path, **overrides):
-    return load(language, overrides, sections=SECTIONS, columns=COLUMNS, optional=OPTIONAL)
+    return load_config(language, overrides, recipe_schema())
 
 
 def cases():
@@ -56,9 +58,9 @@ def test_each_rule_below_at_and_above_its_bound(rule):
     table = pa.table(
         {"id": [str(i) for i in range(len(values))], rule["column"]: pa.array(values, TYPES[rule["column"]])}
     )
-    got = judge(table, ({"stage": "s", **{k: v for k, v in rule.items() if k != "detail"}},))
-    assert got["keep"].to_pylist() == list(outcomes)
-    assert {len(failed) for failed in got["failed"].to_pylist()} == {0, 1}  # each bound decides something
+    decisions, failed = judge(table, ({"stage": "s", **{k: v for k, v in rule.items() if k != "detail"}},))
+    assert decisions["keep"].to_pylist() == list(outcomes)
+    assert {len(names) for names in failed["failed"].to_pylist()} == {0, 1}  # each bound decides something
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: f"{p.parent.name}/{p.stem}")
@@ -71,7 +73,7 @@ def test_presets_name_their_source_and_each_rule_its_reason(path):
         assert rule["column"] in TYPES and rule.get("detail", "id") in TYPES
 
 
-@pytest.mark.parametrize("language", languages())
+@pytest.mark.parametrize("language", shipped_languages())
 def test_every_shipped_recipe_loads(language):
     config = recipe(language)
     assert config.language == language
@@ -85,7 +87,7 @@ def test_every_shipped_recipe_loads(language):
 
 
 def test_the_languages_that_must_be_there():
-    assert set(REQUIRED) <= set(languages())
+    assert set(REQUIRED) <= set(shipped_languages())
 
 
 def test_german_is_judged_by_german_bounds():

@@ -8,14 +8,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.base.errors import UserError
-from pipeline.base.text_files import batches
+from pipeline.base.text_files import read_batches
 
 ROWS = [{"id": f"p{i}", "text": f"Der Hund und die Katze, Seite {i}."} for i in range(300)]
 GOOD = "".join(json.dumps(row) + "\n" for row in ROWS[:2])
 
 
 def told(path, *options) -> list[tuple]:
-    return [pair for ids, texts in batches(path, *options) for pair in zip(ids, texts.to_pylist(), strict=True)]
+    return [pair for ids, texts in read_batches(path, *options) for pair in zip(ids, texts.to_pylist(), strict=True)]
 
 
 def test_files_of_every_kind_say_the_same(tmp_path):
@@ -30,7 +30,7 @@ def test_files_of_every_kind_say_the_same(tmp_path):
     )
     for name in ("a.jsonl", "b.NDJSON.gz", "c.jsonl.zst", "d.parquet", "e.pq"):
         assert told(tmp_path / name) == [(row["id"], row["text"]) for row in ROWS]
-    found = batches(tmp_path / "a.jsonl", "text", None, "", 128)
+    found = read_batches(tmp_path / "a.jsonl", "text", None, "", 128)
     assert [len(texts) for _, texts in found] == [128, 128, 44]
 
 
@@ -65,8 +65,8 @@ def test_halves_of_surrogate_pairs_are_question_marks(tmp_path):
         ("x.jsonl", GOOD.encode() + b'{"id": 1, "text": "\xff"}', (), r"x\.jsonl:3: not JSON"),
         ("x.jsonl", GOOD, ("text", "ids"), r"x\.jsonl:1: no column 'ids'.* type --id-column id"),
         ("x.jsonl", "{}", (), r"x\.jsonl:1: no column 'text'; there are none$"),
-        ("x.jsonl.gz", gzip.compress(GOOD.encode() * 500)[:-30], (), r"x\.jsonl\.gz:\d+: cannot be read on"),
-        ("x.jsonl.gz", GOOD, (), r"x\.jsonl\.gz:1: cannot be read on"),
+        ("x.jsonl.gz", gzip.compress(GOOD.encode() * 500)[:-30], (), r"x\.jsonl\.gz:\d+: cannot be read further"),
+        ("x.jsonl.gz", GOOD, (), r"x\.jsonl\.gz:1: cannot be read further"),
         ("x.parquet", GOOD, (), r"x\.parquet: not a readable Parquet file"),
         ("x.csv", GOOD, (), r"x\.csv: unknown kind of file; give a \.jsonl"),
     ],
