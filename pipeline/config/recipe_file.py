@@ -31,7 +31,7 @@ class Config:
     reasons: rule -> the preset's reason for it, for reports; never part of a key.
     sections_on: the sections that are switched on.
     plugins: "sidecars", "selections", "sources" -> the user's functions, those of extended recipes first.
-    origins: "section.key", "section" (its header) and "language" -> the value as it was set, with its location.
+    origins: "section.key", "section" (its header), "rules.name" and "language" -> the value, with its location.
     files: the TOML files of the recipe, those of extended recipes first.
     warnings: one line each, with the location, for what is allowed and probably a mistake.
     off_columns: column -> the section that would make it and is off.
@@ -104,7 +104,7 @@ def load_config(
         reasons={rule.name: rule.values.get("why", "") for rule in rules},
         sections_on=frozenset(merged.enabled),
         plugins=group_plugins(merged.plugins),
-        origins=merged.origins(),
+        origins={**merged.origins(), **{f"rules.{rule.name}": rule.origin for rule in rules}},
         files=tuple(source.name for source in chain),
         warnings=(*([mixed_languages] if mixed_languages else []), *bound_warnings(rules, schema.declared)),
         off_columns=schema.rule_columns(merged.enabled).off_columns(),

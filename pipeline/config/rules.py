@@ -48,7 +48,7 @@ KEY_MEANINGS = {
     "detail": "Column that the ledger shows as detail, instead of the value of a text column.",
     "why": "Reason for the rule, shown in reports.",
 }
-_BOUNDS_OF_TYPE = {
+BOUNDS_OF_KIND = {
     "a number": ("min", "max", "equals", "not_equals"),
     "true or false": ("equals", "not_equals"),
     "text": ("equals", "not_equals", "any_of", "none_of", "lacks"),
@@ -195,16 +195,17 @@ def _check_columns(rule: Rule, columns: RuleColumns) -> None:
         else:
             problem = unknown_name_in_groups("column", name, columns.by_section())
         raise rule.origin.error(f"rule '{rule.name}': {problem}")
-    kind, value = _kind_of(columns.types[rule.column]), rule.values[rule.bound]
+    kind, value = kind_of(columns.types[rule.column]), rule.values[rule.bound]
     described = f"rule '{rule.name}': column '{rule.column}' is {kind}"
-    if rule.bound not in _BOUNDS_OF_TYPE.get(kind, ()):
+    if rule.bound not in BOUNDS_OF_KIND.get(kind, ()):
         raise rule.origin.error(f"{described}, {rule.bound} does not fit it")
     expected = {"a number": float, "true or false": bool, "text": str}[kind]
     if rule.bound in ("equals", "not_equals") and type(value) is not expected:
         raise rule.origin.error(f"{described}, so {rule.bound} must be {kind}")
 
 
-def _kind_of(arrow_type: pa.DataType) -> str:
+def kind_of(arrow_type: pa.DataType) -> str:
+    """Return a key of BOUNDS_OF_KIND, or `a <type>` for a type that no bound fits."""
     if pa.types.is_boolean(arrow_type):
         return "true or false"
     if pa.types.is_integer(arrow_type) or pa.types.is_floating(arrow_type):
