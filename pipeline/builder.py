@@ -4,7 +4,7 @@ import contextlib
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import pyarrow as pa
 
@@ -16,6 +16,7 @@ from pipeline.base.errors import UserError
 from pipeline.base.suggestions import unknown_name_in_groups
 from pipeline.config.config_value import with_prefix
 from pipeline.config.recipe_file import Config
+from pipeline.config.values import Range
 from pipeline.runner.dag import InputFiles, Step, row_bytes, step
 
 # Input size per shuffle partition, in GiB of crawl, chosen so that a task needs about 1 GiB: 8 GiB of crawl are some
@@ -185,8 +186,13 @@ class Builder:
         return owners[column]
 
 
-def source(*, paths: tuple[str, ...] = (), chunk_bytes: int = 1 << 26) -> None:
-    """Input files."""
+def source(*, paths: tuple[str, ...] = (), chunk_bytes: Annotated[int, Range(1 << 20)] = 1 << 26) -> None:
+    """Name the input files.
+
+    Args:
+        paths: Files and globs; relative ones start at the recipe's folder. An empty list is the demo crawl.
+        chunk_bytes: Bytes of a range in which larger files are read; by default it grows with the size of the input.
+    """
 
 
 def _columns(bound: Step) -> tuple[Column, ...]:

@@ -48,7 +48,8 @@ def settings_text(section: str | None, recipe: str | None, markdown: bool) -> tu
     sections = [section] if section else list(schema.sections)
     blocks = ["\n".join(_block(name, schema, config, width)) for name in sections]
     if section is None:
-        blocks.append("`settings rules`, `settings columns` and `settings presets` list what [rules] may contain.")
+        more = "`settings rules`, `settings columns` and `settings presets` show what [rules] may contain."
+        blocks.append(textwrap.fill(more, width))
     return "\n\n".join(blocks) + "\n", config.warnings if config else ()
 
 
@@ -66,7 +67,7 @@ def _block(name: str, schema: RecipeSchema, config: Config | None, width: int) -
             columns = section_columns(schema, section)
             yield from _aligned([(c.name, [_joined(c.type, c.range), c.meaning]) for c in columns], width)
     elif name == "presets":
-        yield "presets of [rules]; `configs/REFERENCE.md` has their rules"
+        yield "presets of [rules]; configs/REFERENCE.md has their rules"
         files = read_presets(CONFIGS / "presets").items()
         yield from _aligned([(preset, [versions[0].source]) for preset, versions in files], width)
     else:
