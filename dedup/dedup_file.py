@@ -13,7 +13,7 @@ from dedup.common.in_memory import evaluate
 from dedup.near.minhash import parse_preset
 from pipeline.base.errors import UserError
 from pipeline.base.schema import PAGES
-from pipeline.base.text_files import batches
+from pipeline.base.text_files import read_batches
 from pipeline.runner.dag import InputFiles, Step, step
 from pipeline.store.shard import Shard
 
@@ -78,7 +78,7 @@ def _page_tables(texts: list[pa.Array]) -> pa.Table:
 
 def _load(path: Path, text_column: str, id_column: str | None) -> tuple[list, list[pa.Array]]:
     ids, texts = [], []
-    for some, column in batches(path, text_column, id_column):
+    for some, column in read_batches(path, text_column, id_column):
         ids += some
         texts.append(column)
     return ids, texts

@@ -70,6 +70,10 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("page", metavar="URL-or-id")
     explain.add_argument("--recipe", required=True, metavar="LANGUAGE-or-recipe.toml")
     _run_options(explain)
+    settings = command("settings", _settings, "every setting of a recipe: type, range, default, meaning")
+    settings.add_argument("section", nargs="?", help="a section, or rules, columns or presets (default: all settings)")
+    settings.add_argument("--recipe", metavar="LANGUAGE-or-recipe.toml", help="show what it sets, and where")
+    settings.add_argument("--markdown", action="store_true", help="the page configs/REFERENCE.md")
     command("warm", _warm, "compile all kernels now; a run does it by itself, once for a version of the code")
     gc = command("gc", _gc, "step folders that no recorded run needs")
     gc.add_argument("--root", default="data")
@@ -136,9 +140,16 @@ def say(line: str) -> None:
 
 def _goal(arguments: argparse.Namespace, index: Any = None) -> Any:
     from pipeline.build import load_recipe
-    from pipeline.config.cli_inputs import said, settings
+    from pipeline.config.cli_inputs import parse_overrides, parse_source
 
-    return load_recipe(arguments.recipe, said(arguments.source), settings(arguments.set), index)
+    build = load_recipe(arguments.recipe, parse_source(arguments.source), parse_overrides(arguments.set), index)
+    _print_warnings(build.config.warnings)
+    return build
+
+
+def _print_warnings(warnings: tuple[str, ...]) -> None:
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)
 
 
 def _pointer(arguments: argparse.Namespace, store: Any) -> Any:
@@ -149,10 +160,10 @@ def _pointer(arguments: argparse.Namespace, store: Any) -> Any:
 
 
 def _store(arguments: argparse.Namespace) -> Any:
-    from pipeline.config.cli_inputs import root
+    from pipeline.config.cli_inputs import parse_root
     from pipeline.store.filesystem import Store
 
-    return Store(root(arguments.root))
+    return Store(parse_root(arguments.root))
 
 
 def _corpus(arguments: argparse.Namespace) -> None:
@@ -222,6 +233,14 @@ def _plan(arguments: argparse.Namespace) -> None:
     wanted = _goal(arguments, _pointer(arguments, store))
     print(table(plan(wanted.goal, store)))
     print(wanted.summary())
+
+
+def _settings(arguments: argparse.Namespace) -> None:
+    from pipeline.commands.settings import settings_text
+
+    text, warnings = settings_text(arguments.section, arguments.recipe, arguments.markdown)
+    print(text, end="")
+    _print_warnings(warnings)
 
 
 def _warm(_: argparse.Namespace) -> None:

@@ -11,27 +11,11 @@ from dedup.near import minhash
 from pipeline import options, preflight, recipe
 from pipeline.base.format import counted
 from pipeline.builder import Builder
-from pipeline.config import recipe_file
-from pipeline.config.recipe_file import Config
+from pipeline.config.recipe_file import Config, load_config
+from pipeline.config.recipe_schema import RecipeSchema
 from pipeline.index.identity import band_parameters, fingerprint, source_key
 from pipeline.index.pointer import Pointer
 from pipeline.runner.dag import Step
-
-
-@dataclass(frozen=True)
-class RecipeSchema:
-    """What a recipe may say, derived from the DAG with every section switched on.
-
-    sections: section -> the functions whose keyword-only parameters are its settings.
-    columns: section -> schema of the columns that rules may name.
-    optional: sections that are off unless the recipe has their header.
-    always: sections that cannot be switched off.
-    """
-
-    sections: Mapping[str, Any]
-    columns: Mapping[str, pa.Schema]
-    optional: frozenset[str]
-    always: frozenset[str]
 
 
 @functools.cache
@@ -40,7 +24,8 @@ def recipe_schema() -> RecipeSchema:
     b = recipe.build(options.everything())
     columns = {section: pa.schema([(c.name, c.type) for c in columns]) for section, columns in b.columns.items()}
     always = frozenset(b.sections) - b.optional - b.switchable
-    return RecipeSchema(b.sections, columns, frozenset(b.optional), always)
+    declared = {column.name: column for columns in b.columns.values() for column in columns}
+    return RecipeSchema(b.sections, columns, frozenset(b.optional), always, declared)
 
 
 @dataclass(frozen=True)
@@ -121,16 +106,8 @@ def load_recipe(
     Raises UserError before anything runs.
     """
     overrides = overrides or {}
-    schema = recipe_schema()
-    config = recipe_file.load(
-        name,
-        overrides,
-        sections=schema.sections,
-        columns=schema.columns,
-        optional=schema.optional,
-        always=schema.always,
-    )
-    preflight.check(config)
+    config = load_config(name, overrides, recipe_schema())
+    preflight.check_inputs(config)
     bound = recipe.build(config, files, index)
     steps = bound.steps
     invocation = {"recipe": name, "source": list(files or ()), "set": dict(sorted(overrides.items()))}

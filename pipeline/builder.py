@@ -4,7 +4,7 @@ import contextlib
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import pyarrow as pa
 
@@ -13,8 +13,10 @@ from extract.demo import crawl as demo
 from extract.sources import listing
 from pipeline.base.columns import Column
 from pipeline.base.errors import UserError
+from pipeline.base.suggestions import unknown_name_in_groups
+from pipeline.config.config_value import with_prefix
 from pipeline.config.recipe_file import Config
-from pipeline.config.values import unknown
+from pipeline.config.values import Range
 from pipeline.runner.dag import InputFiles, Step, row_bytes, step
 
 # Input size per shuffle partition, in GiB of crawl, chosen so that a task needs about 1 GiB: 8 GiB of crawl are some
@@ -26,12 +28,12 @@ MAX_PARTITIONS = 4096
 
 
 @contextlib.contextmanager
-def locate_errors(place: str) -> Iterator[None]:
-    """Put the place in the recipe (`Config.at`) before the message of a UserError that a stage's own check raises."""
+def locate_errors(prefix: str) -> Iterator[None]:
+    """Put the place in the recipe (`Config.error_prefix`) in front of a UserError that a stage's own check raises."""
     try:
         yield
     except UserError as error:
-        raise UserError(f"{place}{error}") from error
+        raise UserError(with_prefix(prefix, str(error))) from error
 
 
 def input_files(paths: list[str], chunk_bytes: int | None = None) -> InputFiles:
@@ -74,14 +76,14 @@ class Builder:
     def on(self, section: str, default: bool = False) -> bool:
         """Return whether the recipe has the section switched on. `default`: on where the recipe says nothing."""
         (self.switchable if default else self.optional).add(section)
-        return self.recipe.has(section)
+        return self.recipe.is_on(section)
 
     def settings(self, section: str, function: Callable) -> dict[str, Any]:
         """Return what the recipe says in `section` for the keyword-only parameters of `function`."""
         known = self.sections.setdefault(section, ())
         if function not in known:
             self.sections[section] = (*known, function)
-        return self.recipe.of(section, function)
+        return self.recipe.settings_for(section, function)
 
     def step(
         self, function: Callable, *, section: str = "", name: str = "", tasks: int | None = None, **arguments: Any
@@ -152,10 +154,10 @@ class Builder:
 
     def _matches(self, pattern: str) -> tuple[str, ...]:
         """Return the files of one entry of `source.paths`, which is relative to the recipe's folder."""
-        from pipeline.config.cli_inputs import matching
+        from pipeline.config.cli_inputs import expand_pattern
 
-        full = pattern if "://" in pattern else str(self.recipe.folders["source.paths"] / pattern)
-        return matching(full, f"{self.recipe.at('source.paths')}paths")
+        full = pattern if "://" in pattern else str(self.recipe.folder_of("source.paths") / pattern)
+        return expand_pattern(full, f"{self.recipe.error_prefix('source.paths')}paths")
 
     def partitions(self, section: str, gib: int) -> int:
         """Return as many partitions as the section says, else as the size of the crawl needs."""
@@ -167,8 +169,8 @@ class Builder:
 
         Raises UserError for a column that there is not.
         """
-        keep, place = self.recipe[section].get("keep", "oldest"), self.recipe.at(f"{section}.keep")
-        with locate_errors(place):
+        keep, prefix = self.recipe[section].get("keep", "oldest"), self.recipe.error_prefix(f"{section}.keep")
+        with locate_errors(prefix):
             check_policy(keep)
         column = keep.partition("best:")[2].strip()
         if not column:
@@ -176,13 +178,21 @@ class Builder:
         owners = {name: bound for bound in reversed(self.sidecars.values()) for name in _numeric_columns(bound)}
         if column not in owners:
             section = self.recipe.off_columns.get(column, "")
-            hint = f"[{section}] makes that column and is off: type [{section}] to switch it on" if section else ""
-            raise UserError(f"{place}keep = {keep!r}: {hint or unknown('column of numbers', column, owners)}")
+            numbers = {name: _numeric_columns(bound) for name, bound in self.sidecars.items()}
+            problem = unknown_name_in_groups("column of numbers", column, numbers)
+            if section:
+                problem = f"[{section}] makes that column and is off: type [{section}] to switch it on"
+            raise UserError(f"{prefix}keep = {keep!r}: {problem}")
         return owners[column]
 
 
-def source(*, paths: tuple[str, ...] = (), chunk_bytes: int = 1 << 26) -> None:
-    """Input files."""
+def source(*, paths: tuple[str, ...] = (), chunk_bytes: Annotated[int, Range(1 << 20)] = 1 << 26) -> None:
+    """Name the input files.
+
+    Args:
+        paths: Files and globs; relative ones start at the recipe's folder. An empty list is the demo crawl.
+        chunk_bytes: Bytes of a range in which larger files are read; by default it grows with the size of the input.
+    """
 
 
 def _columns(bound: Step) -> tuple[Column, ...]:

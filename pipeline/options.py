@@ -12,7 +12,8 @@ from extract.langid import embedded
 from extract.langid import identify as langid
 from pipeline.base.errors import UserError
 from pipeline.builder import Builder, locate_errors
-from pipeline.config.recipe_file import Config, languages
+from pipeline.config.recipe_file import Config
+from pipeline.config.recipe_sources import shipped_languages
 from pipeline.runner.dag import Asset, InputFiles, Step
 
 
@@ -25,7 +26,17 @@ class _Every(frozenset):
 
 def everything() -> Config:
     """Return a recipe that has every section and says nothing in any."""
-    return Config("", "de", defaultdict(dict), (), {}, _Every(), {}, {}, ("",))
+    return Config(
+        name="",
+        language="de",
+        settings=defaultdict(dict),
+        rules=(),
+        reasons={},
+        sections_on=_Every(),
+        plugins={},
+        origins={},
+        files=("",),
+    )
 
 
 def lsh(*, preset: str = "") -> None:
@@ -42,7 +53,7 @@ def banding(recipe: Config, b: Builder) -> dict[str, int]:
     if not preset:
         return {}
     near = recipe["near"]
-    with locate_errors(recipe.at("near.preset")):
+    with locate_errors(recipe.error_prefix("near.preset")):
         bands, rows = minhash.parse_preset(preset)
         if (near.get("bands", bands), near.get("rows", rows)) != (bands, rows):
             raise UserError(f"preset = {preset!r} is {bands} bands x {rows} rows: leave out bands and rows, or preset")
@@ -56,15 +67,17 @@ def language_model(recipe: Config) -> dict[str, Any]:
     """
     model, sha256 = recipe["identify"].get("model", "embedded"), recipe["identify"].get("sha256")
     if model.endswith((".bin", ".ftz")) and "://" not in model:
-        model = str(recipe.folders["identify.model"] / Path(model).expanduser())
-    with locate_errors(recipe.at("identify.model")):
+        model = str(recipe.folder_of("identify.model") / Path(model).expanduser())
+    with locate_errors(recipe.error_prefix("identify.model")):
         langid.check(model, sha256)
-    if model == "embedded" and recipe.language not in languages() and recipe.language not in embedded.load().labels:
-        known = ", ".join(embedded.load().labels[:8])
-        raise UserError(
-            f'{recipe.at("language")}the embedded model does not tell the language "{recipe.language}": take a code it '
-            f"tells ({known}, ...), or name a fastText model: [identify] model and sha256"
-        )
+    if model == "embedded" and recipe.language not in shipped_languages():
+        labels = embedded.load().labels
+        if recipe.language not in labels:
+            raise UserError(
+                f'{recipe.error_prefix("language")}the embedded model does not tell the language "{recipe.language}": '
+                f"take a code it tells ({', '.join(labels[:8])}, ...), or name a fastText model: [identify] model and "
+                "sha256"
+            )
     return {"model": Asset(model, sha256)} if sha256 else {}
 
 
@@ -81,12 +94,14 @@ def benchmarks(recipe: Config) -> dict[str, Any]:
 def checked_index(recipe: Config, earlier: InputFiles | None) -> InputFiles | None:
     """Return the index of earlier runs. Raises UserError where the recipe compares no dumps with one another."""
     if earlier and recipe["near"].get("scope", "corpus") == "dump":
-        raise UserError(f'{recipe.at("near.scope")}scope = "dump" compares no dumps: leave it out, or the index')
+        raise UserError(
+            f'{recipe.error_prefix("near.scope")}scope = "dump" compares no dumps: leave it out, or the index'
+        )
     return earlier
 
 
 def description(recipe: Config, steps: Mapping[str, Step]) -> str:
     """Return the recipe as JSON, for the published folder: name, rules with their reasons, and the key of each step."""
-    rules = [{**rule, "why": recipe.why.get(rule["name"], "")} for rule in recipe.rules]
+    rules = [{**rule, "why": recipe.reasons.get(rule["name"], "")} for rule in recipe.rules]
     keys = {name: bound.key for name, bound in steps.items()}
     return json.dumps({"name": recipe.name, "rules": rules, "steps": keys}, sort_keys=True)

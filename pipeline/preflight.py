@@ -1,41 +1,49 @@
-"""What stages would find wrong after hours of work, looked at before anything runs: files of texts, lists, masking."""
+"""Checks of files and settings that stages would fail on only after hours of work, made before anything runs."""
 
 from filters.contamination import benchmarks
-from filters.pii import mask as pii
-from filters.quality import reference_texts as corpora
+from filters.pii import mask
+from filters.quality import reference_texts
 from pipeline.base.errors import UserError
 from pipeline.base.format import counted
 from pipeline.builder import locate_errors
 from pipeline.config.recipe_file import Config
 
-
-def check(c: Config) -> None:
-    """Read the first record of references and benchmarks, and what decides about masking. Raises UserError."""
-    if c.has("quality"):
-        _references(c)
-    if c.has("decontaminate"):
-        _benchmarks(c)
-    for setting, name in (("pii", "kinds"), ("region", "region"), ("tag", "tag")):
-        if setting in c["publish"]:
-            with locate_errors(c.at(f"publish.{setting}")):
-                pii.check_words(**{name: c["publish"][setting]})
+# Setting of [publish] -> parameter of the check of masking.
+_MASKING_SETTINGS = {"pii": "kinds", "region": "region", "tag": "tag"}
 
 
-def _references(c: Config) -> None:
-    said = c["quality"]
-    for asset in said.get("references", ()):
-        with locate_errors(c.at("quality.references")):
-            corpora.check(asset.path, said.get("text_column", "text"))
+def check_inputs(config: Config) -> None:
+    """Read the first record of reference texts and benchmarks, and check the settings of masking.
+
+    Raises UserError with the place in the recipe.
+    """
+    if config.is_on("quality"):
+        _check_references(config)
+    if config.is_on("decontaminate"):
+        _check_benchmarks(config)
+    for setting, parameter in _MASKING_SETTINGS.items():
+        if setting in config["publish"]:
+            with locate_errors(config.error_prefix(f"publish.{setting}")):
+                mask.check_words(**{parameter: config["publish"][setting]})
 
 
-def _benchmarks(c: Config) -> None:
-    said, names = c["decontaminate"].get("benchmarks", ()), c["decontaminate"].get("names", ())
-    if not said:
+def _check_references(config: Config) -> None:
+    settings = config["quality"]
+    for asset in settings.get("references", ()):
+        with locate_errors(config.error_prefix("quality.references")):
+            reference_texts.check(asset.path, settings.get("text_column", "text"))
+
+
+def _check_benchmarks(config: Config) -> None:
+    files = config["decontaminate"].get("benchmarks", ())
+    names = config["decontaminate"].get("names", ())
+    if not files:
         hint = 'type benchmarks = ["file.jsonl"] in it, or decontaminate = "off"'
-        raise UserError(f"{c.at('decontaminate.benchmarks')}no benchmark is named: {hint}")
-    for asset in said:
-        with locate_errors(c.at("decontaminate.benchmarks")):
+        raise UserError(f"{config.error_prefix('decontaminate.benchmarks')}no benchmark is named: {hint}")
+    for asset in files:
+        with locate_errors(config.error_prefix("decontaminate.benchmarks")):
             next(benchmarks.read(asset.path), None)
-    if names and len(names) != len(said):
-        count = f"{counted(len(names), 'name')} for {counted(len(said), 'benchmark')}"
-        raise UserError(f"{c.at('decontaminate.names')}names: {count}; give one each, or leave names out")
+    if names and len(names) != len(files):
+        counts = f"{counted(len(names), 'name')} for {counted(len(files), 'benchmark')}"
+        with locate_errors(config.error_prefix("decontaminate.names")):
+            raise UserError(f"names: {counts}; give one each, or leave names out")

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.base.errors import UserError
-from pipeline.config.values import unknown
+from pipeline.base.suggestions import unknown_name
 
 POLICIES = ("oldest", "newest", "longest", "best:<column>")
 LAST = np.iinfo(np.int64).max  # unknown dates and scores stand behind all known ones
@@ -13,7 +13,7 @@ LAST = np.iinfo(np.int64).max  # unknown dates and scores stand behind all known
 def check_policy(keep: str) -> None:
     """Raises UserError naming the policies when `keep` is none of them."""
     if keep not in POLICIES[:3] and not (keep.startswith("best:") and keep[5:].strip()):
-        raise UserError(f"keep: {unknown('policy', keep, POLICIES)}")
+        raise UserError(f"keep: {unknown_name('policy', keep, POLICIES)}")
 
 
 def order_keys(keep: str, documents: pa.Table, scores: dict[str, pa.ChunkedArray]) -> np.ndarray:

@@ -14,7 +14,7 @@ from extract.langid.codes import two_letters
 from extract.langid.embedded import clean, encode
 from extract.langid.script import scripts
 from pipeline.base.errors import UserError
-from pipeline.config.values import nearest
+from pipeline.base.suggestions import nearest_name
 
 _PREFIX = "__label__"
 
@@ -71,7 +71,7 @@ def _missing(model: str) -> str:
 
 def _known(model: str) -> None:
     if not model.endswith((".bin", ".ftz")):
-        guess = nearest(model, ("embedded", "langdetect"))
+        guess = nearest_name(model, ("embedded", "langdetect"))
         raise UserError(
             f"language model {model!r} is unknown: {f'did you mean {guess}? Type' if guess else 'type'} embedded, "
             "langdetect, or the path or URL of a fastText model that ends in .bin or .ftz"

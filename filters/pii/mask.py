@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 
 from filters.pii.phone import SIGN, Span, phones
 from pipeline.base.errors import UserError
-from pipeline.config.values import unknown
+from pipeline.base.suggestions import unknown_name
 
 KINDS = ("email", "iban", "ip", "phone")  # in this order: an address with digits is never taken for a number
 TAG = "<{kind}-pii>"  # as Apertus writes them (arXiv:2509.14233, section 3.1.3)
@@ -107,7 +107,7 @@ def check_words(kinds: Iterable[str] = KINDS, region: str = "DE", tag: str = TAG
     """What can be told of them without the numbering plans, which take a tenth of a second to load."""
     for kind in kinds:
         if kind not in KINDS:
-            raise UserError(f"pii: {unknown('kind', kind, KINDS)}")
+            raise UserError(f"pii: {unknown_name('kind', kind, KINDS)}")
     if not re.fullmatch("[A-Z]{2}", region):
         raise UserError(f"region: {region!r} is no country: type two capital letters such as DE")
     if re.search(r"[\d@\[({]", tag.replace("{kind}", "")):

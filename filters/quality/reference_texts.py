@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from pipeline.base.errors import UserError
-from pipeline.base.text_files import batches, rows_of
+from pipeline.base.text_files import read_batches, read_rows
 
 _ROWS = 256  # texts at a time: books are long
 _OPTION = 'text_column = "{}"'  # of a recipe
@@ -18,7 +18,7 @@ _WORDS = 400  # a text file is cut at paragraphs into documents of so many words
 def texts(path: str, column: str) -> Iterator[list[str]]:
     """Texts of a .parquet, .jsonl (.gz, .zst), .txt or .md (.gz) file in batches. Raises UserError for any other."""
     if not _plain(path):
-        for _, found in batches(path, column, "", _OPTION, _ROWS):
+        for _, found in read_batches(path, column, "", _OPTION, _ROWS):
             yield [text for text in found.to_pylist() if text]
         return
     opener: Any = gzip.open if path.lower().endswith(".gz") else open
@@ -33,7 +33,7 @@ def texts(path: str, column: str) -> Iterator[list[str]]:
 
 def check(path: str, column: str) -> None:
     """Raises UserError where not even the first text can be read. Makes no array: Arrow would load pandas for it."""
-    next(texts(path, column) if _plain(path) else rows_of(Path(path), column, "", _OPTION), None)
+    next(texts(path, column) if _plain(path) else read_rows(Path(path), column, "", _OPTION), None)
 
 
 def _plain(path: str) -> bool:

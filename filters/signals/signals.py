@@ -23,7 +23,7 @@ from filters.signals.words import Split, hash_of
 from pipeline.base.errors import UserError
 from pipeline.base.paths import CONFIGS
 from pipeline.base.schema import SIGNALS
-from pipeline.base.text_files import batches
+from pipeline.base.text_files import read_batches
 from pipeline.kernels.tokens import buffers
 from pipeline.runner.dag import Asset
 from pipeline.runner.stage import stage
@@ -99,13 +99,13 @@ def signal_table(ids: pa.Array, texts: pa.Array, settings: Settings, bad: BadWor
 
 
 def signals_file(path: str, out: IO[str], text_column: str = "text", language: str = "en") -> None:
-    """Write the signals of every text of a file (see `pipeline.base.text_files.batches`) to `out`, as JSON Lines.
+    """Write the signals of every text of a file (see `pipeline.base.text_files.read_batches`) to `out`, as JSON Lines.
 
     A line has the text's `id` and every signal, with the stop words and token rules of `language`'s recipe. Raises
     UserError with file and line for what is no such file.
     """
     settings = _of_language(language)
-    for ids, texts in batches(path, text_column):
+    for ids, texts in read_batches(path, text_column):
         for row in signal_table(pa.array(map(str, ids)), texts, settings).to_pylist():
             out.write(json.dumps(row, ensure_ascii=False) + "\n")
 

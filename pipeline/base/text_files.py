@@ -14,110 +14,121 @@ from pipeline.base.errors import UserError
 
 Row = tuple[Any, str | None]  # the id as the file has it, the text
 
+_PARQUET_ROWS = 1024  # rows of a Parquet file in memory at a time
 
-def batches(
+
+def read_batches(
     path: str | Path,
     text_column: str = "text",
     id_column: str | None = None,
     option: str = "--text-column {}",
     rows: int = 2048,
 ) -> Iterator[tuple[list, pa.Array]]:
-    """(ids, texts) of a .jsonl (.gz, .zst) or .parquet file, `rows` at a time; nulls stay.
+    """Yield (ids, texts) of a .jsonl (.gz, .zst) or .parquet file, `rows` at a time; nulls are kept.
 
-    Ids are as the file has them; `id_column` None: column `id` where there is one, "" or else the number of the row
-    (in JSON lines, where blank ones are none, of the line) from 0. Halves of surrogate pairs, which JSON can say and
-    UTF-8 cannot, become question marks. `option`: how the column `{}` is named, for errors. Raises UserError with file
-    and line for what cannot be read.
+    Halves of surrogate pairs, which JSON can spell and UTF-8 cannot, become question marks.
+
+    Args:
+        path: The file.
+        text_column: Column or key of the texts.
+        id_column: Column or key of the ids, which are passed on as the file has them. None: `id` where there is one.
+            "" or no such column: the number of the row from 0; in JSON lines that of the line, counting blank ones.
+        option: How a user names the column `{}`, for errors.
+        rows: Rows in a batch.
+
+    Raises UserError with file and line for what cannot be read.
     """
     ids: list[Any] = []
     texts: list[str | None] = []
-    for id_, text in rows_of(Path(path), text_column, id_column, option):
-        ids.append(id_)
+    for row_id, text in read_rows(Path(path), text_column, id_column, option):
+        ids.append(row_id)
         texts.append(text)
         if len(texts) == rows:
-            yield ids, _strings(texts)
+            yield ids, _string_array(texts)
             ids, texts = [], []
     if texts:
-        yield ids, _strings(texts)
+        yield ids, _string_array(texts)
 
 
-def _strings(texts: list[str | None]) -> pa.Array:
+def _string_array(texts: list[str | None]) -> pa.Array:
     try:
         return pa.array(texts, pa.string())
     except UnicodeEncodeError:
-        return pa.array([None if t is None else t.encode("utf-8", "replace").decode() for t in texts], pa.string())
+        encodable = [None if text is None else text.encode("utf-8", "replace").decode() for text in texts]
+        return pa.array(encodable, pa.string())
 
 
-def rows_of(path: Path, text_column: str, id_column: str | None, option: str) -> Iterator[Row]:
-    """The same one by one."""
+def read_rows(path: Path, text_column: str, id_column: str | None, option: str) -> Iterator[Row]:
+    """Yield (id, text) of every row; parameters and errors are those of `read_batches`."""
     if not path.is_file():
         raise UserError(f"{path}: no such file; give a .jsonl (.gz, .zst) or .parquet file")
     name = path.name.lower().removesuffix(".gz").removesuffix(".zst")
     if name.endswith((".parquet", ".pq")):
-        return _parquet(path, text_column, id_column, option)
+        return _read_parquet(path, text_column, id_column, option)
     if name.endswith((".jsonl", ".ndjson", ".json")):
-        return _jsonl(path, text_column, id_column, option)
+        return _read_json_lines(path, text_column, id_column, option)
     raise UserError(f"{path}: unknown kind of file; give a .jsonl (.gz, .zst) or .parquet file")
 
 
-def _parquet(path: Path, text_column: str, id_column: str | None, option: str) -> Iterator[Row]:
+def _read_parquet(path: Path, text_column: str, id_column: str | None, option: str) -> Iterator[Row]:
     try:
         with pq.ParquetFile(path) as file:
-            names = file.schema_arrow.names
-            wanted = _wanted(id_column, names)
-            _check(path, text_column, names, option)
-            if wanted:
-                _check(path, wanted, names, "--id-column {}")
-            kind = file.schema_arrow.field(text_column).type
-            if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
-                raise UserError(f"{path}: column {text_column!r} is {kind}, not text; name another one")
-            at = 0
-            for batch in file.iter_batches(1024, columns=[text_column, *([wanted] if wanted else [])]):
-                ids = batch[wanted].to_pylist() if wanted else range(at, at + len(batch))
+            columns = file.schema_arrow.names
+            id_name = _resolve_id_column(id_column, columns)
+            _check_column(path, text_column, columns, option)
+            if id_name:
+                _check_column(path, id_name, columns, "--id-column {}")
+            text_type = file.schema_arrow.field(text_column).type
+            if not (pa.types.is_string(text_type) or pa.types.is_large_string(text_type)):
+                raise UserError(f"{path}: column {text_column!r} is {text_type}, not text; name another one")
+            first_row = 0
+            for batch in file.iter_batches(_PARQUET_ROWS, columns=[text_column, *([id_name] if id_name else [])]):
+                ids = batch[id_name].to_pylist() if id_name else range(first_row, first_row + len(batch))
                 yield from zip(ids, batch[text_column].to_pylist(), strict=True)
-                at += len(batch)
+                first_row += len(batch)
     except (pa.ArrowInvalid, OSError) as error:
         raise UserError(f"{path}: not a readable Parquet file ({str(error).splitlines()[0]})") from error
 
 
-def _wanted(id_column: str | None, names: list[str]) -> str:
-    """The column of ids, "" for none."""
-    return id_column if id_column is not None else "id" if "id" in names else ""
-
-
-def _check(path: Path, name: str, names: list[str], option: str) -> None:
-    if name not in names:
-        near = difflib.get_close_matches(name, names, 1) or names[:1]
-        tip = f"; type {option.format(near[0])}" if near else ""
-        raise UserError(f"{path}: no column {name!r}; there are {', '.join(names) or 'none'}{tip}")
-
-
-def _jsonl(path: Path, text_column: str, id_column: str | None, option: str) -> Iterator[Row]:
-    number, wanted = 0, None
+def _read_json_lines(path: Path, text_column: str, id_column: str | None, option: str) -> Iterator[Row]:
+    number, id_name = 0, None
     try:
         with pa.input_stream(str(path), compression="detect") as stream:
             for number, line in enumerate(io.BufferedReader(stream), 1):
                 if not line.strip():
                     continue
-                row, place = _object(path, number, line), Path(f"{path}:{number}")
-                wanted = _wanted(id_column, [*row]) if wanted is None else wanted
-                _check(place, text_column, [*row], option)
-                if wanted:
-                    _check(place, wanted, [*row], "--id-column {}")
+                row, location = _parse_object(path, number, line), Path(f"{path}:{number}")
+                if id_name is None:
+                    id_name = _resolve_id_column(id_column, [*row])
+                _check_column(location, text_column, [*row], option)
+                if id_name:
+                    _check_column(location, id_name, [*row], "--id-column {}")
                 text = row[text_column]
                 if text is not None and not isinstance(text, str):
-                    raise UserError(f"{place}: {text_column!r} is {type(text).__name__}, not text; mend the line")
-                yield (row[wanted] if wanted else number - 1), text
+                    raise UserError(f"{location}: {text_column!r} is {type(text).__name__}, not text; fix the line")
+                yield (row[id_name] if id_name else number - 1), text
     except (OSError, EOFError) as error:
-        said = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{path}:{number + 1}: cannot be read on ({said}); is the file whole?") from error
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"{path}:{number + 1}: cannot be read further ({reason}); is the file complete?") from error
 
 
-def _object(path: Path, number: int, line: bytes) -> dict[str, Any]:
+def _resolve_id_column(id_column: str | None, columns: list[str]) -> str:
+    """Return the column of ids, "" for none."""
+    return id_column if id_column is not None else "id" if "id" in columns else ""
+
+
+def _check_column(location: Path, name: str, columns: list[str], option: str) -> None:
+    if name not in columns:
+        similar = difflib.get_close_matches(name, columns, 1) or columns[:1]
+        hint = f"; type {option.format(similar[0])}" if similar else ""
+        raise UserError(f"{location}: no column {name!r}; there are {', '.join(columns) or 'none'}{hint}")
+
+
+def _parse_object(path: Path, number: int, line: bytes) -> dict[str, Any]:
     try:
         row = json.loads(line)
     except (ValueError, RecursionError) as error:  # not JSON, or not UTF-8
-        raise UserError(f"{path}:{number}: not JSON ({error}); one object a line, please") from error
+        raise UserError(f"{path}:{number}: not JSON ({error}); write one object a line") from error
     if not isinstance(row, dict):
         raise UserError(f'{path}:{number}: {type(row).__name__}, not an object; each line is like {{"text": "..."}}')
     return row

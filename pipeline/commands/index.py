@@ -17,7 +17,7 @@ from extract import pages
 from pipeline.base.errors import UserError
 from pipeline.base.format import counted
 from pipeline.builder import DOCUMENTS, input_files, partition_count
-from pipeline.config.cli_inputs import said
+from pipeline.config.cli_inputs import parse_source
 from pipeline.index.dump import index_steps, label
 from pipeline.index.identity import band_parameters, source_key
 from pipeline.index.pointer import Make, Pointer, add, compact
@@ -55,7 +55,7 @@ def join(
     like = pointer.parameters or {"bands": 14, "rows": 8, "ngram": 5}
     if preset:
         like = {**like, **dict(zip(("bands", "rows"), minhash.parse_preset(preset), strict=True))}
-    made = _steps(input_files(list(said(files, "--add") or ())), like, text_column, id_column)
+    made = _steps(input_files(list(parse_source(files, "--add") or ())), like, text_column, id_column)
     source = source_key(made)
     if not pointer.admit(source, made["index_bands"].key, band_parameters(made)):
         return pointer

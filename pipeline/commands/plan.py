@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pipeline.base.format import counted
 from pipeline.runner.dag import Step, ancestors, differences, digest
 from pipeline.runner.manifests import damaged_files, folder_of, input_bytes, missing_steps
 from pipeline.store.filesystem import Store
@@ -89,8 +90,11 @@ def table(lines: list[Line]) -> str:
     text = "\n".join("  ".join([*(c.ljust(w) for c, w in zip(row, widths, strict=False)), row[4]]) for row in rows)
     runs = [line for line in lines if line.state == "run"]
     known = [line.cpu_seconds for line in runs if line.cpu_seconds is not None]
-    unknown = f", {len(runs) - len(known)} of unknown cost" if len(known) < len(runs) else ""
-    return f"{text}\n{len(runs)} of {len(lines)} steps to run: about {_seconds(sum(known))} of CPU{unknown}"
+    cost = f"about {_seconds(sum(known))} of CPU"
+    if len(known) < len(runs):
+        unknown = "cost unknown: never measured here"
+        cost = f"{cost}, and {counted(len(runs) - len(known), 'step')} with {unknown}" if known else unknown
+    return f"{text}\n{len(runs)} of {len(lines)} steps to run: {cost}"
 
 
 def _cells(line: Line) -> tuple[str, str, str, str, str]:

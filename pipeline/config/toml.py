@@ -1,4 +1,4 @@
-"""Reading TOML files for people: every problem is one line with file, line and what to type."""
+"""Reading TOML files; every problem is one line with file, line and what to type."""
 
 import re
 import tomllib
@@ -6,15 +6,18 @@ from pathlib import Path
 
 from pipeline.base.errors import UserError
 from pipeline.base.paths import CHECKOUT
-from pipeline.config.toml_lines import places
-from pipeline.config.values import Source
+from pipeline.config.config_value import ConfigSource
+from pipeline.config.toml_lines import line_numbers
 
 
-def read(path: Path, folder: Path) -> Source:
-    """The TOML file at `path`; relative paths in it start at `folder`. Raises UserError with file and line."""
-    name = shown(path)
+def read_toml(path: Path, folder: Path) -> ConfigSource:
+    """Read the TOML file at `path`; relative paths in it start at `folder`.
+
+    Raises UserError with file and line.
+    """
+    name = display_path(path)
     try:
-        text = path.read_bytes().decode("utf-8-sig")  # some editors put a mark in front
+        text = path.read_bytes().decode("utf-8-sig")  # some editors write a byte order mark
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise UserError(f"{name}:{line}: not UTF-8; save the file as UTF-8") from error
@@ -24,21 +27,21 @@ def read(path: Path, folder: Path) -> Source:
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise UserError(_syntax(name, text, str(error))) from error
-    return Source(name, folder, data, places(text))
+        raise UserError(_syntax_message(name, text, str(error))) from error
+    return ConfigSource(name, folder, data, line_numbers(text))
 
 
-def shown(path: Path) -> str:
-    """`path` as short as a user can type it: relative to here or to the checkout."""
-    full = path.resolve()
+def display_path(path: Path) -> str:
+    """Return `path` as short as a user can type it: relative to the current folder or to the checkout."""
+    full_path = path.resolve()
     for base in (Path.cwd(), CHECKOUT):
-        if full.is_relative_to(base):
-            return str(full.relative_to(base))
+        if full_path.is_relative_to(base):
+            return str(full_path.relative_to(base))
     return str(path)
 
 
-# What tomllib says, what stands at that place, and what to type.
-_HINTS = (
+# The start of tomllib's message, a pattern of the text at that position, and what to type.
+_SYNTAX_HINTS = (
     ("Invalid value", r"[“”„‘’«»]", 'the quotes are straight ones: name = "value"'),
     ("Invalid value", r"(?i)true|false", "true and false have small letters"),
     ("Invalid value", r"\.[0-9]", "a number begins with a digit: 0.7"),
@@ -53,12 +56,18 @@ _HINTS = (
 )
 
 
-def _syntax(name: str, text: str, said: str) -> str:
-    """tomllib's message with the place in front: it says `... (at line 3, column 5)` or `(at end of document)`."""
-    what, _, where = said.removesuffix(")").rpartition(" (at ")
-    found = re.fullmatch(r"line (\d+), column (\d+)", where)
-    line = int(found[1]) if found else text.count("\n", 0, len(text.rstrip())) + 1
-    there = text.split("\n")[line - 1][int(found[2]) - 1 :] if found else ""
-    hint = next((f"; {hint}" for start, at, hint in _HINTS if what.startswith(start) and re.match(at, there)), "")
-    column = f", column {found[2]}" if found else ""
-    return f"{name}:{line}{column}: not TOML: {what[:1].lower()}{what[1:]}{hint}"
+def _syntax_message(name: str, text: str, tomllib_message: str) -> str:
+    """Return tomllib's message with the location in front and a hint after it.
+
+    tomllib puts the position at the end: `... (at line 3, column 5)`, or `(at end of document)`.
+    """
+    problem, _, position = tomllib_message.removesuffix(")").rpartition(" (at ")
+    match = re.fullmatch(r"line (\d+), column (\d+)", position)
+    line = int(match[1]) if match else text.count("\n", 0, len(text.rstrip())) + 1
+    following = text.split("\n")[line - 1][int(match[2]) - 1 :] if match else ""
+    hints = (
+        hint for start, pattern, hint in _SYNTAX_HINTS if problem.startswith(start) and re.match(pattern, following)
+    )
+    hint = next((f"; {hint}" for hint in hints), "")
+    column = f", column {match[2]}" if match else ""
+    return f"{name}:{line}{column}: not TOML: {problem[:1].lower()}{problem[1:]}{hint}"

@@ -1,117 +1,124 @@
 """The line of every key of a TOML file, so that an error can name its place (tomllib keeps none).
 
-Call it on text that tomllib has accepted: the scanner follows the grammar (https://toml.io/en/v1.0.0), unchecked.
+The scanner expects text that tomllib has accepted. It follows the grammar (https://toml.io/en/v1.0.0) unchecked.
 """
 
 import re
 import tomllib
 from bisect import bisect_left
+from collections.abc import Callable
 
-Path = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 
-_BLANK = re.compile(r"(?:[ \t\r\n]+|#[^\n]*)*")
-_INLINE = re.compile(r"[ \t]*")
+_BLANKS_AND_COMMENTS = re.compile(r"(?:[ \t\r\n]+|#[^\n]*)*")
+_BLANKS = re.compile(r"[ \t]*")
 _KEY = re.compile(r'"(?:[^"\\\n]|\\.)*"|\'[^\'\n]*\'|[A-Za-z0-9_-]+')
-_TEXT = re.compile(
+_STRING = re.compile(
     r'"""(?:[^\\]|\\.)*?"{3,5}|\'\'\'.*?\'{3,5}|"(?:[^"\\\n]|\\.)*"|\'[^\'\n]*\'',
     re.DOTALL,
 )
-_BARE = re.compile(r"[^\s,\]}#]+(?:[ ][0-9]{2}:[^\s,\]}#]+)?")  # the blank inside `1979-05-27 07:32:00` belongs to it
+# A number, a truth value or a date; the blank inside `1979-05-27 07:32:00` belongs to the value.
+_BARE_VALUE = re.compile(r"[^\s,\]}#]+(?:[ ][0-9]{2}:[^\s,\]}#]+)?")
 
 
-def places(text: str) -> dict[Path, int]:
-    """Key path -> line (1-based) of each table, key and array element of the TOML document `text`."""
-    scan = _Scan(text)
-    scan.document()
-    return scan.found
+def line_numbers(text: str) -> dict[KeyPath, int]:
+    """Return the line (1-based) of each table, key and array element of the TOML document `text` by its key path."""
+    scanner = _Scanner(text)
+    scanner.read_document()
+    return scanner.lines
 
 
-class _Scan:
+class _Scanner:
     def __init__(self, text: str):
-        self.text, self.at = text, 0
-        self.found: dict[Path, int] = {}
-        self._ends = [m.start() for m in re.finditer("\n", text)]
-        self._entries: dict[Path, int] = {}  # array of tables -> tables so far
+        self.text = text
+        self.position = 0
+        self.lines: dict[KeyPath, int] = {}
+        self._line_ends = [match.start() for match in re.finditer("\n", text)]
+        self._table_counts: dict[KeyPath, int] = {}  # array of tables -> tables so far
 
-    def document(self) -> None:
-        table: Path = ()
-        while self._blank() < len(self.text):
-            if self.text[self.at] == "[":
-                table = self._header()
+    def read_document(self) -> None:
+        table: KeyPath = ()
+        while self._skip_blank() < len(self.text):
+            if self.text[self.position] == "[":
+                table = self._read_header()
             else:
-                self._pair(table)
+                self._read_pair(table)
 
-    def _header(self) -> Path:
-        start, many = self.at, self.text.startswith("[[", self.at)
-        self.at += 1 + many
-        keys = self._keys()
-        self.at = self.text.index("]", self.at) + 1 + many
-        path: Path = ()
+    def _read_header(self) -> KeyPath:
+        """Read `[a.b]` or `[[a.b]]` and return the path of the table that it opens."""
+        start = self.position
+        is_array = self.text.startswith("[[", start)
+        self.position += 1 + is_array
+        keys = self._read_dotted_key()
+        self.position = self.text.index("]", self.position) + 1 + is_array
+        path: KeyPath = ()
         for key in keys[:-1]:
-            path = self._latest((*path, key))
-            self._note(path, start)
+            path = self._latest_table((*path, key))
+            self._record_line(path, start)
         path = (*path, keys[-1])
-        self._note(path, start)
-        if many:
-            self._entries[path] = self._entries.get(path, 0) + 1
-            path = self._latest(path)
-            self._note(path, start)
+        self._record_line(path, start)
+        if is_array:
+            self._table_counts[path] = self._table_counts.get(path, 0) + 1
+            path = self._latest_table(path)
+            self._record_line(path, start)
         return path
 
-    def _latest(self, path: Path) -> Path:
-        return (*path, self._entries[path] - 1) if path in self._entries else path
+    def _latest_table(self, path: KeyPath) -> KeyPath:
+        """Return the path of the last table so far where `path` is an array of tables, else `path`."""
+        return (*path, self._table_counts[path] - 1) if path in self._table_counts else path
 
-    def _pair(self, table: Path) -> None:
-        start, path = self.at, table
-        for key in self._keys():
+    def _read_pair(self, table: KeyPath) -> None:
+        start, path = self.position, table
+        for key in self._read_dotted_key():
             path = (*path, key)
-            self._note(path, start)
-        self.at = self.text.index("=", self.at) + 1
-        self._value(path)
+            self._record_line(path, start)
+        self.position = self.text.index("=", self.position) + 1
+        self._read_value(path)
 
-    def _keys(self) -> list[str]:
+    def _read_dotted_key(self) -> list[str]:
         keys = []
         while True:
-            self._skip(_INLINE)
-            spelled = self._skip(_KEY)
+            self._match(_BLANKS)
+            spelled = self._match(_KEY)
             keys.append(next(iter(tomllib.loads(f"{spelled} = 0"))))
-            self._skip(_INLINE)
-            if self.text[self.at] != ".":
+            self._match(_BLANKS)
+            if self.text[self.position] != ".":
                 return keys
-            self.at += 1
+            self.position += 1
 
-    def _value(self, path: Path) -> None:
-        opening = self.text[self._blank()]
+    def _read_value(self, path: KeyPath) -> None:
+        opening = self.text[self._skip_blank()]
         if opening == "[":
-            self._items("]", lambda i: self._element((*path, i)))
+            self._read_items("]", lambda i: self._read_element((*path, i)))
         elif opening == "{":
-            self._items("}", lambda i: self._pair(path))
+            self._read_items("}", lambda i: self._read_pair(path))
         else:
-            self._skip(_TEXT if opening in "\"'" else _BARE)
+            self._match(_STRING if opening in "\"'" else _BARE_VALUE)
 
-    def _element(self, path: Path) -> None:
-        self._note(path, self.at)
-        self._value(path)
+    def _read_element(self, path: KeyPath) -> None:
+        self._record_line(path, self.position)
+        self._read_value(path)
 
-    def _items(self, closing: str, read) -> None:
-        self.at += 1
+    def _read_items(self, closing: str, read_item: Callable[[int], None]) -> None:
+        """Read the items of an array or inline table up to `closing`."""
+        self.position += 1
         count = 0
-        while self.text[self._blank()] != closing:
-            read(count)
+        while self.text[self._skip_blank()] != closing:
+            read_item(count)
             count += 1
-            if self.text[self._blank()] == ",":
-                self.at += 1
-        self.at += 1
+            if self.text[self._skip_blank()] == ",":
+                self.position += 1
+        self.position += 1
 
-    def _note(self, path: Path, start: int) -> None:
-        self.found.setdefault(path, bisect_left(self._ends, start) + 1)
+    def _record_line(self, path: KeyPath, start: int) -> None:
+        self.lines.setdefault(path, bisect_left(self._line_ends, start) + 1)
 
-    def _blank(self) -> int:
-        self._skip(_BLANK)
-        return self.at
+    def _skip_blank(self) -> int:
+        self._match(_BLANKS_AND_COMMENTS)
+        return self.position
 
-    def _skip(self, pattern: re.Pattern[str]) -> str:
-        found = pattern.match(self.text, self.at)
-        assert found, f"not TOML at offset {self.at}"
-        self.at = found.end()
-        return found[0]
+    def _match(self, pattern: re.Pattern[str]) -> str:
+        match = pattern.match(self.text, self.position)
+        assert match, f"not TOML at offset {self.position}"
+        self.position = match.end()
+        return match[0]

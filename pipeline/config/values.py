@@ -1,25 +1,26 @@
-"""Is this value what the setting's annotation asks for? The words of the errors live here.
+"""Checking a setting's value against the annotation of the parameter it is for. The words of the errors are here.
 
 Settings are the keyword-only parameters of stages; their annotations are the specification: `int, float, str, bool,
 tuple[T, ...], dict[str, T], Literal[...], Asset`, any of them `| None` (written "off"), and `Annotated[T, Range(...)]`.
-Numbers are not negative unless a Range says so: counts, thresholds, seconds and seeds never are.
+Numbers are not negative unless a Range allows it: counts, thresholds, seconds and seeds never are.
 """
 
-import difflib
 import math
 import re
 import types
 import typing
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.base.errors import UserError
+from pipeline.base.suggestions import nearest_name
+from pipeline.config.config_value import ConfigValue
 from pipeline.runner.dag import Asset
 
-_TRUTHS = {"true": "true", "yes": "true", "on": "true", "1": "true"}
-_TRUTHS |= {"false": "false", "no": "false", "off": "false", "0": "false"}
+_SHOWN_CHARACTERS = 40  # of a text that an error quotes
+_BOOLEAN_SPELLINGS = {"true": "true", "yes": "true", "on": "true", "1": "true"}
+_BOOLEAN_SPELLINGS |= {"false": "false", "no": "false", "off": "false", "0": "false"}
 
 
 @dataclass(frozen=True)
@@ -30,215 +31,156 @@ class Range:
     max: float = math.inf
 
 
-@dataclass(frozen=True)
-class Source:
-    """Where values come from: a TOML file, or one `--set` of the command line."""
+def check_value(setting: ConfigValue, annotation: Any) -> Any:
+    """Return the value as the stage expects it (`1` as `1.0`, a list as a tuple, a path as an Asset).
 
-    name: str
-    folder: Path  # relative paths in it start here
-    data: dict[str, Any]
-    lines: dict[tuple, int] | None  # None: the command line
-    raw: str = ""  # what stood behind `=` on the command line
-
-    def place(self, path: tuple) -> str:
-        """`file:line` of the key, or of the nearest table around it."""
-        if self.lines is None:
-            return self.name
-        while path and path not in self.lines:
-            path = path[:-1]
-        return f"{self.name}:{self.lines.get(path, 1)}"
-
-
-@dataclass(frozen=True)
-class Said:
-    """A value and where it was said."""
-
-    value: Any
-    source: Source
-    path: tuple
-
-    @property
-    def place(self) -> str:
-        return self.source.place(self.path)
-
-    def of(self, key: str | int) -> "Said":
-        """The value's entry `key`."""
-        return Said(self.value[key], self.source, (*self.path, key))
-
-    @property
-    def head(self) -> str:
-        """What an error begins with: `my.toml:4: [near] `, or `--set near.keep: `."""
-        return f"{self.place}: " + (section(self.path) if self.source.lines is not None else "")
-
-    def wrong(self, what: str) -> UserError:
-        return UserError(f"{self.head}{what}")
-
-
-def section(path: tuple) -> str:
-    """The header below which a key stands, and a blank; nothing for keys above all headers and for headers."""
-    for table, header in (
-        (("rules", "add"), "[[rules.add]] "),
-        (("rules", "set"), "[rules.set] "),
-        (("rule",), "[[rule]] "),
-    ):
-        if path[: len(table)] == table and len(path) > len(table):
-            return header
-    return f"[{path[0]}] " if len(path) > 1 and isinstance(path[1], str) else ""
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """The known name that `name` is most like, "" when none is."""
-    return next(iter(difflib.get_close_matches(name, list(known), 1, 0.5)), "")
-
-
-def unknown(what: str, name: str, known: Iterable[str]) -> str:
-    """`unknown <what> 'nam': did you mean 'name'?`, or the list where nothing is near."""
-    names = sorted(known)
-    guess = nearest(name, names)
-    if guess:
-        return f"unknown {what} '{name}': did you mean '{guess}'?"
-    return f"unknown {what} '{name}': there {'are' if len(names) != 1 else 'is'} {', '.join(names) or 'none'}"
-
-
-def check(said: Said, annotation: Any) -> Any:
-    """The value of a setting, spelled as the stage expects it (`1` as `1.0`, a list as a tuple, a path as an Asset).
-
-    Raises UserError with place, what is wanted, what was said.
+    Raises UserError with the location, what is expected and what was given.
     """
-    kind, low, high = _bounded(annotation)
-    if isinstance(kind, types.UnionType) or typing.get_origin(kind) is typing.Union:
-        return _union(said, kind)
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    value_type, bounds = split_annotation(annotation)
+    if isinstance(value_type, types.UnionType) or typing.get_origin(value_type) is typing.Union:
+        return _check_union(setting, value_type)
+    origin, arguments = typing.get_origin(value_type), typing.get_args(value_type)
     if origin is Literal:
-        return _choice(said, arguments)
+        return _check_choice(setting, arguments)
     if origin is tuple:
-        return tuple(check(item, arguments[0]) for item in _entries(said, arguments[0]))
+        return tuple(check_value(item, arguments[0]) for item in _list_items(setting, arguments[0]))
     if origin is dict:
-        return {k: check(said.of(k), arguments[1]) for k in _want(said, dict, "a table like { name = 1 }")}
-    if kind is Asset:
-        return _asset(said)
-    return _plain(said, kind, low, high)
+        _require_type(setting, dict, "a table like { name = 1 }")
+        return {entry.path[-1]: check_value(entry, arguments[1]) for entry in setting.children()}
+    if value_type is Asset:
+        return _check_asset(setting)
+    return _check_scalar(setting, value_type, bounds)
 
 
-def _bounded(annotation: Any) -> tuple[Any, float, float]:
+def split_annotation(annotation: Any) -> tuple[Any, Range]:
+    """Return the type of an annotation without its Range, and the Range (the default one where there is none)."""
     if typing.get_origin(annotation) is not typing.Annotated:
-        return annotation, 0, math.inf
-    kind, *rest = typing.get_args(annotation)
-    found = next((r for r in rest if isinstance(r, Range)), Range())
-    return kind, found.min, found.max
+        return annotation, Range()
+    value_type, *metadata = typing.get_args(annotation)
+    return value_type, next((entry for entry in metadata if isinstance(entry, Range)), Range())
 
 
-def _union(said: Said, kind: Any) -> Any:
-    options = [option for option in typing.get_args(kind) if option is not type(None)]
-    if said.value == "off" and len(options) < len(typing.get_args(kind)) and str not in options:
+def accepts_off(union: Any) -> bool:
+    """Whether "off" in a recipe means None for this union: not where the union has text, which "off" is too."""
+    options = typing.get_args(union)
+    return type(None) in options and str not in options
+
+
+def describe_range(low: float, high: float) -> str:
+    """Return `0 to 1`, `at least 0` or `at most 1`; "" for a number without bounds."""
+    low_text, high_text = (f"{int(n):,}" if math.isfinite(n) and n == int(n) else f"{n:g}" for n in (low, high))
+    if high == math.inf:
+        return f"at least {low_text}" if low > -math.inf else ""
+    return f"{low_text} to {high_text}" if low > -math.inf else f"at most {high_text}"
+
+
+def _check_union(setting: ConfigValue, union: Any) -> Any:
+    if setting.value == "off" and accepts_off(union):
         return None
     errors = []
-    for option in options:
-        try:
-            return check(said, option)
-        except UserError as error:
-            errors.append(error)
+    for option in typing.get_args(union):
+        if option is not type(None):
+            try:
+                return check_value(setting, option)
+            except UserError as error:
+                errors.append(error)
     raise errors[-1]
 
 
-def _choice(said: Said, choices: tuple) -> Any:
-    if said.value in choices and not isinstance(said.value, bool):
-        return said.value
-    known = [str(c) for c in choices]
-    guess = nearest(str(said.value), known)
+def _check_choice(setting: ConfigValue, choices: tuple) -> Any:
+    if setting.value in choices and not isinstance(setting.value, bool):
+        return setting.value
+    known = [str(choice) for choice in choices]
+    guess = nearest_name(str(setting.value), known)
     hint = f"did you mean '{guess}'?" if guess else f"it is one of {', '.join(known)}"
-    raise said.wrong(f"{_key(said)} cannot be {_show(said.value)}: {hint}")
+    raise setting.error(f"{setting.key} cannot be {_display_value(setting.value)}: {hint}")
 
 
-def _entries(said: Said, kind: Any) -> list[Said]:
-    example = {str: '["a", "b"]', Asset: '["a.txt", "b.txt"]'}.get(kind, "[1, 2]")
-    if said.source.lines is None and isinstance(said.value, str):  # --set source.paths=one.warc.gz
-        return [said]
-    if isinstance(said.value, str) and kind in (str, Asset):
-        raise said.wrong(f'{_key(said)} must be a list, not "{said.value}"; type {_key(said)} = ["{said.value}"]')
-    return [said.of(i) for i in range(len(_want(said, list, f"a list like {example}")))]
+def _list_items(setting: ConfigValue, item_type: Any) -> list[ConfigValue]:
+    """Return the entries of a list; a single text on the command line (`--set source.paths=one.warc.gz`) is one."""
+    if setting.source.from_command_line and isinstance(setting.value, str):
+        return [setting]
+    if isinstance(setting.value, str) and item_type in (str, Asset):
+        key, text = setting.key, setting.value
+        raise setting.error(f'{key} must be a list, not "{text}"; type {key} = ["{text}"]')
+    example = {str: '["a", "b"]', Asset: '["a.txt", "b.txt"]'}.get(item_type, "[1, 2]")
+    _require_type(setting, list, f"a list like {example}")
+    return list(setting.children())
 
 
-def _want(said: Said, kind: type, words: str) -> Any:
-    if not isinstance(said.value, kind):
-        raise said.wrong(f"{_key(said)} must be {words}, not {_show(said.value)}")
-    return said.value
+def _require_type(setting: ConfigValue, expected: type, description: str) -> None:
+    if not isinstance(setting.value, expected):
+        raise setting.error(f"{setting.key} must be {description}, not {_display_value(setting.value)}")
 
 
-def _asset(said: Said) -> Asset:
-    path = Path(_want(said, str, 'the path of a file, like "lists/words.txt"'))
-    full = said.source.folder / path.expanduser()
-    if not full.is_file():
-        raise said.wrong(f"{_key(said)}: there is no file {path} (looked in {_near(full.parent)})")
-    return Asset.of(full)
+def _check_asset(setting: ConfigValue) -> Asset:
+    _require_type(setting, str, 'the path of a file, like "lists/words.txt"')
+    path = Path(setting.value)
+    full_path = setting.source.folder / path.expanduser()
+    if not full_path.is_file():
+        raise setting.error(f"{setting.key}: {missing_file(path, full_path)}")
+    return Asset.of(full_path)
 
 
-def _near(folder: Path) -> str:
-    """`folder` as the user sees it from here."""
+def missing_file(path: Path, full_path: Path) -> str:
+    """Return `there is no file words.txt (looked in lists)`, with the folder as the user sees it from here."""
+    folder = full_path.parent
     try:
-        return str(folder.resolve().relative_to(Path.cwd())) or "."
+        looked_in = str(folder.resolve().relative_to(Path.cwd())) or "."
     except ValueError:
-        return str(folder)
+        looked_in = str(folder)
+    return f"there is no file {path} (looked in {looked_in})"
 
 
-def _plain(said: Said, kind: type, low: float, high: float) -> Any:
-    value = said.value
-    if kind is str and said.source.lines is None and not isinstance(value, (str, list, dict)):
-        return said.source.raw or str(value)  # --set publish.name=2026
-    words = {int: "a whole number", float: "a number", str: "text in quotes", bool: "true or false"}[kind]
-    fits = isinstance(value, (int, float) if kind is float else kind)
-    if not fits or (isinstance(value, bool) and kind is not bool):
-        raise said.wrong(f"{_key(said)} must be {words}, not {_show(value)}{_retype(said, kind)}")
-    if kind in (int, float):
-        if not (math.isfinite(value) and low <= value <= high):
-            raise said.wrong(f"{_key(said)} = {value} is out of range: {_span(low, high)}")
-        return kind(value)
-    return value
+def _check_scalar(setting: ConfigValue, value_type: type, bounds: Range) -> Any:
+    value = setting.value
+    if value_type is str and setting.source.from_command_line and not isinstance(value, (str, list, dict)):
+        return setting.source.raw or str(value)  # --set publish.name=2026 is a text
+    description = {int: "a whole number", float: "a number", str: "text in quotes", bool: "true or false"}[value_type]
+    fits = isinstance(value, (int, float) if value_type is float else value_type)
+    if not fits or (isinstance(value, bool) and value_type is not bool):
+        shown = _display_value(value)
+        raise setting.error(f"{setting.key} must be {description}, not {shown}{_retype_hint(setting, value_type)}")
+    if value_type not in (int, float):
+        return value
+    if not (math.isfinite(value) and bounds.min <= value <= bounds.max):
+        allowed = describe_range(bounds.min, bounds.max)
+        raise setting.error(f"{setting.key} = {value} is out of range: {allowed}")
+    return value_type(value)
 
 
-def _span(low: float, high: float) -> str:
-    spelled = [f"{int(n):,}" if n < math.inf and n == int(n) else f"{n:g}" for n in (low, high)]
-    return f"at least {spelled[0]}" if high == math.inf else " to ".join(spelled)
-
-
-def _retype(said: Said, kind: type) -> str:
-    """`; type threshold = 0.3` for a number in quotes or a text without them."""
-    start = "type" if isinstance(said.path[-1], int) else f"type {_key(said)} ="
-    if isinstance(said.value, str) and kind in (int, float):
-        number = _number(said.value, kind)
+def _retype_hint(setting: ConfigValue, value_type: type) -> str:
+    """Return `; type threshold = 0.3` for a number in quotes or a text without them, "" where nothing is clear."""
+    start = "type" if isinstance(setting.path[-1], int) else f"type {setting.key} ="
+    if isinstance(setting.value, str) and value_type in (int, float):
+        number = _number_in_text(setting.value, value_type)
         return "" if number is None else f"; {start} {number}"
-    truth = _TRUTHS.get(str(said.value).lower())
-    if kind is bool and truth:
-        return f"; {start} {truth}"
-    if kind is str and isinstance(said.value, (int, float)):
-        return f'; {start} "{_show(said.value)}"'
+    boolean = _BOOLEAN_SPELLINGS.get(str(setting.value).lower())
+    if value_type is bool and boolean:
+        return f"; {start} {boolean}"
+    if value_type is str and isinstance(setting.value, (int, float)):
+        return f'; {start} "{_display_value(setting.value)}"'
     return ""
 
 
-def _number(text: str, kind: type) -> str | None:
-    """What a text means as a number: "0.3", "64 MB"; None where it means none."""
+def _number_in_text(text: str, value_type: type) -> str | None:
+    """Return the number that a text like "0.3" or "64 MB" stands for, None where it stands for none."""
     size = re.fullmatch(r"([0-9.]+) ?([kKMGT])(i?)B?", text)
     try:
         if size:
             power = "KMGT".index(size[2].upper()) + 1
             return f"{round(float(size[1]) * (1024 if size[3] else 1000) ** power):_}"
-        return str(kind(text))
+        return str(value_type(text))
     except ValueError:
         return None
 
 
-def _key(said: Said) -> str:
-    """The setting as the recipe spells it; an entry of a list by its position from 1."""
-    *_, last = said.path
-    return f"entry {last + 1} of {said.path[-2]}" if isinstance(last, int) else str(last)
-
-
-def _show(value: Any) -> str:
+def _display_value(value: Any) -> str:
     match value:
         case bool():
             return str(value).lower()
         case str():
-            return f'"{value}"' if len(value) <= 40 else f'"{value[:37]}..."'
+            return f'"{value}"' if len(value) <= _SHOWN_CHARACTERS else f'"{value[: _SHOWN_CHARACTERS - 3]}..."'
         case list():
             return "a list"
         case dict():

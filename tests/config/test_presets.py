@@ -11,16 +11,18 @@ import pytest
 from filters.make_presets import SHIPPED, main, preset
 from filters.rules import judge
 from pipeline.base.errors import UserError
-from pipeline.config.recipe_file import CONFIGS, languages, load
-from pipeline.recipe import COLUMNS, OPTIONAL, SECTIONS
+from pipeline.base.paths import CONFIGS
+from pipeline.build import recipe_schema
+from pipeline.config.recipe_file import load_config
+from pipeline.config.recipe_sources import shipped_languages
 
 FILES = sorted((CONFIGS / "presets").rglob("*.toml"))
-TYPES = {f.name: f.type for s in COLUMNS.values() for f in s}
+TYPES = {f.name: f.type for schema in recipe_schema().columns.values() for f in schema}
 REQUIRED = ("cs", "da", "de", "en", "es", "fr", "it", "nl", "pl", "pt", "ru", "sv", "tr")
 
 
 def recipe(language: str | Path, **overrides):
-    return load(language, overrides, sections=SECTIONS, columns=COLUMNS, optional=OPTIONAL)
+    return load_config(language, overrides, recipe_schema())
 
 
 def cases():
@@ -31,11 +33,11 @@ def cases():
 
 def around(rule: dict):
     """(value, kept) below, at and above the bound, or inside and outside of a choice; written out, no operators."""
-    whole = pa.types.is_integer(TYPES[rule["column"]])
+    is_integer = pa.types.is_integer(TYPES[rule["column"]])
     match next((k, rule[k]) for k in ("min", "max", "equals", "not_equals", "lacks") if k in rule):
         case ("min" | "max") as side, bound:
-            below = bound - 1 if whole else math.nextafter(bound, -math.inf)
-            above = bound + 1 if whole else math.nextafter(bound, math.inf)
+            below = bound - 1 if is_integer else math.nextafter(bound, -math.inf)
+            above = bound + 1 if is_integer else math.nextafter(bound, math.inf)
             at = not rule.get("exclusive", False)
             return [(below, side == "max"), (bound, at), (above, side == "min")]
         case "equals", bool() as bound:
@@ -56,9 +58,9 @@ def test_each_rule_below_at_and_above_its_bound(rule):
     table = pa.table(
         {"id": [str(i) for i in range(len(values))], rule["column"]: pa.array(values, TYPES[rule["column"]])}
     )
-    got = judge(table, ({"stage": "s", **{k: v for k, v in rule.items() if k != "detail"}},))
-    assert got["keep"].to_pylist() == list(outcomes)
-    assert {len(failed) for failed in got["failed"].to_pylist()} == {0, 1}  # each bound decides something
+    decisions, failed = judge(table, ({"stage": "s", **{k: v for k, v in rule.items() if k != "detail"}},))
+    assert decisions["keep"].to_pylist() == list(outcomes)
+    assert {len(names) for names in failed["failed"].to_pylist()} == {0, 1}  # each bound decides something
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: f"{p.parent.name}/{p.stem}")
@@ -71,10 +73,10 @@ def test_presets_name_their_source_and_each_rule_its_reason(path):
         assert rule["column"] in TYPES and rule.get("detail", "id") in TYPES
 
 
-@pytest.mark.parametrize("language", languages())
+@pytest.mark.parametrize("language", shipped_languages())
 def test_every_shipped_recipe_loads(language):
     config = recipe(language)
-    assert config.language == language
+    assert (config.language, config.warnings) == (language, ())
     if language == "any":
         assert not [r for r in config.rules if r["name"] == "language" or r["column"] == "stop_word_count"]
         return
@@ -85,7 +87,7 @@ def test_every_shipped_recipe_loads(language):
 
 
 def test_the_languages_that_must_be_there():
-    assert set(REQUIRED) <= set(languages())
+    assert set(REQUIRED) <= set(shipped_languages())
 
 
 def test_german_is_judged_by_german_bounds():
@@ -124,8 +126,8 @@ def published(shared) -> dict[str, dict]:
 
 
 @pytest.mark.parametrize("language", SHIPPED)
-def test_the_files_say_what_fineweb_2_says(language, published):
-    said = published[SHIPPED[language]]
+def test_the_files_have_the_bounds_of_fineweb_2(language, published):
+    config = published[SHIPPED[language]]
     data = tomllib.loads((CONFIGS / "presets" / "fineweb-2" / f"{language}.toml").read_text())
     rules = {rule["name"]: rule for rule in data["rule"]}
 
@@ -135,20 +137,20 @@ def test_the_files_say_what_fineweb_2_says(language, published):
     def live(value: float) -> float | None:
         return value if value > 0 else None
 
-    assert data["stop_words"] == {language: said["stopwords"]}
-    assert bound("dup_line_frac", "max") == said["dup_line_frac"]
-    assert [[n, bound(f"top_{n}_gram", "max")] for n in (2, 3, 4)] == said["top_n_grams"]
-    assert [[n, bound(f"dup_{n}_gram", "max")] for n in range(5, 11)] == said["dup_n_grams"]
-    assert bound("line_punct_ratio", "min") == live(said["line_punct_thr"])
-    assert bound("list_ratio", "max") == said["new_line_ratio"]
-    assert bound("gopher_below_avg_threshold", "min") == live(said["min_avg_word_length"])
-    assert bound("gopher_above_avg_threshold", "max") == said["max_avg_word_length"]
-    assert bound("gopher_below_alpha_threshold", "min") == said["max_non_alpha_words_ratio"]
+    assert data["stop_words"] == {language: config["stopwords"]}
+    assert bound("dup_line_frac", "max") == config["dup_line_frac"]
+    assert [[n, bound(f"top_{n}_gram", "max")] for n in (2, 3, 4)] == config["top_n_grams"]
+    assert [[n, bound(f"dup_{n}_gram", "max")] for n in range(5, 11)] == config["dup_n_grams"]
+    assert bound("line_punct_ratio", "min") == live(config["line_punct_thr"])
+    assert bound("list_ratio", "max") == config["new_line_ratio"]
+    assert bound("gopher_below_avg_threshold", "min") == live(config["min_avg_word_length"])
+    assert bound("gopher_above_avg_threshold", "max") == config["max_avg_word_length"]
+    assert bound("gopher_below_alpha_threshold", "min") == config["max_non_alpha_words_ratio"]
 
 
 def test_all_languages_of_fineweb_2_make_valid_presets(published):
-    for code, said in published.items():
-        data = tomllib.loads(preset(said, "xx"))
+    for code, config in published.items():
+        data = tomllib.loads(preset(config, "xx"))
         assert f"configs/{code}.yml" in data["source"]
         for rule in data["rule"]:
             assert rule.get("min", 1) > 0

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import recipe
 from pipeline.base.errors import UserError
+from pipeline.build import load_recipe
 from pipeline.runner.manifests import input_bytes
 
 
 @pytest.mark.parametrize(
-    ("setting", "value", "wrong"),
+    ("setting", "value", "message"),
     [
         ("near.bands", "0", "out of range: 1 to"),
         ("near.bands", "9999999999", "out of range: 1 to"),
@@ -33,26 +33,26 @@ from pipeline.runner.manifests import input_bytes
         ("publish", "7", "is a section: type [publish] on a line of its own$"),
     ],
 )
-def test_what_no_stage_can_do_is_refused(setting, value, wrong):
-    with pytest.raises(UserError, match=wrong.replace("[", r"\[")) as error:
-        recipe.load("de", None, {setting: value})
+def test_settings_out_of_range_are_refused(setting, value, message):
+    with pytest.raises(UserError, match=message.replace("[", r"\[")) as error:
+        load_recipe("de", None, {setting: value})
     assert str(error.value).startswith(f"--set {setting}: ")
 
 
 @pytest.mark.parametrize(("setting", "value"), [("near.bands", "1"), ("near.threshold", "1"), ("near.partitions", "0")])
-def test_what_lies_at_a_bound_is_taken(setting, value):
-    assert recipe.load("de", None, {setting: value}).steps
+def test_settings_at_a_bound_are_accepted(setting, value):
+    assert load_recipe("de", None, {setting: value}).steps
 
 
-def test_a_language_that_no_model_tells_is_refused(tmp_path):
+def test_a_language_that_no_model_identifies_is_refused(tmp_path):
     path = tmp_path / "odd.toml"
     path.write_text('language = "qqq"\n[rules]\npresets = ["rights"]\n')
     with pytest.raises(UserError, match=r'odd\.toml:1: the embedded model does not tell the language "qqq"'):
-        recipe.load(str(path), None, {})
+        load_recipe(str(path), None, {})
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "says"),
+    ("text", "line", "message"),
     [
         ('[near]\nkeep = "oldst"\n', 3, "[near] keep: unknown policy 'oldst': did you mean 'oldest'?"),
         ('[exact]\nthreads = 1\nkeep = "best:beauty"\n', 3, "[exact] unknown setting 'threads'"),
@@ -82,7 +82,7 @@ def test_a_language_that_no_model_tells_is_refused(tmp_path):
         ),
     ],
 )
-def test_what_a_stage_finds_wrong_has_its_line(tmp_path, text, line, says):
+def test_what_a_stage_itself_refuses_has_its_line(tmp_path, text, line, message):
     path = tmp_path / "my.toml"
     path.write_text(f'extends = "de"\n{text}')
     (tmp_path / "own.bin").write_text("neither model nor benchmark\n")
@@ -90,31 +90,51 @@ def test_what_a_stage_finds_wrong_has_its_line(tmp_path, text, line, says):
     for name in ("cut.csv.gz", "cut.txt.gz"):
         (tmp_path / name).write_bytes(gzip.compress(b"question,answer\nWho?,me\n" * 9)[:20])
     with pytest.raises(UserError) as error:
-        recipe.load(str(path), None, {})
-    assert f"my.toml:{line}: " in str(error.value) and says.format(here=tmp_path) in str(error.value)
+        load_recipe(str(path), None, {})
+    assert f"my.toml:{line}: " in str(error.value) and message.format(here=tmp_path) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "message"),
+    [
+        ("near.keep", "bestt", "--set near.keep: unknown policy 'bestt': did you mean 'best:<column>'?"),
+        ("publish.pii", '["phones"]', "--set publish.pii: unknown kind 'phones': did you mean 'phone'?"),
+    ],
+)
+def test_the_command_line_is_named_once(setting, value, message):
+    with pytest.raises(UserError) as error:
+        load_recipe("de", None, {setting: value})
+    assert str(error.value) == message
+
+
+def test_columns_to_rank_by_are_listed_by_the_step_that_makes_them():
+    listed = r"unknown column of numbers 'zzz': there are \[languages\] language_score, second_score; \[signals\] "
+    with pytest.raises(UserError, match=listed):
+        load_recipe("de", None, {"near.keep": "best:zzz"})
 
 
 def test_documents_cannot_be_ranked_by_what_is_not_measured():
     with pytest.raises(
         UserError, match=r"--set exact\.keep: .*: \[quality\] makes that column and is off: type \[quality\]"
     ):
-        recipe.load("any", None, {"exact.keep": "best:quality"})
+        load_recipe("any", None, {"exact.keep": "best:quality"})
 
 
 @pytest.mark.parametrize(("preset", "bands", "rows"), [("26x11", 26, 11), ("450x20", 450, 20), ("93x15", 93, 15)])
 def test_a_preset_is_bands_and_rows_wherever_they_count(preset, bands, rows):
-    found = recipe.load("de", None, {"near.preset": preset})
-    said = [found.steps[name].params for name in ("signatures", "near_links", "near_clusters")]
-    assert {(p["bands"], p["rows"]) for p in said} == {(bands, rows)}
-    assert found.notes().startswith(f"near dedup: {bands} bands x {rows} rows over word 5-grams, verified Jaccard 0.8")
-    assert [recipe.load("de", None, {"near.bands": str(bands), "near.rows": str(rows)}).steps["near"].key] == [
-        found.steps["near"].key
+    build = load_recipe("de", None, {"near.preset": preset})
+    params = [build.steps[name].params for name in ("signatures", "near_links", "near_clusters")]
+    assert {(p["bands"], p["rows"]) for p in params} == {(bands, rows)}
+    summary = f"near dedup: {bands} bands x {rows} rows over word 5-grams, verified Jaccard 0.8"
+    assert build.summary().startswith(summary)
+    assert [load_recipe("de", None, {"near.bands": str(bands), "near.rows": str(rows)}).steps["near"].key] == [
+        build.steps["near"].key
     ]
 
 
 def test_a_preset_beside_other_numbers_is_refused():
     with pytest.raises(UserError, match="preset = '26x11' is 26 bands x 11 rows: leave out bands and rows, or preset"):
-        recipe.load("de", None, {"near.preset": "26x11", "near.bands": "14"})
+        load_recipe("de", None, {"near.preset": "26x11", "near.bands": "14"})
 
 
 def sparse(folder: Path, name: str, gib: float) -> str:
@@ -140,21 +160,21 @@ def sparse(folder: Path, name: str, gib: float) -> str:
 def test_shards_and_partitions_by_the_bytes_of_the_crawl(tmp_path, name, gib, pieces, documents, spans):
     file, recipe_ = sparse(tmp_path, name, gib), tmp_path / "my.toml"
     recipe_.write_text('extends = "de"\n[spans]\n')
-    steps = recipe.load(str(recipe_), (file,), {}).steps
-    assert len(steps["pages"].inputs[0].source.rows) == pieces
+    steps = load_recipe(str(recipe_), (file,), {}).steps
+    assert len(steps["pages"].edges["source"].source.rows) == pieces
     assert {steps[n].params["partitions"] for n in ("exact_hashes", "near_bands", "near_candidates")} == {documents}
-    assert steps["span_hashes"].params["partitions"] == steps["duplicate_passages"].tasks == spans
+    assert steps["span_hashes"].params["partitions"] == steps["span_duplicates"].tasks == spans
 
 
 def test_a_file_in_pieces_is_counted_once(tmp_path):
     sizes = [
-        input_bytes(recipe.load("de", (sparse(tmp_path, "a.warc.gz", 1),), {"source.chunk_bytes": chunk}).corpus)
+        input_bytes(load_recipe("de", (sparse(tmp_path, "a.warc.gz", 1),), {"source.chunk_bytes": chunk}).corpus)
         for chunk in ("67108864", "1073741824")
     ]
     assert sizes == [1 << 30, 1 << 30]
 
 
-def test_partitions_can_be_said(tmp_path):
-    steps = recipe.load("de", (sparse(tmp_path, "a.warc.gz", 100),), {"near.partitions": "3"}).steps
+def test_partitions_can_be_set(tmp_path):
+    steps = load_recipe("de", (sparse(tmp_path, "a.warc.gz", 100),), {"near.partitions": "3"}).steps
     assert steps["near_links"].tasks == steps["near_clusters"].tasks == 3
     assert (steps["near_bands"].params["partitions"], steps["exact_hashes"].params["partitions"]) == (3, 13)

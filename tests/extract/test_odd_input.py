@@ -11,10 +11,10 @@ import time
 
 import pytest
 
-from pipeline import recipe
 from pipeline.__main__ import main
 from pipeline.base.errors import UserError
-from pipeline.config import cli_inputs as inputs
+from pipeline.build import load_recipe
+from pipeline.config.cli_inputs import parse_overrides, parse_root, parse_source
 from tests.support.paths import CHECKOUT
 
 
@@ -28,7 +28,7 @@ def test_identify_with_standard_input_closed_says_so():
 def test_a_recipe_with_a_byte_order_mark_is_read(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_bytes(b'\xef\xbb\xbfextends = "de"\n')
-    assert recipe.load(str(path), None, {}).config.language == "de"
+    assert load_recipe(str(path), None, {}).config.language == "de"
 
 
 def test_globs_and_lists_whose_names_have_blanks(tmp_path, monkeypatch):
@@ -36,9 +36,9 @@ def test_globs_and_lists_whose_names_have_blanks(tmp_path, monkeypatch):
     (tmp_path / "mit leer").mkdir()
     for name in ("mit leer/a b.warc", "c.warc", "d.warc"):
         (tmp_path / name).touch()
-    assert inputs.said("mit leer/*.warc") == ("mit leer/a b.warc",)
-    assert inputs.said("c.warc d.warc") == ("c.warc", "d.warc")
-    assert inputs.said("c.warc " * 2000) == ("c.warc",)  # longer than any file name may be
+    assert parse_source("mit leer/*.warc") == ("mit leer/a b.warc",)
+    assert parse_source("c.warc d.warc") == ("c.warc", "d.warc")
+    assert parse_source("c.warc " * 2000) == ("c.warc",)  # longer than any file name may be
 
 
 @pytest.mark.parametrize(
@@ -71,8 +71,8 @@ def test_options_that_a_script_got_wrong_run_nothing(tmp_path, monkeypatch, caps
 def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "c.warc").touch()
-    assert inputs.root("~/steps") == str(tmp_path / "steps")
-    assert inputs.said("~/c.warc") == inputs.said("~/*.warc ~/c.warc") == (str(tmp_path / "c.warc"),)
+    assert parse_root("~/steps") == str(tmp_path / "steps")
+    assert parse_source("~/c.warc") == parse_source("~/*.warc ~/c.warc") == (str(tmp_path / "c.warc"),)
 
 
 def test_what_is_alarming_is_said_at_the_end_of_the_run_and_once(tmp_path, capsys):
@@ -210,10 +210,10 @@ def test_make_hands_on_what_is_given_and_empty(given, wanted):
     ],
 )
 def test_settings_of_the_command_line(said, wanted):
-    assert inputs.settings(said) == wanted
+    assert parse_overrides(said) == wanted
 
 
 @pytest.mark.parametrize("said", ["near.threshold", "=1", " = 1", "threshold 0.7"])
 def test_what_is_no_setting(said):
     with pytest.raises(UserError, match=r"write it as SECTION\.KEY=VALUE"):
-        inputs.settings([said])
+        parse_overrides([said])

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from filters.urls.lists import Listing, addresses_of, archived, bundled, hosts_of, opened, words_of
 from filters.urls.match import in_ascii, load, parts, urls
 from pipeline.base.errors import UserError
+from pipeline.base.paths import CONFIGS
 from pipeline.base.schema import URLS
-from pipeline.config.recipe_file import CONFIGS
 from pipeline.runner.dag import Asset
 from pipeline.store.shard import Shard
 

@@ -1,219 +1,9 @@
-"""Recipes: what they give to stages, and one line for everything that can be wrong in them."""
+"""Everything that can be wrong in a recipe is one line: the place, what is wrong, what to type."""
 
-import tomllib
-from pathlib import Path
-from typing import Annotated, Literal
-
-import pyarrow as pa
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pipeline.base.errors import UserError
-from pipeline.config.recipe_file import load
-from pipeline.config.toml_lines import places
-from pipeline.config.values import Range
-from pipeline.runner.dag import Asset
-
-
-def extract(source, *, engine: Literal["trafilatura", "resiliparse"] = "trafilatura", timeout: float = 30.0): ...
-
-
-def signals(pages, *, stop_words: tuple[str, ...] = (), bad_words: Asset | None = None, language: str = "en"): ...
-
-
-def signatures(
-    pages,
-    *,
-    bands: int = 14,
-    seed: Annotated[int, Range(-5, 5)] = 1,
-    threshold: Annotated[float, Range(0, 1)] = 0.8,
-): ...
-
-
-def clusters(
-    pairs,
-    *,
-    keep: str = "longest",
-    exact: bool = True,
-    weights: dict[str, float] | None = None,
-    sizes: tuple[int, ...] = (),
-): ...
-
-
-def train(pages, *, lists: tuple[Asset, ...] = (), limit: int | None = 5): ...
-
-
-SECTIONS = {"extract": extract, "signals": signals, "near": (signatures, clusters), "quality": train}
-COLUMNS = {
-    "pages": pa.schema([("id", pa.string()), ("host", pa.string()), ("date", pa.timestamp("s", "UTC"))]),
-    "signals": pa.schema([("word_count", pa.int64()), ("ratio", pa.float64()), ("stop_word_count", pa.int64())]),
-    "quality": pa.schema([("quality", pa.float64())]),
-    "flags": pa.schema([("flag", pa.bool_())]),
-}
-PRESETS = {
-    "length": """
-source = "a paper"
-[stop_words]
-xx = ["uno", "du"]
-[[rule]]
-name = "short"
-column = "word_count"
-min = 50
-why = "a stub"
-[[rule]]
-name = "long"
-column = "word_count"
-max = 1000
-""",
-    "all": 'includes = ["length"]\n[[rule]]\nname = "host"\ncolumn = "host"\nnot_equals = "{language}.example"\n',
-    "looped": 'includes = ["looped"]\n',
-    "best": '[[rule]]\nname = "best"\ncolumn = "quality"\nmin = 0.5\n',
-    "good": 'needs = "quality"\n[[rule]]\nname = "good"\ncolumn = "quality"\nmin = 0.5\n',
-    "stops": '[[rule]]\nname = "stops"\ncolumn = "stop_word_count"\nmin = 2\n',
-    "odd": "rules = []\n",
-    "local/xx": '[[rule]]\nname = "own"\ncolumn = "ratio"\nmax = 0.5\n',
-}
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch) -> Path:
-    """A checkout with one shipped language (xx) and presets; the user stands in it."""
-    for name, text in PRESETS.items():
-        path = tmp_path / "configs" / "presets" / f"{name}.toml"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    (tmp_path / "configs" / "xx.toml").write_text(
-        'language = "xx"\n[near]\nbands = 20\n[rules]\npresets = ["length"]\n'
-    )
-    (tmp_path / "words.txt").write_text("bad\n")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def read(folder: Path, text: str | bytes = 'language = "xx"\n', overrides: dict | None = None, name: str = "my.toml"):
-    path = folder / name
-    path.parent.mkdir(exist_ok=True)
-    path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return shipped(folder, name, overrides)
-
-
-def shipped(folder: Path, recipe: str = "xx", overrides: dict | None = None):
-    configs = folder / "configs"
-    return load(recipe, overrides, sections=SECTIONS, columns=COLUMNS, optional=("quality",), configs=configs)
-
-
-def test_settings_are_spelled_as_the_stages_expect(folder):
-    text = """language = "xx"
-[extract]
-timeout = 5
-[signals]
-bad_words = "words.txt"
-[near]
-weights = { a = 1, b = 2.5 }
-sizes = [1, 2]
-exact = false
-[quality]
-limit = "off"
-lists = ["words.txt"]
-"""
-    config = read(folder, text)
-    assert config["extract"] == {"timeout": 5.0} and type(config["extract"]["timeout"]) is float
-    assert config["signals"]["bad_words"] == Asset.of(folder / "words.txt")
-    assert config["near"] == {"weights": {"a": 1.0, "b": 2.5}, "sizes": (1, 2), "exact": False}
-    assert config.of("near", clusters) == config["near"] and config.of("near", signatures) == {}
-    assert config["quality"] == {"limit": None, "lists": (Asset.of(folder / "words.txt"),)}
-    assert (config.name, config.language, config.has("quality")) == ("my", "xx", True)
-
-
-def test_language_and_stop_words_reach_the_stages_that_take_them(folder):
-    config = shipped(folder)
-    assert config["signals"] == {"language": "xx", "stop_words": ("uno", "du")}
-    said = read(folder, 'language = "xx"\n[signals]\nstop_words = ["a"]\n[rules]\npresets = ["length"]\n')
-    assert said["signals"]["stop_words"] == ("a",)
-
-
-def test_optional_sections_are_off_until_said(folder):
-    assert not shipped(folder).has("quality")
-    assert read(folder, 'language = "xx"\n[quality]\n').has("quality")
-    assert not read(folder, 'language = "xx"\nquality = "off"\n').has("quality")
-    assert not shipped(folder, overrides={"extract": "off"}).has("extract")
-    assert shipped(folder, overrides={"quality": "on"}).has("quality")
-
-
-def test_a_preset_that_needs_a_section_goes_with_it(folder):
-    text = 'language = "xx"\n[rules]\npresets = ["good"]\n'
-    assert read(folder, text).rules == ()
-    assert [r["name"] for r in read(folder, text, {"quality.limit": "3"}).rules] == ["good"]
-
-
-def test_rules_are_expanded_changed_and_added_in_order(folder):
-    text = """language = "yy"
-[rules]
-presets = ["all", "quick.toml"]
-[rules.set]
-short = 30
-long = "off"
-[[rules.add]]
-name = "mine"
-column = "ratio"
-max = 0.5
-null = "drop"
-exclusive = true
-why = "because"
-"""
-    (folder / "quick.toml").write_text('[[rule]]\nname = "quick"\ncolumn = "flag"\nequals = false\n')
-    config = read(folder, text)
-    assert config.rules == (
-        {"stage": "length", "name": "short", "column": "word_count", "min": 30.0},
-        {"stage": "all", "name": "host", "column": "host", "not_equals": "yy.example"},
-        {"stage": "quick", "name": "quick", "column": "flag", "equals": False},
-        {"stage": "rules", "name": "mine", "column": "ratio", "max": 0.5, "null": "drop", "exclusive": True},
-    )
-    assert config.why["short"] == "a stub" and config.why["mine"] == "because"
-
-
-def test_a_recipe_builds_on_a_shipped_one(folder):
-    config = read(folder, 'extends = "xx"\n[near]\nthreshold = 0.7\n[rules.set]\nshort = 10\n', name="mine/base.toml")
-    assert config["near"] == {"bands": 20, "threshold": 0.7}
-    assert config.rules[0]["min"] == 10.0
-    deeper = read(folder, 'extends = "base.toml"\n[near]\nbands = 5\n', name="mine/deeper.toml")
-    assert deeper["near"] == {"bands": 5, "threshold": 0.7}
-    assert deeper.files == ("configs/xx.toml", "mine/base.toml", "mine/deeper.toml")
-
-
-def test_relative_paths_start_at_the_file_that_says_them(folder):
-    (folder / "mine").mkdir()
-    (folder / "mine" / "words.txt").write_text("other\n")
-    text = 'language = "xx"\n[signals]\nbad_words = "words.txt"\n'
-    config = read(folder, text, name="mine/my.toml")
-    assert config["signals"]["bad_words"] == Asset.of(folder / "mine" / "words.txt")
-    assert config.folders["signals.bad_words"] == Path("mine")
-    (folder / "configs" / "yy.toml").write_text(text)  # shipped: from the checkout
-    assert shipped(folder, "yy")["signals"]["bad_words"] == Asset.of(folder / "words.txt")
-
-
-@pytest.mark.parametrize(
-    ("overrides", "section", "settings"),
-    [
-        ({"near.threshold": "0.7"}, "near", {"bands": 20, "threshold": 0.7}),
-        ({"near.keep": "oldest"}, "near", {"bands": 20, "keep": "oldest"}),
-        ({"near.keep": "2026"}, "near", {"bands": 20, "keep": "2026"}),
-        ({"near.exact": "false", "near.bands": 3}, "near", {"bands": 3, "exact": False}),
-        ({"near.sizes": "[3, 4]"}, "near", {"bands": 20, "sizes": (3, 4)}),
-        ({"extract.engine": "resiliparse"}, "extract", {"engine": "resiliparse"}),
-        ({"near.weights.a": "2"}, "near", {"bands": 20, "weights": {"a": 2.0}}),
-    ],
-)
-def test_the_command_line_changes_settings(folder, overrides, section, settings):
-    assert shipped(folder, overrides=overrides)[section] == settings
-
-
-def test_the_command_line_changes_rules(folder):
-    changed = shipped(folder, overrides={"rules.set.short": "7", "rules.set.long": "off"})
-    assert [(r["name"], r.get("min")) for r in changed.rules] == [("short", 7.0)]
-    assert shipped(folder, overrides={"rules.presets": "[]"}).rules == ()
-
+from tests.support.recipe_world import load_recipe, load_text
 
 ADD = 'language = "xx"\n[[rules.add]]\n'
 BAD = [
@@ -221,7 +11,8 @@ BAD = [
     ('language = "xx"\n\n[naer]\n', "my.toml:3: unknown section 'naer': did you mean 'near'?"),
     (
         'language = "xx"\n[zzz]\n',
-        "my.toml:2: unknown section 'zzz': there are extends, extract, language, near, quality, rules, signals",
+        "my.toml:2: unknown section 'zzz': there are extends, extract, language, near, quality, rules, selections, "
+        "sidecars, signals, sources",
     ),
     (
         'language = "xx"\n[near]\n# so\ntreshold = 0.7\n',
@@ -252,6 +43,11 @@ BAD = [
     (
         ADD + 'name = "a"\ncolumn = "word_cuont"\nmin = 3\n',
         "my.toml:2: [[rules.add]] rule 'a': unknown column 'word_cuont': did you mean 'word_count'?",
+    ),
+    (
+        ADD + 'name = "a"\ncolumn = "zzz"\nmin = 3\n',
+        "my.toml:2: [[rules.add]] rule 'a': unknown column 'zzz': there are [pages] date, host; "
+        "[signals] ratio, stop_word_count, word_count; [flags] flag",
     ),
     (
         ADD + 'name = "a"\ncolumn = "ratio"\nmin = 3\ndetail = "hst"\n',
@@ -469,7 +265,7 @@ BAD = [
 @pytest.mark.parametrize(("text", "message"), BAD, ids=[message.partition(": ")[2][:50] for _, message in BAD])
 def test_a_bad_recipe_is_one_line_with_its_place(folder, text, message):
     with pytest.raises(UserError) as error:
-        read(folder, text)
+        load_text(folder, text)
     assert str(error.value) == message
 
 
@@ -486,12 +282,12 @@ def test_a_bad_recipe_is_one_line_with_its_place(folder, text, message):
         ({"rules.set.shrt": "1"}, "--set rules.set.shrt: unknown rule 'shrt': did you mean 'short'?"),
         ({"rules.presets": '["lenght"]'}, "--set rules.presets: unknown preset 'lenght': did you mean 'length'?"),
         ({"near.bands": "-3"}, "--set near.bands: bands = -3 is out of range: at least 0"),
-        ({"signals.bad_words": "no.txt"}, "--set signals.bad_words: bad_words: there is no file no.txt (looked in .)"),
+        ({"signals.bad_words": "no.txt"}, "--set signals.bad_words: there is no file no.txt (looked in .)"),
     ],
 )
 def test_the_command_line_goes_through_the_same_checks(folder, overrides, message):
     with pytest.raises(UserError) as error:
-        shipped(folder, overrides=overrides)
+        load_recipe(folder, overrides=overrides)
     assert str(error.value) == message
 
 
@@ -506,7 +302,7 @@ def test_the_command_line_goes_through_the_same_checks(folder, overrides, messag
 )
 def test_an_unknown_language(folder, recipe, message):
     with pytest.raises(UserError) as error:
-        shipped(folder, recipe)
+        load_recipe(folder, recipe)
     assert str(error.value) == (
         f"{message}to add one, copy configs/fr.toml to configs/{recipe}.toml (CONTRIBUTING.md), "
         "or give the path of a .toml file"
@@ -515,106 +311,4 @@ def test_an_unknown_language(folder, recipe, message):
 
 def test_a_missing_recipe_file(folder):
     with pytest.raises(UserError, match=r"^mine/none.toml: there is no such recipe file$"):
-        shipped(folder, "mine/none.toml")
-
-
-TOML = '''# a comment with [brackets] = and "quotes"
-title = "a # b" # c
-"quoted key" = 1
-a.b.'c.d' = [1, [2,
-  3], # three
-  { x = 1, y.z = "}" },
-]
-text = """
-[not.a.table]
-x = 1""""
-raw = \'\'\'
-''\'\'\'
-when = 1979-05-27 07:32:00
-[table]
-key = { inner = [ "]", 'it' ], other = true }
-[ spaced . "out" ]
-k=1
-[[rows]]
-n = 1
-[rows.sub]
-m = 2
-[[rows]]
-n = 3
-[[rows.more]]
-o = 4
-'''
-
-
-def test_places_of_keys():
-    found = places(TOML)
-    lines = {
-        ("title",): 2,
-        ("quoted key",): 3,
-        ("a", "b", "c.d"): 4,
-        ("a", "b", "c.d", 1, 0): 4,
-        ("a", "b", "c.d", 1, 1): 5,
-        ("a", "b", "c.d", 2, "y", "z"): 6,
-        ("text",): 8,
-        ("raw",): 11,
-        ("when",): 13,
-        ("table", "key", "inner", 1): 15,
-        ("table", "key", "other"): 15,
-        ("spaced", "out", "k"): 17,
-        ("rows", 0): 18,
-        ("rows", 0, "sub", "m"): 21,
-        ("rows", 1, "n"): 23,
-        ("rows", 1, "more", 0, "o"): 25,
-    }
-    assert {path: found[path] for path in lines} == lines
-    assert set(found) == set(paths(tomllib.loads(TOML)))
-
-
-def paths(value, path=()):
-    if path:
-        yield path
-    if isinstance(value, (dict, list)):
-        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from paths(item, (*path, key))
-
-
-KEYS = st.text("ab.é \"'#[]=", min_size=1, max_size=4)
-VALUES = st.recursive(
-    st.one_of(st.integers(), st.booleans(), st.text("ab\"'\\#]}\n,=", max_size=6), st.just(1979)),
-    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(KEYS, inner, max_size=3)),
-    max_leaves=8,
-)
-
-
-def text_of(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"'
-
-
-def written(value) -> str:
-    match value:
-        case bool():
-            return str(value).lower()
-        case str():
-            return text_of(value)
-        case list():
-            return "[\n" + "".join(f"{written(item)}, # ]\n" for item in value) + "]"
-        case dict():
-            return "{" + ", ".join(f"{text_of(k)} = {written(v)}" for k, v in value.items()) + "}"
-    return str(value)
-
-
-@given(st.dictionaries(KEYS, st.dictionaries(KEYS, VALUES, max_size=3), max_size=3))
-def test_every_key_of_any_document_has_its_line(document):
-    text = ""
-    lines = {}
-    for table, entries in document.items():
-        lines[(table,)] = text.count("\n") + 1
-        text += f"[{text_of(table)}]\n"
-        for key, value in entries.items():
-            lines[(table, key)] = text.count("\n") + 1
-            text += f"{text_of(key)} = {written(value)}\n"
-    assert tomllib.loads(text) == document
-    found = places(text)
-    assert set(found) == set(paths(document))
-    assert {path: found[path] for path in lines} == lines
+        load_recipe(folder, "mine/none.toml")
