@@ -37,14 +37,14 @@ def source_files(paths: list[str], chunk: int | None = None) -> InputFiles:
     """These files as input, larger ones in pieces of `chunk` bytes."""
     rows = sources.list_chunks(paths, chunk)
     seen = sorted({(row["name"], row["size"], row["mtime_ns"]) for row in rows})
-    chunk = chunk or sources.piece_bytes(sum(size for _, size, _ in seen))
+    chunk = chunk or sources.default_chunk_bytes(sum(size for _, size, _ in seen))
     return InputFiles("files", [[list(entry) for entry in seen], chunk], tuple(rows))
 
 
 def partitions(crawl: InputFiles | Step, gib: int) -> int:
     """Shuffle partitions for raw input: one for so many GiB of crawl, or an eighth of it where files are of texts."""
     rows = crawl.rows if isinstance(crawl, InputFiles) else ()
-    size = sum(row_bytes(row) * (_DENSE if sources.is_text(row["name"]) else 1) for row in rows)
+    size = sum(row_bytes(row) * (_DENSE if sources.holds_text(row["name"]) else 1) for row in rows)
     return min(max(2, -(-size // (gib << 30))), _MOST)
 
 

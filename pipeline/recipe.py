@@ -60,7 +60,7 @@ from pipeline.store.shard import Shard
 
 def source(*, paths: tuple[str, ...] = (), chunk_bytes: Annotated[int, Range(1 << 20)] = 1 << 26) -> None:
     """Input. `paths`: files and globs, none for the demo crawl. `chunk_bytes`: larger files are read in pieces, by
-    default of `extract.sources.listing.piece_bytes`."""
+    default of `extract.sources.listing.default_chunk_bytes`."""
 
 
 def lsh(*, preset: str = "") -> None:
