@@ -50,7 +50,8 @@ class UserFunction:
         function = getattr(module, self.name, None)
         if callable(function):
             return function  # type: ignore[no-any-return]
-        names = [name for name, value in vars(module).items() if isinstance(value, types.FunctionType)]
+        functions = [value for value in vars(module).values() if isinstance(value, types.FunctionType)]
+        names = [value.__name__ for value in functions if value.__module__ == module.__name__]
         raise UserError(f"{self.path}: no function {self.name!r}; there are {', '.join(names) or 'none'}")
 
 
