@@ -1,4 +1,4 @@
-"""`python -m pipeline extract`: an engine on a file, without a pipeline."""
+"""`python -m pipeline extract`: run an engine on a file, without a pipeline."""
 
 import json
 import sys
@@ -6,32 +6,30 @@ from collections import Counter
 from typing import TextIO
 
 from extract import engines
-from extract.html.decode import decode
-from extract.pages import check_engine
-from extract.record_to_page import Settings
+from extract.html.decode import decode_page
+from extract.pages import FileRange, PagesTask, check_engine
+from extract.record_to_html import ExtractSettings
 from extract.sources.compression import open_source
-from extract.sources.listing import Columns
-from extract.watchdog import Limits, guarded
+from extract.watchdog import Limits, run_guarded
 from pipeline.base.errors import UserError
 
 
 def extract_file(path: str, engine: str, out: TextIO, *, timeout: float = 30.0, memory: int = 1_200_000_000) -> None:
     """Write the text of an HTML file, or a line of JSON (url, text) for each page of a WARC, ARC or WET, to `out`.
 
-    What gave no text is counted on standard error. `timeout`: seconds a page, `memory`: bytes of RSS. Raises UserError
-    for an unknown engine, and for a file that cannot be opened or has no page with text.
+    What gives no text is counted on standard error. `timeout`: seconds per page, `memory`: bytes of RSS. Raises
+    UserError for an unknown engine, and for a file that cannot be opened or has no page with text.
     """
     check_engine(engine)
     if path.lower().endswith((".html", ".htm", ".xhtml")):
         with open_source(path) as file:
-            out.write(engines.extract(decode(file.read()), engine).text + "\n")
+            out.write(engines.extract(decode_page(file.read()), engine).text + "\n")
         return
-    with open_source(path):  # says in one line what is wrong with it
+    with open_source(path):  # reports in one line what is wrong with it
         pass
-    place = {"path": path, "name": path.rpartition("/")[2], "start": 0, "end": None}
-    task = {"place": place, "settings": Settings(engine=engine), "columns": Columns()}
+    task = PagesTask(FileRange(path, path.rpartition("/")[2]), ExtractSettings(engine=engine))
     pages, rejects = 0, Counter[str]()
-    for kind, row in guarded("extract.pages:work", task, Limits(timeout, memory)):
+    for kind, row in run_guarded("extract.pages:work", task, Limits(timeout, memory)):
         if kind == "part":
             out.write(json.dumps({"url": row["url"], "text": row["text"]}, ensure_ascii=False) + "\n")
             pages += 1

@@ -1,22 +1,26 @@
-"""The stage that makes documents: reads a shard of a source, and gives every record a row, page or reject."""
+"""The stage that makes documents: it reads a shard of a source and gives every record a row, page or reject."""
 
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import pyarrow as pa
 
 from extract import engines
-from extract.record_to_page import ACCOMPANYING, Ids, Settings, judge
-from extract.sources.compression import Lost
-from extract.sources.listing import Columns, Row, crawl_of, kind_of, rows
-from extract.sources.warc import Record, records
-from extract.watchdog import Guilty, Limits, guarded
+from extract.record_ids import RecordIds
+from extract.record_to_html import ExtractSettings
+from extract.record_to_page import ACCOMPANYING, process_record
+from extract.sources.record_parser import Record
+from extract.sources.registry import Event, SourceFormat, find_format
+from extract.sources.rows import DEFAULT_COLUMNS, Columns
+from extract.watchdog import Limits, SkippedItems, run_guarded
 from pipeline.base.errors import UserError
 from pipeline.base.schema import PAGE_COLUMNS, PAGES, REJECTS
+from pipeline.base.user_code import UserFunction
 from pipeline.config.values import Range
 from pipeline.runner.stage import stage
 from pipeline.store.shard import Shard
@@ -24,7 +28,29 @@ from pipeline.store.writer import Output
 
 # Records that only accompany pages, and how many pages and rejects there were: the shard's statistics.
 RECORDS = pa.schema([("source", pa.string()), ("type", pa.string()), ("records", pa.int64())])
-_ROWS, _TEXT = 2048, 32 << 20  # a table is yielded at so many rows or characters: never by time, so bytes are the same
+# A table is yielded at this size and never after some time, so that the bytes of a shard are always the same.
+_MAX_TABLE_ROWS, _MAX_TABLE_CHARACTERS = 2048, 32 << 20
+_CRAWL_NAME = re.compile(r"CC-MAIN-\d{4}-\d{2}(?!\d)")
+
+
+class FileRange(NamedTuple):
+    """A range of a file of the source, in bytes. `end` None is the end of the file; `name` is what rows call it."""
+
+    path: str
+    name: str
+    start: int = 0
+    end: int | None = None
+    copy: int = 0  # number of earlier files of the run with the same base name
+
+
+@dataclass(frozen=True)
+class PagesTask:
+    """What the watchdog's child is to do: read a range of a file with these settings."""
+
+    range: FileRange
+    settings: ExtractSettings
+    columns: Columns = DEFAULT_COLUMNS
+    readers: tuple[UserFunction, ...] = ()
 
 
 @stage(
@@ -51,112 +77,126 @@ def pages(
     url_column: str = "url",
     id_column: str = "id",
     date_column: str = "date",
+    readers: tuple[UserFunction, ...] = (),
 ) -> Iterator[pa.Table | Output]:
-    """Every record of a shard as a row of PAGES, or of REJECTS with the reason; the others are counted.
+    """Give every record of a shard a row of PAGES, or of REJECTS with the reason; accompanying records are counted.
 
-    `source`: a table of one row a piece of a file: `path` (absolute, a URI, or a raw file of the part), `name` (what
-    rows call it), `start`, `end` (bytes; null: to the end), `copy` (see `extract.sources.listing.list_chunks`). WARC,
-    ARC, WET,
-    Parquet and JSON lines.
-    `language`: ISO 639-1 (else 639-3) of the pages wanted, "any" for all: others go before extraction where their
-    tag-stripped bytes have a probability of it below `prefilter_threshold`. `engine`, `favour`: how text is found,
-    `format`: how headings, lists, tables and code are written (formulas are TeX in both).
-    `dump`: the crawl's name where neither file name nor warcinfo tells. `timeout`: seconds a page may take, `memory`:
-    bytes of RSS of the extracting child; what passes them is killed and rejected. `max_html_bytes`: of a page,
-    `max_undecodable`: share of its characters that may be undecodable, `keep_truncated`: use pages that were cut.
-    `*_column`: where tables keep what ("metadata.url" looks into a struct); their text is taken as it is.
+    Args:
+        source: Table with one row per range of a file: `path` (absolute, a URI, or a raw file of the shard), `name`
+            (what rows call it), `start`, `end` (bytes; null: to the end), `copy` (see
+            `extract.sources.listing.list_chunks`). Files are WARC, ARC, WET, Parquet, JSON lines, or of `readers`.
+        language: Language of the pages that are wanted (ISO 639-1, else 639-3), or "any" for all. HTML pages that
+            are probably in another one are rejected before extraction.
+        engine: Extraction engine, which finds the text of a page.
+        favour: What the engine favours: precision (less boilerplate), recall (more text), fast, or default.
+        format: How headings, lists, tables and code are written: plain text or Markdown. Formulas are TeX in both.
+        dump: Name of the crawl where neither the file's name nor its warcinfo record has one.
+        prefilter_threshold: Probability (0 to 1) of `language` that the visible text of a page must have in some part
+            to be extracted.
+        timeout: Seconds that a page may take before it is rejected.
+        memory: Bytes of RSS that the extracting process may have; a page that exceeds them is rejected.
+        max_html_bytes: Size in bytes above which a page is rejected.
+        max_undecodable: Share (0 to 1) of undecodable characters above which a page is rejected.
+        keep_truncated: Keep pages that the crawler or damage to the file has truncated.
+        text_column: Column of a table that has the text, which is taken as it is ("a.b" is field b of struct a).
+        url_column: Column of a table that has the address of a document.
+        id_column: Column of a table that has the id of a document.
+        date_column: Column of a table that has the date of capture.
+        readers: Readers of further source formats, functions of a user's file (see `extract.sources.registry`).
     """
-    settings = Settings(
+    settings = ExtractSettings(
         language, engine, favour, format, dump, prefilter_threshold, max_html_bytes, max_undecodable, keep_truncated
     )
     columns = Columns(text_column, url_column, id_column, date_column)
-    for place in places(source):
-        task = {"place": place, "settings": settings, "columns": columns}
-        yield from tables(place["name"], guarded("extract.pages:work", task, Limits(timeout, memory)))
+    for file_range in file_ranges(source):
+        task = PagesTask(file_range, settings, columns, readers)
+        yield from gather_tables(file_range.name, run_guarded("extract.pages:work", task, Limits(timeout, memory)))
 
 
-def places(source: Shard | list[Shard]) -> Iterator[dict[str, Any]]:
-    """The rows of the source: {path, name, start, end}."""
-    for part in source if isinstance(source, list) else [source]:
-        for row in part.table().to_pylist():
+def file_ranges(source: Shard | list[Shard]) -> Iterator[FileRange]:
+    """The rows of the source table, with raw files of the shard as absolute paths."""
+    for shard in source if isinstance(source, list) else [source]:
+        for row in shard.table().to_pylist():
             path = row["path"]
-            yield {
-                "path": path if "://" in path or os.path.isabs(path) else str(part.file(path)),
-                "name": row["name"],
-                "start": row.get("start") or 0,
-                "end": row.get("end"),
-                "copy": row.get("copy") or 0,
-            }
+            path = path if "://" in path or os.path.isabs(path) else str(shard.file(path))
+            yield FileRange(path, row["name"], row.get("start") or 0, row.get("end"), row.get("copy") or 0)
 
 
-def tables(source: str, results: Iterator[tuple[str, Any]]) -> Iterator[pa.Table | Output]:
-    """Rows gathered into tables of a bounded size, pages and rejects each in their order, then the counts."""
+def gather_tables(source_name: str, results: Iterator[tuple[str, Any]]) -> Iterator[pa.Table | Output]:
+    """Gather rows into tables of a bounded size, pages and rejects each in their order, and yield the counts last."""
     schemas = {"part": PAGES, "rejects": REJECTS}
-    held: dict[str, list[dict]] = {name: [] for name in schemas}
-    text = 0
+    rows: dict[str, list[dict]] = {name: [] for name in schemas}
+    characters = 0
     counts: Counter[str] = Counter()
 
     def flush(name: str) -> Iterator[pa.Table | Output]:
-        table = pa.Table.from_pylist(held[name], schemas[name])
-        held[name] = []
+        table = pa.Table.from_pylist(rows[name], schemas[name])
+        rows[name] = []
         yield table if name == "part" else Output(table, name=name)
 
     for name, row in results:
         counts[name if name in schemas else row] += 1
         if name not in schemas:
             continue
-        held[name].append(row)
-        text += len(row["text"]) if name == "part" else 0
-        if len(held[name]) >= _ROWS or text >= _TEXT:
+        rows[name].append(row)
+        characters += len(row["text"]) if name == "part" else 0
+        if len(rows[name]) >= _MAX_TABLE_ROWS or characters >= _MAX_TABLE_CHARACTERS:
             yield from flush(name)
-            text = 0 if name == "part" else text
+            characters = 0 if name == "part" else characters
     for name in schemas:
         yield from flush(name)
-    types = {"part": "(pages)", "rejects": "(rejects)"}
-    said = [{"source": source, "type": types.get(k, k), "records": counts[k]} for k in sorted(counts)]
-    yield Output(pa.Table.from_pylist(said, RECORDS), name="records")
+    labels = {"part": "(pages)", "rejects": "(rejects)"}
+    totals = [{"source": source_name, "type": labels.get(k, k), "records": counts[k]} for k in sorted(counts)]
+    yield Output(pa.Table.from_pylist(totals, RECORDS), name="records")
 
 
-def work(task: Any, first: int, guilty: Guilty, begin: Callable[[int], None]) -> Iterator[tuple[int, tuple[str, Any]]]:
-    """What the watchdog's child does: every record of a piece of a file, in order (see extract.watchdog.Work)."""
-    place, settings = task["place"], task["settings"]
-    kind = kind_of(place["name"])
-    settings = dump_of(place, settings, kind)
-    warm(settings, kind)
-    ids = Ids(place.get("copy", 0))
-    for number, event in enumerate(events(place, kind, task["columns"])):
+def work(
+    task: PagesTask, first_item: int, skipped_items: SkippedItems, begin: Callable[[int], None]
+) -> Iterator[tuple[int, tuple[str, Any]]]:
+    """Process every record of a range of a file, in order, in the watchdog's child (see `extract.watchdog.Work`)."""
+    file_range = task.range
+    source_format = find_format(file_range.name, task.readers)
+    settings = replace(task.settings, dump=_find_dump(file_range, source_format) or task.settings.dump)
+    if source_format.holds_html or source_format.user_function:
+        _warm_up(settings)
+    ids = RecordIds(file_range.copy)
+    for number, event in enumerate(read_events(file_range, source_format, task.columns)):
         if isinstance(event, Record) and event.type in ACCOMPANYING:
-            if number >= first:
+            if number >= first_item:
                 yield number, ("other", event.type)
             continue
-        identity = ids.of(event)
-        if number >= first:
-            yield number, judge(event, identity, settings, guilty.get(number), partial(begin, number))
+        record_id = ids.assign(event)
+        if number >= first_item:
+            skip_reason = skipped_items.get(number)
+            yield number, process_record(event, record_id, settings, skip_reason, partial(begin, number))
 
 
-def events(place: dict[str, Any], kind: str, columns: Columns) -> Iterator[Record | Row | Lost]:
-    """Records of a piece of a file, whatever kind it is."""
-    path, name, start, end = place["path"], place["name"], place["start"], place["end"]
-    return records(path, start, end, name) if kind == "warc" else rows(path, name, start, end, columns)
+def read_events(file_range: FileRange, source_format: SourceFormat, columns: Columns) -> Iterator[Event]:
+    """Records or rows of a range of a file, and ranges that are lost, in order."""
+    return source_format.read(file_range.path, file_range.name, file_range.start, file_range.end, columns)
 
 
-def dump_of(place: dict[str, Any], settings: Settings, kind: str) -> Settings:
-    """The crawl that the file is of: as its warcinfo says (`isPartOf`), else its name, else the setting."""
-    said = ""
-    if kind == "warc":
-        head = next(records(place["path"], source=place["name"]), None)
-        if isinstance(head, Record) and head.type == "warcinfo":
-            fields = dict(line.partition(":")[::2] for line in head.content.decode("utf-8", "replace").split("\n"))
+def _find_dump(file_range: FileRange, source_format: SourceFormat) -> str | None:
+    """The name of the crawl from the file's warcinfo record (`isPartOf`), else from its name."""
+    if source_format.holds_records:
+        first = next(read_events(FileRange(file_range.path, file_range.name), source_format, DEFAULT_COLUMNS), None)
+        if isinstance(first, Record) and first.type == "warcinfo":
+            fields = dict(line.partition(":")[::2] for line in first.content.decode("utf-8", "replace").split("\n"))
             lower = {name.strip().lower(): value.strip() for name, value in fields.items()}
-            said = lower.get("ispartof", "") or crawl_of(head.headers.get("warc-filename", "")) or ""
-    return replace(settings, dump=said or crawl_of(place["name"]) or settings.dump)
+            if dump := lower.get("ispartof", "") or find_crawl_name(first.headers.get("warc-filename", "")):
+                return dump
+    return find_crawl_name(file_range.name)
 
 
-def warm(settings: Settings, kind: str) -> None:
+def find_crawl_name(text: str) -> str | None:
+    """The name of a Common Crawl dump in a text, such as CC-MAIN-2024-10, None if there is none."""
+    match = _CRAWL_NAME.search(text)
+    return match[0] if match else None
+
+
+def _warm_up(settings: ExtractSettings) -> None:
     """Load what the first page would wait for."""
-    if kind != "warc":
-        return
-    engines.warm(settings.engine, settings.favour, settings.format == "markdown")
+    engines.warm_up(settings.engine, settings.favour, settings.format == "markdown")
     if settings.language != "any":
         from extract.langid.prefilter import prefilter
 
@@ -164,6 +204,6 @@ def warm(settings: Settings, kind: str) -> None:
 
 
 def check_engine(name: str) -> None:
-    """Raises UserError for an engine that there is not."""
+    """Raise UserError if there is no engine of that name."""
     if name not in engines.ENGINES:
         raise UserError(f"no engine {name!r}; there are {', '.join(sorted(engines.ENGINES))}")

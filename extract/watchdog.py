@@ -1,14 +1,14 @@
-"""Work on hostile input in a child process that can be killed, and the same rows whatever was killed.
+"""Runs work on hostile input in a child process that can be killed, and gives the same rows whatever was killed.
 
-A *work* function goes through numbered items in a fixed order and yields a result for each. It runs in a long-lived
-child (a fresh interpreter, kept from shard to shard). Before each item the child notes its number and the time in
-shared memory; the parent looks there, and at the child's memory, and kills it when one item takes too much. A new child
-goes on behind the last result received; the guilty item is passed over with the reason, of which the work function
+A *work function* goes through numbered items in a fixed order and yields a result for each. It runs in a long-lived
+child (a fresh interpreter, kept from shard to shard). Before each item, the child writes the item's number and the
+time to shared memory. The parent looks there and at the child's memory, and kills the child if an item exceeds a limit.
+A new child goes on after the last result received; the item is skipped with the reason, of which the work function
 makes a row.
 
-An item is guilty at once when it used up its time computing. What may have come from outside (a kill, memory that an
-earlier item left behind, a machine that stood still) is tried again in a fresh child first: only the second time
-counts.
+An item that uses its whole timeout on the CPU is skipped at once. Any other death of the child (killed from outside,
+memory left over from earlier items, a machine that stood still) is retried once in a new child; the item is skipped
+only if that fails too.
 
 Why not resiliparse's process guard: it interrupts a thread of the same process, which neither ends a loop in C code
 that never returns to Python nor frees its memory.
@@ -34,11 +34,15 @@ from typing import Any
 
 from pipeline.base.errors import UserError
 
-TIMEOUT, CRASH, MEMORY = "timeout", "crash", "memory"
-_TICK = 0.05  # seconds between two looks at the child
-_BATCH, _BATCH_SECONDS = 64, 0.5  # results that travel together
-_STATE = struct.Struct("qdd")  # number of the item (-1: between items), when it began: wall clock, CPU of the process
-_PARENT_GONE = 86
+TIMEOUT, CRASH, MEMORY = "timeout", "crash", "memory"  # reasons for which an item is skipped
+_CHECK_SECONDS = 0.05  # between two looks at the child
+_BATCH_RESULTS, _BATCH_SECONDS = 64, 0.5  # of results that are sent together
+_MAX_CRASHES_BETWEEN_ITEMS = 5  # in a row
+_COMPUTING_SHARE = 0.5  # of the timeout that must be CPU time for the item to be skipped without a retry
+_ITEM_STATE = struct.Struct("qdd")  # number of the item (-1: between items), its start: wall clock, CPU of the process
+_BETWEEN_ITEMS = _ITEM_STATE.pack(-1, 0.0, 0.0)
+_PARENT_IS_GONE = 86  # exit status
+_PR_SET_PDEATHSIG = 1  # of Linux's prctl
 
 
 @dataclass(frozen=True)
@@ -49,139 +53,144 @@ class Limits:
     memory: int
 
 
-# items that are passed over: number to (timeout | crash | memory; seconds, bytes or exit status)
-Guilty = Mapping[int, tuple[str, float]]
-# (settings, first item wanted, items to pass over, `begin`) -> (number, result) for every item from `first` on.
+# Number of an item -> (TIMEOUT, CRASH or MEMORY; its seconds, exit status or bytes).
+SkippedItems = Mapping[int, tuple[str, float]]
+# (settings, first item wanted, items to skip, `begin`) -> (number, result) for every item from the first wanted one on.
 # The function calls `begin(number)` before it works on an item.
-Work = Callable[[Any, int, Guilty, Callable[[int], None]], Iterator[tuple[int, Any]]]
+Work = Callable[[Any, int, SkippedItems, Callable[[int], None]], Iterator[tuple[int, Any]]]
 
 
-def guarded(work: str, settings: Any, limits: Limits) -> Iterator[Any]:
+def run_guarded(work: str, settings: Any, limits: Limits) -> Iterator[Any]:
     """The results of `work` ("module:function", see Work) for all items of `settings`, in order.
 
-    Raises UserError where the function does, RuntimeError with the child's traceback when it raises anything else, or
-    when a child dies again and again outside of an item.
+    Raises UserError if the function does, and RuntimeError with the child's traceback if it raises anything else, or if
+    a child dies again and again between items.
     """
-    watch = _Watch(work, settings, limits)
-    while not watch.finished:
-        yield from watch.attempt()
+    job = _GuardedJob(work, settings, limits)
+    while not job.finished:
+        yield from job.run_in_child()
 
 
-class _Watch:
-    """One run over the items of one shard, by as many children as it takes."""
+class _GuardedJob:
+    """One run over the items of a shard, by as many children as it takes."""
 
     def __init__(self, work: str, settings: Any, limits: Limits):
         self.work, self.settings, self.limits = work, settings, limits
-        self.next, self.finished = 0, False
-        self.guilty: dict[int, tuple[str, float]] = {}
-        self.suspects: set[int] = set()
-        self.stumbles = 0  # deaths in a row outside of an item
+        self.next_item, self.finished = 0, False
+        self.skipped_items: dict[int, tuple[str, float]] = {}
+        self.retry_once: set[int] = set()  # items in which a child died for the first time
+        self.crashes_between_items = 0  # in a row
 
-    def attempt(self) -> Iterator[Any]:
+    def run_in_child(self) -> Iterator[Any]:
         """Results from one child, until it is finished or dead."""
-        child = _child()
-        whole = False
+        child = _this_threads_child()
+        child_is_usable = False
         try:
-            whole = yield from self._follow(child)
+            child_is_usable = yield from self._receive_results(child)
         finally:
-            if not whole:  # dead, or left by the reader in the middle of its task
+            if not child_is_usable:  # dead, or in the middle of its task when our reader stopped
                 child.kill()
         if child.memory() > self.limits.memory // 2:
-            child.kill()  # what earlier shards left behind is not the next shard's
+            child.kill()  # memory left over from this shard must not count against the next one
 
-    def _follow(self, child: "_Child") -> Generator[Any, None, bool]:
-        """Yields results; whether the child finished its task and lives."""
-        if not child.give((self.work, self.settings, self.next, self.guilty)):
-            self._died(child, CRASH, 0)
+    def _receive_results(self, child: "_Child") -> Generator[Any, None, bool]:
+        """Yield results. Returns whether the child finished its task and is alive."""
+        if not child.send((self.work, self.settings, self.next_item, self.skipped_items)):
+            self._child_died(child, CRASH, 0)
             return False
         while True:
-            message, verdict = child.wait(self.limits)
-            if verdict:
-                self._died(child, *verdict)
+            message, death = child.receive(self.limits)
+            if death:
+                self._child_died(child, *death)
                 return False
-            kind, *rest = message
-            if kind == "mistaken":
-                raise UserError(rest[0])
-            if kind == "raised":
-                raise RuntimeError(f"extraction child: {rest[0]}")
+            kind, *content = message
+            if kind == "user error":
+                raise UserError(content[0])
+            if kind == "error":
+                raise RuntimeError(f"extraction child: {content[0]}")
             if kind == "finished":
                 self.finished = True
                 return True
-            self.stumbles = 0
-            for number, result in rest[0]:
-                self.next = number + 1
+            self.crashes_between_items = 0
+            for number, result in content[0]:
+                self.next_item = number + 1
                 yield result
 
-    def _died(self, child: "_Child", why: str, value: float) -> None:
-        item = child.item()
-        if item is None or item < self.next:
-            self.stumbles += 1
-            if self.stumbles > 5:
-                raise RuntimeError(f"extraction child dies outside of items ({why} {value:g}) before {self.next}")
-        elif item in self.suspects or (why == TIMEOUT and child.computing >= 0.5 * self.limits.timeout):
-            self.guilty[item] = (why, value)
-            self.stumbles = 0
+    def _child_died(self, child: "_Child", reason: str, value: float) -> None:
+        """Decide whether the item in which the child died is skipped or tried again."""
+        item = child.current_item()
+        if item is None or item < self.next_item:
+            self.crashes_between_items += 1
+            if self.crashes_between_items > _MAX_CRASHES_BETWEEN_ITEMS:
+                place = f"({reason} {value:g}) before {self.next_item}"
+                raise RuntimeError(f"extraction child dies outside of items {place}")
+            return
+        used_cpu = reason == TIMEOUT and child.item_cpu_seconds >= _COMPUTING_SHARE * self.limits.timeout
+        if item in self.retry_once or used_cpu:
+            self.skipped_items[item] = (reason, value)
+            self.crashes_between_items = 0
         else:
-            self.suspects.add(item)
+            self.retry_once.add(item)
 
 
 class _Child:
-    """The process, the pipes to and from it, and the memory in which it says what it does."""
+    """The child process, the pipes to and from it, and the memory in which it writes what it works on."""
 
     def __init__(self) -> None:
         with tempfile.TemporaryFile() as shared:
             shared.truncate(mmap.PAGESIZE)
             self.state = mmap.mmap(shared.fileno(), mmap.PAGESIZE)
-            self.state[: _STATE.size] = _STATE.pack(-1, 0.0, 0.0)
-            (theirs_in, ours_out), (ours_in, theirs_out) = os.pipe(), os.pipe()
-            ends = (theirs_in, theirs_out, shared.fileno())
-            code = f"from extract.watchdog import child; child{(*ends, os.getpid())}"
+            self.state[: _ITEM_STATE.size] = _BETWEEN_ITEMS
+            (child_in, parent_out), (parent_in, child_out) = os.pipe(), os.pipe()
+            descriptors = (child_in, child_out, shared.fileno())
+            code = f"from extract.watchdog import child_main; child_main{(*descriptors, os.getpid())}"
             paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
             self.process = subprocess.Popen(
                 [sys.executable, "-P", "-c", code],
-                pass_fds=ends,
+                pass_fds=descriptors,
                 stdin=subprocess.DEVNULL,
                 env={**os.environ, "PYTHONPATH": paths},
             )
-        os.close(theirs_in)
-        os.close(theirs_out)
-        self.out, self.inn = Connection(ours_out, readable=False), Connection(ours_in, writable=False)
-        self.owner = os.getpid()
-        self.look = 0.0  # when to look at it next
-        self.computing = 0.0  # CPU seconds of the item that was killed
+        os.close(child_in)
+        os.close(child_out)
+        self.tasks, self.results = Connection(parent_out, readable=False), Connection(parent_in, writable=False)
+        self.owner_pid = os.getpid()
+        self.next_check = 0.0  # monotonic time
+        self.item_cpu_seconds = 0.0  # of the item that was killed
 
-    def alive(self) -> bool:
-        return self.owner == os.getpid() and self.process.poll() is None
+    def is_usable(self) -> bool:
+        """Whether it lives and is a child of this process (after a fork, it is the parent's)."""
+        return not self.tasks.closed and self.owner_pid == os.getpid() and self.process.poll() is None
 
-    def give(self, task: Any) -> bool:
+    def send(self, task: Any) -> bool:
+        """Send a task. Returns False if the child is dead."""
         try:
-            self.out.send(task)
+            self.tasks.send(task)
         except OSError:
             return False
         return True
 
-    def wait(self, limits: Limits) -> tuple[Any, tuple[str, float] | None]:
-        """(message, None), or (None, (why, value)) when the child is dead or must be."""
+    def receive(self, limits: Limits) -> tuple[Any, tuple[str, float] | None]:
+        """(message, None), or (None, (reason, value)) if the child is dead or has to be killed."""
         while True:
-            if time.monotonic() >= self.look:
-                self.look = time.monotonic() + _TICK
-                if verdict := self._beyond(limits):
-                    return None, verdict
+            if time.monotonic() >= self.next_check:
+                self.next_check = time.monotonic() + _CHECK_SECONDS
+                if exceeded := self._exceeded_limit(limits):
+                    return None, exceeded
             try:
-                if self.inn.poll(_TICK):
-                    return self.inn.recv(), None
+                if self.results.poll(_CHECK_SECONDS):
+                    return self.results.recv(), None
             except (EOFError, OSError, pickle.UnpicklingError):
                 return None, (CRASH, float(self.process.wait()))
 
-    def _beyond(self, limits: Limits) -> tuple[str, float] | None:
-        item, began, cpu = _STATE.unpack(self.state[: _STATE.size])
+    def _exceeded_limit(self, limits: Limits) -> tuple[str, float] | None:
+        item, began, cpu_began = _ITEM_STATE.unpack(self.state[: _ITEM_STATE.size])
         if item >= 0 and time.monotonic() - began > limits.timeout:
-            self.computing = self._cpu() - cpu
+            self.item_cpu_seconds = self._cpu_seconds() - cpu_began
             return TIMEOUT, limits.timeout
-        memory = self.memory()
-        return (MEMORY, float(limits.memory)) if memory > limits.memory else None
+        return (MEMORY, float(limits.memory)) if self.memory() > limits.memory else None
 
-    def _cpu(self) -> float:
+    def _cpu_seconds(self) -> float:
         import psutil
 
         with contextlib.suppress(psutil.Error):
@@ -197,88 +206,91 @@ class _Child:
             return int(psutil.Process(self.process.pid).memory_info().rss)
         return 0
 
-    def item(self) -> int | None:
-        """The number of the item that the child is or was in."""
-        number = _STATE.unpack(self.state[: _STATE.size])[0]
+    def current_item(self) -> int | None:
+        """Number of the item that the child works on or died in, None between items."""
+        number = _ITEM_STATE.unpack(self.state[: _ITEM_STATE.size])[0]
         return number if number >= 0 else None
 
     def kill(self) -> None:
-        if self.out.closed:
+        """End the process and close the pipes."""
+        if self.tasks.closed:
             return
-        if self.owner == os.getpid():
+        if self.owner_pid == os.getpid():
             self.process.kill()
             self.process.wait()
-        self.out.close()
-        self.inn.close()
+        self.tasks.close()
+        self.results.close()
 
 
-_LOCAL = threading.local()  # a child a thread: threads of a worker never share one
+_THREAD = threading.local()  # one child per thread: threads of a worker never share one
 
 
-def _child() -> _Child:
-    """This thread's child, a new one when there is none that lives."""
-    held: _Child | None = getattr(_LOCAL, "child", None)
-    if held is None or held.out.closed or not held.alive():
-        held = _LOCAL.child = _Child()
-    return held
+def _this_threads_child() -> _Child:
+    """This thread's child, a new one if there is none that lives."""
+    child: _Child | None = getattr(_THREAD, "child", None)
+    if child is None or not child.is_usable():
+        child = _THREAD.child = _Child()
+    return child
 
 
-def child(inn: int, out: int, shared: int, parent: int) -> None:
-    """The child's main: tasks from descriptor `inn`, results to `out`, its state in file `shared`. Never returns."""
-    _die_with(parent)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's matter
-    tasks, results = Connection(inn, writable=False), Connection(out, readable=False)
-    state = mmap.mmap(shared, mmap.PAGESIZE)
+def child_main(task_descriptor: int, result_descriptor: int, state_descriptor: int, parent_pid: int) -> None:
+    """The child's main function: receive tasks, send results, write its state to shared memory. Never returns."""
+    _end_with_parent(parent_pid)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent to handle
+    tasks, results = Connection(task_descriptor, writable=False), Connection(result_descriptor, readable=False)
+    state = mmap.mmap(state_descriptor, mmap.PAGESIZE)
     while True:
         try:
             task = tasks.recv()
         except EOFError:
             os._exit(0)
         try:
-            _serve(task, results, state)
+            _run_task(task, results, state)
             results.send(("finished",))
         except BrokenPipeError:
-            os._exit(_PARENT_GONE)
+            os._exit(_PARENT_IS_GONE)
         except UserError as error:
-            results.send(("mistaken", str(error)))
-        except BaseException:  # noqa: BLE001 - told to the parent, which raises it
-            results.send(("raised", traceback.format_exc()))
+            results.send(("user error", str(error)))
+        except BaseException:  # noqa: BLE001 - sent to the parent, which raises it
+            results.send(("error", traceback.format_exc()))
 
 
-def _serve(task: Any, results: Connection, state: mmap.mmap) -> None:
-    work, settings, first, guilty = task
+def _run_task(task: Any, results: Connection, state: mmap.mmap) -> None:
+    work, settings, first_item, skipped_items = task
     module, _, name = work.partition(":")
     function: Work = getattr(importlib.import_module(module), name)
 
     def begin(number: int) -> None:
-        state[: _STATE.size] = _STATE.pack(number, time.monotonic(), time.process_time())
+        state[: _ITEM_STATE.size] = _ITEM_STATE.pack(number, time.monotonic(), time.process_time())
 
     batch: list[tuple[int, Any]] = []
-    sent = time.monotonic()
-    for pair in function(settings, first, guilty, begin):
-        state[: _STATE.size] = _STATE.pack(-1, 0.0, 0.0)
-        batch.append(pair)
-        if len(batch) >= _BATCH or time.monotonic() - sent > _BATCH_SECONDS:
+    last_sent = time.monotonic()
+    for numbered_result in function(settings, first_item, skipped_items, begin):
+        state[: _ITEM_STATE.size] = _BETWEEN_ITEMS
+        batch.append(numbered_result)
+        if len(batch) >= _BATCH_RESULTS or time.monotonic() - last_sent > _BATCH_SECONDS:
             results.send(("results", batch))
-            batch, sent = [], time.monotonic()
-    state[: _STATE.size] = _STATE.pack(-1, 0.0, 0.0)
+            batch, last_sent = [], time.monotonic()
+    state[: _ITEM_STATE.size] = _BETWEEN_ITEMS
     if batch:
         results.send(("results", batch))
 
 
-def _die_with(parent: int) -> None:
-    """End with the parent even in the middle of C code that never comes back: the kernel sees to it on Linux, elsewhere
-    a thread that looks now and then."""
+def _end_with_parent(parent_pid: int) -> None:
+    """End this process when its parent ends, even in the middle of C code that never returns.
+
+    On Linux the kernel does that; elsewhere a thread looks once a second.
+    """
     if sys.platform == "linux":
         import ctypes
 
-        ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-    if os.getppid() != parent:
-        os._exit(_PARENT_GONE)
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent_pid:
+        os._exit(_PARENT_IS_GONE)
 
-    def look() -> None:
-        while os.getppid() == parent:
+    def watch_parent() -> None:
+        while os.getppid() == parent_pid:
             time.sleep(1)
-        os._exit(_PARENT_GONE)
+        os._exit(_PARENT_IS_GONE)
 
-    threading.Thread(target=look, daemon=True).start()
+    threading.Thread(target=watch_parent, daemon=True).start()

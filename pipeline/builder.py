@@ -40,14 +40,14 @@ def input_files(paths: list[str], chunk_bytes: int | None = None) -> InputFiles:
     """Return these files as input, larger ones in ranges of `chunk_bytes`."""
     rows = listing.list_chunks(paths, chunk_bytes)
     files = sorted({(row["name"], row["size"], row["mtime_ns"]) for row in rows})
-    chunk_bytes = chunk_bytes or listing.piece_bytes(sum(size for _, size, _ in files))
+    chunk_bytes = chunk_bytes or listing.default_chunk_bytes(sum(size for _, size, _ in files))
     return InputFiles("files", [[list(file) for file in files], chunk_bytes], tuple(rows))
 
 
 def partition_count(crawl: InputFiles | Step, gib: int) -> int:
     """Return the shuffle partitions for raw input: one for so many GiB of crawl, or for an eighth of that of texts."""
     rows = crawl.rows if isinstance(crawl, InputFiles) else ()
-    size = sum(row_bytes(row) * (TEXT_DENSITY if listing.is_text(row["name"]) else 1) for row in rows)
+    size = sum(row_bytes(row) * (TEXT_DENSITY if listing.holds_text(row["name"]) else 1) for row in rows)
     return min(max(2, -(-size // (gib << 30))), MAX_PARTITIONS)
 
 

@@ -16,7 +16,7 @@ from extract.blocks.render import render
 from extract.blocks.scan.nodes import CELL, HEADING, LIST, N_FLAGS, PREFORMATTED, QUOTE, Page
 from extract.blocks.scan.scanner import scan
 from extract.blocks.scan.text_runs import NODE, WORDS
-from extract.engines import TooMuch
+from extract.limits import TooMuch
 
 
 def extract_blocks(html: str | bytes, favour: str = "default", markdown: bool = False) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 
 from extract.blocks.scan.nodes import Page
 from extract.blocks.scan.text_runs import T0, T1
-from extract.html.decode import decode
+from extract.html.decode import decode_page
 from pipeline.kernels.njit import njit
 
 MOST_CELLS = 150_000_000  # of an alignment; longer pages are aligned by their trigrams alone
@@ -81,7 +81,7 @@ def _language(text: str) -> str:
 def _wcxb(folder: Path) -> Iterator[GoldPage]:
     for path in sorted(folder.glob("*.json.gz")):
         record = json.loads(gzip.decompress(path.read_bytes()))
-        html = decode(gzip.decompress((folder / path.name.replace(".json.", ".html.")).read_bytes())).text
+        html = decode_page(gzip.decompress((folder / path.name.replace(".json.", ".html.")).read_bytes())).text
         truth = record["ground_truth"]
         kind, gold = record["_internal"]["page_type"]["primary"], truth["main_content"] or ""
         kind = "collection" if kind == "category" else kind
@@ -93,7 +93,7 @@ def _wcxb(folder: Path) -> Iterator[GoldPage]:
 def _scrapinghub(folder: Path) -> Iterator[GoldPage]:
     truth = json.loads((folder / "ground-truth.json").read_text(encoding="utf-8"))
     for name, record in sorted(truth.items()):
-        html = decode(gzip.decompress((folder / "html" / f"{name}.html.gz").read_bytes())).text
+        html = decode_page(gzip.decompress((folder / "html" / f"{name}.html.gz").read_bytes())).text
         gold = record["articleBody"]
         yield GoldPage(name, "scrapinghub", html, domain(record["url"]), "article", _language(gold), gold)
 
@@ -110,7 +110,7 @@ def _trafilatura(data: Path) -> Iterator[GoldPage]:
             url = (entry.headers.get("WARC-Target-URI") or "").removesuffix("%20")
             record = by_url.get(url) or by_file.get(url.rpartition("/")[2])
             if record is not None and record.get("with") is not None:
-                html = decode(entry.reader.read()).text
+                html = decode_page(entry.reader.read()).text
                 must, must_not, comments = (tuple(record.get(key) or ()) for key in ("with", "without", "comments"))
                 language = "de" if record.get("lang_guess") == "de" else record.get("lang_guess") or ""
                 yield GoldPage(

@@ -1,5 +1,5 @@
-"""Searches over a page's bytes: words, ten times as fast as `bytes.find`, and as fast when case does not count; names
-of tags; ends of comments and elements."""
+"""Searches over the bytes of a page: words (ten times as fast as `bytes.find`, also if case is ignored), names of tags,
+and ends of comments and elements."""
 
 # mypy: disable-error-code="no-untyped-def,call-arg,var-annotated"
 
@@ -11,142 +11,156 @@ import numpy as np
 from pipeline.kernels.njit import njit
 from pipeline.kernels.simd import WIDE, equal, lowest
 
-_BATCH = 64  # places that one call of the kernel finds
+LESS_THAN, GREATER_THAN, SLASH, AMPERSAND, EQUALS = 60, 62, 47, 38, 61  # < > / & =
+DOUBLE_QUOTE, SINGLE_QUOTE, EXCLAMATION, QUESTION, HYPHEN, HASH, SEMICOLON = 34, 39, 33, 63, 45, 35, 59
+SPACE = 32
+_LOWER_CASE_BIT = 32  # what lower case letters of ASCII have and capitals have not
+_BATCH_MATCHES = 64  # offsets that one call of the kernel finds
+_BLOCK_BYTES = 64  # that are compared at once
 
 
-def places(html: bytes, word: bytes, *, fold: bool = False, start: int = 0) -> Iterator[int]:
-    """Offsets at which `html` has `word` (two bytes or more), from `start` on, in order; overlapping ones too.
+def find_all(html: bytes, word: bytes, *, fold: bool = False, start: int = 0) -> Iterator[int]:
+    """Offsets at which `html` has `word` (two bytes or more), from `start` on, in order, overlapping ones included.
 
-    `fold`: `word` is in lower case, and ASCII letters of either case are it.
+    With `fold`, the case of ASCII letters is ignored; `word` is then given in lower case.
     """
-    data, out, n = np.frombuffer(html, np.uint8), np.empty(_BATCH, np.int64), _BATCH
-    while n == _BATCH:
-        n = _places(data, start, _array(word), np.uint8(32 if fold else 0), out)
-        yield from out[:n].tolist()
-        start = int(out[-1]) + 1
+    data, offsets, count = np.frombuffer(html, np.uint8), np.empty(_BATCH_MATCHES, np.int64), _BATCH_MATCHES
+    ignored_bits = np.uint8(_LOWER_CASE_BIT if fold else 0)
+    while count == _BATCH_MATCHES:
+        count = _find_offsets(data, start, _as_array(word), ignored_bits, offsets)
+        yield from offsets[:count].tolist()
+        start = int(offsets[-1]) + 1
 
 
-def has(html: bytes, word: bytes) -> bool:
-    """Whether the word is anywhere."""
-    return bool(_places(np.frombuffer(html, np.uint8), 0, _array(word), np.uint8(0), np.empty(1, np.int64)))
+def contains(html: bytes, word: bytes) -> bool:
+    """Whether `word` (two bytes or more) is anywhere in `html`."""
+    return bool(_find_offsets(np.frombuffer(html, np.uint8), 0, _as_array(word), np.uint8(0), np.empty(1, np.int64)))
 
 
 @functools.cache
-def _array(word: bytes) -> np.ndarray:
+def _as_array(word: bytes) -> np.ndarray:
     return np.frombuffer(word, np.uint8)
 
 
 @njit(cache=True, nogil=True)
-def find(data, at, end, byte):
-    """Offset of the first such `byte` from `at` on, `end` (or `at`, where that is more) where there is none before it.
-    A kernel for kernels."""
-    while at + WIDE <= end:
-        mask = equal(data, at, byte, 0)
+def find_byte(data, begin, end, byte):
+    """Offset of the first such `byte` in data[begin:end], the larger of `begin` and `end` if there is none.
+
+    A kernel that other kernels call.
+    """
+    while begin + WIDE <= end:
+        mask = equal(data, begin, byte, 0)
         if mask:
-            return at + lowest(mask)
-        at += WIDE
-    while at < end and data[at] != byte:
-        at += 1
-    return at
+            return begin + lowest(mask)
+        begin += WIDE
+    while begin < end and data[begin] != byte:
+        begin += 1
+    return begin
 
 
 @njit(cache=True, nogil=True)
-def word(data, at, stop):
-    """The letters and digits from `at` on, lower-cased, as a number, the first one highest (0: none, or more than
-    eight), and their end."""
-    key, n = np.int64(0), 0
-    while at < stop:
-        b = np.int64(data[at])
-        if 65 <= b <= 90:
-            b += 32
-        if not (97 <= b <= 122 or 48 <= b <= 57):
+def read_name(data, begin, end):
+    """Read the ASCII letters and digits from `begin` on. Returns (name, offset after it).
+
+    The name is a number: its bytes in lower case, the first one highest. It is 0 for no name and for one of more than
+    eight bytes.
+    """
+    name, length = np.int64(0), 0
+    while begin < end:
+        byte = np.int64(data[begin])
+        if 65 <= byte <= 90:
+            byte += _LOWER_CASE_BIT
+        if not (97 <= byte <= 122 or 48 <= byte <= 57):
             break
-        key, n, at = (key << 8) | b, n + 1, at + 1
-    return (key if n <= 8 else np.int64(0)), at
+        name, length, begin = (name << 8) | byte, length + 1, begin + 1
+    return (name if length <= 8 else np.int64(0)), begin
 
 
-def key(name: str) -> int:
-    """The number that `word` has for a name of up to eight letters and digits in lower case."""
+def name_key(name: str) -> int:
+    """The number that `read_name` returns for a name of up to eight letters and digits in lower case."""
     return int.from_bytes(name.encode(), "big")
 
 
 @njit(cache=True, nogil=True)
 def is_blank(byte):
-    """White space of HTML."""
-    return byte == 32 or 9 <= byte <= 13
+    """Whether a byte is white space in HTML."""
+    return byte == SPACE or 9 <= byte <= 13
 
 
 @njit(cache=True, nogil=True)
-def tag_name(data, at):
-    """The name at `at` as `word` has it, and its end; 0 for none, for a long one, and where neither `/`, `>` nor a
-    blank is behind it."""
-    name, at = word(data, at, len(data))
-    whole = at < len(data) and (data[at] == 47 or data[at] == 62 or is_blank(data[at]))
-    return (name if whole else np.int64(0)), at
+def read_tag_name(data, begin):
+    """Read the name of a tag: (name as `read_name` returns it, offset after it).
 
-
-@njit(cache=True, nogil=True)
-def comment_end(data, at):
-    """Offset behind the comment whose text starts at `at` (behind `<!--`); -1 where it never ends.
-
-    By HTML, section 13.2.5.43 on: `-->` and `--!>` end it, and at its very start `>` and `->`.
+    The name is 0 if there is none, if it is long, and if no `/`, `>` or blank follows it.
     """
-    if at < len(data) and data[at] == 62:
-        return at + 1
-    if at + 1 < len(data) and data[at] == 45 and data[at + 1] == 62:
-        return at + 2
-    end = find(data, at + 2, len(data), 62)
+    name, end = read_name(data, begin, len(data))
+    complete = end < len(data) and (data[end] == SLASH or data[end] == GREATER_THAN or is_blank(data[end]))
+    return (name if complete else np.int64(0)), end
+
+
+@njit(cache=True, nogil=True)
+def comment_end(data, begin):
+    """Offset after the comment whose text starts at `begin` (after `<!--`), -1 if it never ends.
+
+    A comment ends with `-->` or `--!>`, and at its very start with `>` and `->` (HTML, section 13.2.5.43 on).
+    """
+    if begin < len(data) and data[begin] == GREATER_THAN:
+        return begin + 1
+    if begin + 1 < len(data) and data[begin] == HYPHEN and data[begin + 1] == GREATER_THAN:
+        return begin + 2
+    end = find_byte(data, begin + 2, len(data), GREATER_THAN)
     while end < len(data):
-        dash = end - 2 if data[end - 1] == 33 else end - 1
-        if dash > at and data[dash] == 45 and data[dash - 1] == 45:
+        dash = end - 2 if data[end - 1] == EXCLAMATION else end - 1
+        if dash > begin and data[dash] == HYPHEN and data[dash - 1] == HYPHEN:
             return end + 1
-        end = find(data, end + 1, len(data), 62)
+        end = find_byte(data, end + 1, len(data), GREATER_THAN)
     return -1
 
 
 @njit(cache=True, nogil=True)
-def element_end(data, at, name):
-    """Offset of the next end tag with that name (as `word` has it); -1 where there is none."""
-    at = find(data, at, len(data), 60)
-    while at + 1 < len(data):
-        if data[at + 1] == 47 and tag_name(data, at + 2)[0] == name:
-            return at
-        at = find(data, at + 1, len(data), 60)
+def element_end(data, begin, name):
+    """Offset of the next end tag of that name (as `read_name` returns it), -1 if there is none."""
+    begin = find_byte(data, begin, len(data), LESS_THAN)
+    while begin + 1 < len(data):
+        if data[begin + 1] == SLASH and read_tag_name(data, begin + 2)[0] == name:
+            return begin
+        begin = find_byte(data, begin + 1, len(data), LESS_THAN)
     return -1
 
 
 @njit(cache=True, nogil=True)
-def _is(data, at, word, bits):
-    """Whether `word` is at `at`; `bits` 32 lets the case of letters not count."""
+def _matches(data, begin, word, ignored_bits):
+    """Whether `word` is at `begin`; `ignored_bits` 32 ignores the case of letters."""
     for i in range(len(word)):
-        letter = 97 <= word[i] <= 122
-        if (data[at + i] | bits if letter else data[at + i]) != word[i]:
+        is_letter = 97 <= word[i] <= 122
+        if (data[begin + i] | ignored_bits if is_letter else data[begin + i]) != word[i]:
             return False
     return True
 
 
 @njit(cache=True, nogil=True)
-def _places(data, at, word, bits, out):
-    """Fill `out` with the next offsets of `word`; how many there are, len(out) at most.
+def _find_offsets(data, begin, word, ignored_bits, offsets):
+    """Fill `offsets` with the next offsets of `word`. Returns how many there are, len(offsets) at most.
 
-    Blocks of 64 offsets are told by the word's first two and last two bytes: few are left to be looked at.
+    In blocks of 64 bytes, the first two and last two bytes of the word decide which few offsets are compared in full.
     """
-    n, last = 0, len(word) - 1
-    while at + last + 64 <= len(data):
-        mask = equal(data, at, word[0], bits) & equal(data, at + 1, word[1], bits)
-        mask &= equal(data, at + last - 1, word[last - 1], bits) & equal(data, at + last, word[last], bits)
+    count, last = 0, len(word) - 1
+    while begin + last + _BLOCK_BYTES <= len(data):
+        mask = equal(data, begin, word[0], ignored_bits) & equal(data, begin + 1, word[1], ignored_bits)
+        mask &= equal(data, begin + last - 1, word[last - 1], ignored_bits)
+        mask &= equal(data, begin + last, word[last], ignored_bits)
         while mask:
-            here = at + lowest(mask)
-            if _is(data, here, word, bits):
-                out[n] = here
-                n += 1
-                if n == len(out):
-                    return n
+            offset = begin + lowest(mask)
+            if _matches(data, offset, word, ignored_bits):
+                offsets[count] = offset
+                count += 1
+                if count == len(offsets):
+                    return count
             mask &= mask - np.uint64(1)
-        at += 64
-    while at + last < len(data) and n < len(out):
-        if _is(data, at, word, bits):
-            out[n] = at
-            n += 1
-        at += 1
-    return n
+        begin += _BLOCK_BYTES
+    while begin + last < len(data) and count < len(offsets):
+        if _matches(data, begin, word, ignored_bits):
+            offsets[count] = begin
+            count += 1
+        begin += 1
+    return count

@@ -1,17 +1,17 @@
-"""Days as pages write them: ISO 8601 and its relatives, 31.12.2020, "December 31, 2020", "31. Dezember 2020"."""
+"""Parses days as pages write them: ISO 8601 and the like, 31.12.2020, "December 31, 2020", "31. Dezember 2020"."""
 
 import re
 from datetime import date
 from typing import Any
 
-_DAY = re.compile(
+_NUMERIC = re.compile(
     r"(?<!\d)(?:(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})|(\d{4})(\d\d)(\d\d)|(\d{1,2})\.\s?(\d{1,2})\.\s?(\d{4}))(?!\d)"
 )
 _YEAR_LAST = re.compile(r"(?<![\d/.-])(\d{1,2})([/-])(\d{1,2})\2(\d{4})(?![\d/-])")
-_SHORT = re.compile(r"(?<![\d.])(\d\d?)\.(\d\d?)\.(\d\d)(?![\d.])")
+_SHORT_YEAR = re.compile(r"(?<![\d.])(\d\d?)\.(\d\d?)\.(\d\d)(?![\d.])")
 _IN_URL = re.compile(r"/(20\d\d|199\d)[/-](0?[1-9]|1[0-2])[/-](0?[1-9]|[12]\d|3[01])(?:[/-]|\b)")
-# beginnings of the months' names in the recipes' languages
-_MONTHS = (
+# how names of months begin in the languages of the recipes
+_MONTH_STEMS = (
     "jan,gen,ene,led,sty,oca,янв", "feb,fév,fev,úno,lut,şub,фев", "mar,mär,mrt,maa,bře,мар",
     "apr,avr,abr,dub,kwi,nis,апр",
     "may,mai,mei,mag,maj,kvě,мая,май", "jun,giu,juin,červen,června,cze,haz,июн",
@@ -19,8 +19,9 @@ _MONTHS = (
     "aug,ago,aoû,srp,sie,ağu,авг", "sep,set,zář,wrz,eyl,сен", "oct,okt,ott,out,říj,paź,eki,окт",
     "nov,lis,kas,ноя", "dec,dez,dic,déc,pro,gru,ara,дек",
 )  # fmt: skip
-_MONTH = {name: k for k, names in enumerate(_MONTHS, 1) for name in names.split(",")}
-_WORDED = re.compile(
+_MONTH_OF_STEM = {stem: k for k, stems in enumerate(_MONTH_STEMS, 1) for stem in stems.split(",")}
+_STEM_LENGTHS = (8, 6, 4, 3)  # the longest stem decides
+_WITH_MONTH_NAME = re.compile(
     r"(?<!\d)(\d{1,2})(?:\.|st|nd|rd|th|er|º)?\s+(?:de\s+)?([^\W\d_]{3,12})\.?,?\s+(?:del?\s+)?(\d{4})(?!\d)"
     r"|\b([^\W\d_]{3,10})\.?\s+(\d{1,2})(?:st|nd|rd|th)?,?\s+(\d{4})(?!\d)"
 )
@@ -30,55 +31,57 @@ _CHANGE = re.compile(
     r"|bijgewerkt|gewijzigd|uppdater|opdater|zaktualiz|обновл|изменен|güncelle",
     re.I,
 )
-_LONGEST = 100  # characters of a text that is a date
-_MOST_BESIDE = 3  # words beside a date in a text that is one
+_MAX_CHARACTERS = 100  # of a text that is a date
+_MAX_OTHER_WORDS = 3  # beside a date in a text that is one
 
 
-def day(value: Any) -> date | None:
-    """The day that a date says, in its own time zone; None where it is none, or not between 1990 and 2099.
+def parse_day(value: Any) -> date | None:
+    """The day of a date in its own time zone, None if it is none, or not between 1990 and 2099.
 
-    Days before months where points are between them. With the year last, slashes and dashes leave open which is the
-    month: such a date is none, unless one of the two numbers can be no month or both are the same.
+    With points, the day comes before the month. With slashes or dashes and the year last, either number may be the
+    month: such a date counts only if one of the numbers cannot be a month, or if both are the same.
     """
-    return _parsed(value)[0] if isinstance(value, str) and len(value) <= _LONGEST else None
+    return _find_day(value)[0] if isinstance(value, str) and len(value) <= _MAX_CHARACTERS else None
 
 
-def told_day(text: str) -> date | None:
-    """The day of a text that says little else, such as "By A. B. | 3 May 2020"; none of a change or an update."""
-    found, rest = _parsed(text) if len(text) <= _LONGEST else (None, "")
-    return found if found and len(_WORD.findall(rest)) <= _MOST_BESIDE and not _CHANGE.search(rest) else None
+def parse_dateline(text: str) -> date | None:
+    """The day in a text that has little else, such as "By A. B. | 3 May 2020"; None if it is the day of an update."""
+    day, rest = _find_day(text) if len(text) <= _MAX_CHARACTERS else (None, "")
+    return day if day and len(_WORD.findall(rest)) <= _MAX_OTHER_WORDS and not _CHANGE.search(rest) else None
 
 
-def _parsed(value: str) -> tuple[date | None, str]:
-    """The first date of a text, and the rest of the text."""
-    if found := _DAY.search(value):
-        y, m, d, y2, m2, d2, d3, m3, y3 = (int(x or 0) for x in found.groups())
-        return _date(y or y2 or y3, m or m2 or m3, d or d2 or d3), _without(value, found)
-    for found in _WORDED.finditer(value):
-        d_, month, y_, month2, d2_, y2_ = found.groups()
-        name = (month or month2).lower()
-        if number := next((_MONTH[name[:k]] for k in (8, 6, 4, 3) if name[:k] in _MONTH), 0):
-            return _date(int(y_ or y2_), number, int(d_ or d2_)), _without(value, found)
-    if found := _YEAR_LAST.search(value):
-        a, b, year = int(found[1]), int(found[3]), int(found[4])
-        return (_date(year, min(a, b), max(a, b)) if max(a, b) > 12 or a == b else None), _without(value, found)
-    if found := _SHORT.search(value):
-        return _date(2000 + int(found[3]), int(found[2]), int(found[1])), _without(value, found)
+def _find_day(value: str) -> tuple[date | None, str]:
+    """(the first date of a text, the text without it)."""
+    if match := _NUMERIC.search(value):
+        y1, m1, d1, y2, m2, d2, d3, m3, y3 = (int(group or 0) for group in match.groups())
+        return _valid_date(y1 or y2 or y3, m1 or m2 or m3, d1 or d2 or d3), _remove_match(value, match)
+    for match in _WITH_MONTH_NAME.finditer(value):
+        day1, month1, year1, month2, day2, year2 = match.groups()
+        name = (month1 or month2).lower()
+        month = next((_MONTH_OF_STEM[name[:k]] for k in _STEM_LENGTHS if name[:k] in _MONTH_OF_STEM), 0)
+        if month:
+            return _valid_date(int(year1 or year2), month, int(day1 or day2)), _remove_match(value, match)
+    if match := _YEAR_LAST.search(value):
+        low, high = sorted((int(match[1]), int(match[3])))
+        is_clear = high > 12 or low == high
+        return (_valid_date(int(match[4]), low, high) if is_clear else None), _remove_match(value, match)
+    if match := _SHORT_YEAR.search(value):
+        return _valid_date(2000 + int(match[3]), int(match[2]), int(match[1])), _remove_match(value, match)
     return None, value
 
 
-def _without(text: str, found: re.Match[str]) -> str:
-    return text[: found.start()] + " " + text[found.end() :]
+def _remove_match(text: str, match: re.Match[str]) -> str:
+    return text[: match.start()] + " " + text[match.end() :]
 
 
-def address_day(url: str) -> date | None:
-    """The day in a path such as /2020/12/31/."""
-    found = _IN_URL.search(url)
-    return _date(int(found[1]), int(found[2]), int(found[3])) if found else None
+def parse_url_day(url: str) -> date | None:
+    """The day in a path such as /2020/12/31/, None if there is none."""
+    match = _IN_URL.search(url)
+    return _valid_date(int(match[1]), int(match[2]), int(match[3])) if match else None
 
 
-def _date(year: int, month: int, number: int) -> date | None:
+def _valid_date(year: int, month: int, day: int) -> date | None:
     try:
-        return date(year, month, number) if 1990 <= year < 2100 else None
+        return date(year, month, day) if 1990 <= year < 2100 else None
     except ValueError:
         return None

@@ -1,18 +1,18 @@
-r"""Formulas of a page as TeX between dollar signs, written into its HTML before any engine reads it.
+r"""Writes the formulas of a page as TeX between dollar signs into its HTML, before any engine reads it.
 
-MathML (its TeX annotation or alttext, else converted), MathJax's scripts and rendered output, KaTeX's output, pictures
-with their TeX as alternative text (MediaWiki, WordPress, CodeCogs, Zhihu). Source that stands in the text, `\(x\)` or
-`$x$`, stays as it is.
+Formulas are MathML (its TeX annotation or alttext, else converted), MathJax's scripts and rendered output, KaTeX's
+output, and pictures with TeX as their alternative text (MediaWiki, WordPress, CodeCogs, Zhihu). TeX in the text itself,
+`\(x\)` or `$x$`, stays as it is.
 """
 
 import re
 from html import escape, unescape
 
-from extract.html.byte_search import has
+from extract.html.byte_search import contains
 
-_HINTS = (b"math", b"latex", b"?tex=")  # what each kind of formula has somewhere; KaTeX and MathJax have "math"
+_HINTS = (b"math", b"latex", b"?tex=")  # every kind of formula has one of these; KaTeX and MathJax have "math"
 _CONTAINERS = r"katex(?:-display)?|MathJax(?:_Display|_Preview|_SVG|_SVG_Display|_CHTML|_MathML)?|mwe-math-element"
-_START = re.compile(
+_FORMULA_START = re.compile(
     r"<(?:(?P<skip>!--)|(?P<name>(?:[a-z]+:)?math|mjx-container|script|img|(?:span|div)"
     rf"(?=\s[^>]{{0,300}}?class\s*=\s*[\"']?(?:[^\"'>]{{0,99}}\s)?(?:{_CONTAINERS})[\s\"'>]))"
     r"(?=[\s/>])(?P<rest>(?:[^<>\"']|\"[^\"]*+\"|'[^']*+')*+)>)",
@@ -20,124 +20,129 @@ _START = re.compile(
 )
 # No possessive repeat of a group with a lookahead in it: Python 3.11 before 3.11.5 gets these wrong.
 _ANNOTATION = re.compile(r"<(?:[a-z]+:)?annotation\s[^<>]*?tex[^<>]*>([^<]*)</(?:[a-z]+:)?annotation", re.I)
-_ALTTEXT = re.compile(r"^<[^>]*?\salttext\s*=\s*(?:\"([^\"]*)\"|'([^']*)')", re.I)
-_SCRIPT = re.compile(r"<script[^<>]*?\stype\s*=\s*[\"']?math/tex[^<>]*>([^<]*(?:<(?!/?script)[^<]*)*)</script", re.I)
-_FOLLOWS = re.compile(r"\s*(?:</(?:span|div)>\s*){0,3}<script[^<>]*?\stype\s*=\s*[\"']?math/tex", re.I)
-_ALT = re.compile(r"<img\s[^>]*?\balt\s*=\s*(?:\"([^\"]*)\"|'([^']*)')", re.I)
-_MATH = re.compile(r"<(?:[a-z]+:)?math(?=[\s>])[^<]*(?:<(?!/?(?:[a-z]+:)?math[\s>])[^<]*)*</(?:[a-z]+:)?math\s*>", re.I)
-_PICTURE = re.compile(
+_ALT_TEXT = re.compile(r"^<[^>]*?\salttext\s*=\s*(?:\"([^\"]*)\"|'([^']*)')", re.I)
+_TEX_SCRIPT = re.compile(
+    r"<script[^<>]*?\stype\s*=\s*[\"']?math/tex[^<>]*>([^<]*(?:<(?!/?script)[^<]*)*)</script", re.I
+)
+_TEX_SCRIPT_FOLLOWS = re.compile(r"\s*(?:</(?:span|div)>\s*){0,3}<script[^<>]*?\stype\s*=\s*[\"']?math/tex", re.I)
+_IMAGE_ALT = re.compile(r"<img\s[^>]*?\balt\s*=\s*(?:\"([^\"]*)\"|'([^']*)')", re.I)
+_MATH_ELEMENT = re.compile(
+    r"<(?:[a-z]+:)?math(?=[\s>])[^<]*(?:<(?!/?(?:[a-z]+:)?math[\s>])[^<]*)*</(?:[a-z]+:)?math\s*>", re.I
+)
+_FORMULA_IMAGE = re.compile(
     r"class\s*=\s*[\"']?(?:[^\"'>]{0,99}\s)?(?:tex|latex|mwe-math-fallback-image-\w+)[\s\"'>]|\seeimg\s*="
     r"|src\s*=\s*[\"']?[^\"'\s>]{0,200}(?:latex\.php|codecogs\.com|/cgi-bin/mimetex|equation\?tex=)",
     re.I,
 )
-_DISPLAY = re.compile(
+_DISPLAY_STYLE = re.compile(
     r"display\s*=\s*[\"']?(?:block|true)|katex-display|MathJax_(?:SVG_)?Display|mode=display|element-block"
 )
-_COMMENT = re.compile(r"(?<!\\)%.*")
+_TEX_COMMENT = re.compile(r"(?<!\\)%.*")
 _DELIMITERS = (("$$", "$$"), (r"\[", r"\]"), (r"\(", r"\)"), ("$", "$"))
-_STYLE = re.compile(r"\{\\(?:display|text)style\s*(.*)\}", re.S)
-LONGEST = 20_000  # characters of markup that one formula may have
+_STYLE_GROUP = re.compile(r"\{\\(?:display|text)style\s*(.*)\}", re.S)
+MAX_FORMULA = 20_000  # characters of markup
 
 
-def hinted(html: bytes) -> bool:
-    """Whether a page (UTF-8) may have formulas: most have none, and need not be looked at any closer."""
-    return any(has(html, hint) for hint in _HINTS)
+def may_have_formulas(html: bytes) -> bool:
+    """Whether a page (UTF-8) may have formulas. Most have none and need no closer look."""
+    return any(contains(html, hint) for hint in _HINTS)
 
 
-def spelled(html: str) -> str:
-    """The page with every formula that has a source replaced by `$TeX$`, `$$TeX$$` where it stands alone.
+def formulas_to_tex(html: str) -> str:
+    """Replace every formula that has a source by `$TeX$`, and by `$$TeX$$` if it is displayed on its own.
 
-    Never raises; linear in the page's length. A formula without any source stays the markup that it is.
+    Never raises, and takes time linear in the length of the page. A formula without a source stays the markup that it
+    is.
     """
-    parts, at, start = [], 0, 0
-    budget = 2 * len(html) + 50 * LONGEST  # characters that may be looked at in vain
-    while budget > 0 and (found := _START.search(html, start)):
-        start = found.end()
-        if found["skip"]:
-            start = _after(html, "-->", start)
+    parts, copied, position = [], 0, 0
+    budget = 2 * len(html) + 50 * MAX_FORMULA  # characters that may be searched in vain
+    while budget > 0 and (match := _FORMULA_START.search(html, position)):
+        position = match.end()
+        if match["skip"]:
+            position = _end_of(html, "-->", position)
             continue
-        end = _end(html, found)
-        text = _replacement(html, found, end)
+        end = _element_end(html, match)
+        text = _replacement(html, match, end)
         if text is not None:
-            parts += [html[at : found.start()], text]
-            at = start = end
+            parts += [html[copied : match.start()], text]
+            copied = position = end
             continue
-        budget -= (end or start + LONGEST) - start
-        if found["name"].lower() == "script":
-            start = _after(html, "</script", start)
-    return "".join((*parts, html[at:])) if parts else html
+        budget -= (end or position + MAX_FORMULA) - position
+        if match["name"].lower() == "script":
+            position = _end_of(html, "</script", position)
+    return "".join((*parts, html[copied:])) if parts else html
 
 
-def _after(html: str, mark: str, start: int) -> int:
-    """Past the next `mark`; the page's end where there is none."""
-    end = html.find(mark, start)
-    return len(html) if end < 0 else end + len(mark)
+def _end_of(html: str, mark: str, start: int) -> int:
+    """Index after the next `mark`, the end of the page if there is none."""
+    index = html.find(mark, start)
+    return len(html) if index < 0 else index + len(mark)
 
 
-def _end(html: str, found: re.Match[str]) -> int:
-    """Where the element ends: its own end tag, elements of its name inside it counted; 0 where that is not near."""
-    name = found["name"]
-    if name.lower() == "img" or found["rest"].endswith("/"):
-        return found.end()
+def _element_end(html: str, match: re.Match[str]) -> int:
+    """Where the element ends (elements of its name inside it are counted), 0 if it does not end nearby."""
+    name = match["name"]
+    if name.lower() == "img" or match["rest"].endswith("/"):
+        return match.end()
     depth = 1
-    for tag in re.compile(rf"<(/?){name}[\s/>]", re.I).finditer(html, found.end(), found.end() + LONGEST):
+    for tag in re.compile(rf"<(/?){name}[\s/>]", re.I).finditer(html, match.end(), match.end() + MAX_FORMULA):
         depth += -1 if tag[1] else 1
         if depth == 0:
             return html.find(">", tag.end() - 1) + 1
     return 0
 
 
-def _replacement(html: str, found: re.Match[str], end: int) -> str | None:
-    """HTML of the formula, "" for the twin of one; None to leave the markup."""
+def _replacement(html: str, match: re.Match[str], end: int) -> str | None:
+    """HTML of the formula, "" for the rendered copy of one, None to keep the markup."""
     if not end:
         return None
-    whole, name = html[found.start() : end], found["name"].lower()
+    markup, name = html[match.start() : end], match["name"].lower()
     if name == "img":
-        return _written(_alt(whole), whole) if _PICTURE.search(whole) else None
-    if name == "script" and not _SCRIPT.match(whole):
+        return _format_tex(_image_alt(markup), markup) if _FORMULA_IMAGE.search(markup) else None
+    if name == "script" and not _TEX_SCRIPT.match(markup):
         return None
-    if name != "script" and _FOLLOWS.match(html, end):
-        return ""  # what MathJax drew; its source comes next
-    return _written(source(whole), whole)
+    if name != "script" and _TEX_SCRIPT_FOLLOWS.match(html, end):
+        return ""  # what MathJax rendered; its source comes next
+    return _format_tex(tex_source(markup), markup)
 
 
-def source(markup: str) -> str | None:
-    """TeX of a formula's markup, None where it has none."""
-    if script := _SCRIPT.search(markup):
+def tex_source(markup: str) -> str | None:
+    """TeX of the markup of a formula, None if it has none."""
+    if script := _TEX_SCRIPT.search(markup):
         return script[1]
     if annotation := _ANNOTATION.search(markup):
         return unescape(annotation[1])
-    math = _MATH.search(markup)
-    if math and (alt := _ALTTEXT.match(math[0])):
+    math = _MATH_ELEMENT.search(markup)
+    if math and (alt := _ALT_TEXT.match(math[0])):
         return unescape(alt[1] or alt[2] or "")
     if math:
-        return _converted(math[0])
-    return _alt(markup) if "<img" in markup else None
+        return _convert_mathml(math[0])
+    return _image_alt(markup) if "<img" in markup else None
 
 
-def _alt(markup: str) -> str | None:
-    alt = _ALT.search(markup)
+def _image_alt(markup: str) -> str | None:
+    alt = _IMAGE_ALT.search(markup)
     return unescape(alt[1] or alt[2] or "") if alt else None
 
 
-def _converted(math: str) -> str:
+def _convert_mathml(math: str) -> str:
     from lxml import html as parser
 
-    from extract.html.mathml import latex
+    from extract.html.mathml import mathml_to_latex
 
     page = parser.document_fromstring(re.sub(r"<(/?)[a-z]+:(?=m|semantics|annotation)", r"<\1", math, flags=re.I))
-    return latex(page.find(".//math"))
+    return mathml_to_latex(page.find(".//math"))
 
 
-def _written(tex: str | None, whole: str) -> str | None:
-    """A formula as HTML text: without comments, own delimiters and MediaWiki's style group, in one line."""
+def _format_tex(tex: str | None, markup: str) -> str | None:
+    """A formula as HTML text in one line, without comments, its own delimiters and MediaWiki's style group."""
     if tex is None:
         return None
-    tex = " ".join(_COMMENT.sub("", tex).split())
+    tex = " ".join(_TEX_COMMENT.sub("", tex).split())
     for opening, closing in _DELIMITERS:
         if tex.startswith(opening) and tex.endswith(closing) and len(tex) > len(opening + closing):
             tex = tex[len(opening) : -len(closing)].strip()
-    if style := _STYLE.fullmatch(tex):
+    if style := _STYLE_GROUP.fullmatch(tex):
         tex = style[1].strip()
-    mark = "$$" if _DISPLAY.search(whole) else "$"
-    return f"{mark}{escape(tex, quote=False)}{mark}" if tex else ""
+    delimiter = "$$" if _DISPLAY_STYLE.search(markup) else "$"
+    return f"{delimiter}{escape(tex, quote=False)}{delimiter}" if tex else ""

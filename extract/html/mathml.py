@@ -1,18 +1,18 @@
-"""Presentation MathML to LaTeX, for formulas that come without their TeX source.
+"""Converts presentation MathML to LaTeX, for formulas that come without their TeX source.
 
-Elements as MathML 4 (section 3) defines them; commands of LaTeX with amsmath and amssymb. What has no command stays the
-character that it is. Only the look is written: x^{2}, whatever was meant by it.
+Elements are those of MathML 4 (section 3), commands those of LaTeX with amsmath and amssymb. A character without a
+command stays as it is. Only the presentation is converted: x^{2}, whatever it means.
 """
 
 import re
 from collections.abc import Callable
 from typing import Any
 
-from extract.html.mathml_symbols import join, symbols
+from extract.html.mathml_symbols import join_latex, symbols_to_latex
 
-MAX_DEPTH = 60  # elements below each other; what is deeper counts as its text
-_UNSEEN = dict.fromkeys(map(ord, "\u2061\u2062\u2063\u2064\u200b\u200c\u200d\ufeff"))  # applied, times, comma, plus
-_IN_TEXT = {"\\": r"\textbackslash{}", "^": r"\^{}", "~": r"\~{}"}
+MAX_DEPTH = 60  # nested elements; what is nested deeper becomes its text
+_INVISIBLE = dict.fromkeys(map(ord, "\u2061\u2062\u2063\u2064\u200b\u200c\u200d\ufeff"))  # applied, times, comma, plus
+_ESCAPES = {"\\": r"\textbackslash{}", "^": r"\^{}", "~": r"\~{}"}
 _FUNCTIONS = frozenset((
     "arccos", "arcsin", "arctan", "arg", "cos", "cosh", "cot", "coth", "csc", "deg", "det", "dim", "exp", "gcd", "hom",
     "inf", "ker", "lg", "lim", "liminf", "limsup", "ln", "log", "max", "min", "Pr", "sec", "sin", "sinh", "sup", "tan",
@@ -22,12 +22,12 @@ _VARIANTS = {
     "normal": "mathrm", "bold": "mathbf", "bold-italic": "boldsymbol", "double-struck": "mathbb", "script": "mathcal",
     "bold-script": "mathcal", "fraktur": "mathfrak", "sans-serif": "mathsf", "monospace": "mathtt",
 }  # fmt: skip
-_OVER = {
+_ACCENTS_ABOVE = {
     "¯": "overline", "‾": "overline", "_": "overline", "^": "hat", "ˆ": "hat", "~": "tilde", "˜": "tilde", "→": "vec",
     "⃗": "vec", "˙": "dot", ".": "dot", "¨": "ddot", "ˇ": "check", "˘": "breve", "⏞": "overbrace", "´": "acute",
     "`": "grave", "←": "overleftarrow", "↔": "overleftrightarrow", "̂": "hat", "̃": "tilde", "̄": "bar",
 }  # fmt: skip
-_UNDER = {
+_ACCENTS_BELOW = {
     "_": "underline",
     "̲": "underline",
     "¯": "underline",
@@ -35,224 +35,265 @@ _UNDER = {
     "⏟": "underbrace",
     "→": "underrightarrow",
 }
-_LIMITS = frozenset("∑∏∐⋃⋂⨁⨂⋀⋁∫∬∭∮")
-_PAIRS = {
+_WITH_LIMITS = frozenset("∑∏∐⋃⋂⨁⨂⋀⋁∫∬∭∮")
+_MATRIX_BRACKETS = {
     ("(", ")"): "pmatrix",
     ("[", "]"): "bmatrix",
     ("|", "|"): "vmatrix",
     ("‖", "‖"): "Vmatrix",
     ("{", ""): "cases",
 }
-_TALL = frozenset(("mfrac", "munder", "mover", "munderover", "mtable"))
+_TALL_ELEMENTS = frozenset(("mfrac", "munder", "mover", "munderover", "mtable"))
 _OPEN, _CLOSE = frozenset("([{⟨⌊⌈"), frozenset(")]}⟩⌋⌉")
 
 
-def latex(element: Any) -> str:
-    """LaTeX of an lxml element `math` (any prefix), "" when it shows nothing. Never raises."""
-    return " ".join(_of(element, 0).split())
+def mathml_to_latex(element: Any) -> str:
+    """Convert an lxml element `math` (any prefix); "" if it shows nothing. Never raises."""
+    return " ".join(_convert(element, 0).split())
 
 
-def _name(element: Any) -> str:
+def _element_name(element: Any) -> str:
     return element.tag.rpartition(":")[2].rpartition("}")[2].lower() if isinstance(element.tag, str) else ""
 
 
-def _text(element: Any) -> str:
-    return " ".join("".join(element.itertext()).translate(_UNSEEN).split())
+def _element_text(element: Any) -> str:
+    return " ".join("".join(element.itertext()).translate(_INVISIBLE).split())
 
 
-def _kids(element: Any) -> list[Any]:
-    return [child for child in element if isinstance(child.tag, str) and _name(child) not in ("annotation", "none")]
+def _child_elements(element: Any) -> list[Any]:
+    return [
+        child for child in element if isinstance(child.tag, str) and _element_name(child) not in ("annotation", "none")
+    ]
 
 
-def _of(element: Any, depth: int) -> str:
+def _convert(element: Any, depth: int) -> str:
     if depth > MAX_DEPTH:
-        return symbols(_text(element))
-    write = _WRITERS.get(_name(element))
-    return write(element, depth + 1) if write else _row(element, depth + 1)
+        return symbols_to_latex(_element_text(element))
+    convert = _CONVERTERS.get(_element_name(element))
+    return convert(element, depth + 1) if convert else _convert_row(element, depth + 1)
 
 
-def _row(element: Any, depth: int) -> str:
-    """Elements side by side; a table or a stack between brackets becomes one thing with them."""
-    kids = _kids(element)
-    if not kids:
-        return symbols(_text(element))
-    if matrix := _matrix(kids, depth):
+def _convert_row(element: Any, depth: int) -> str:
+    """Elements side by side. A table or fraction between brackets becomes one command with them."""
+    children = _child_elements(element)
+    if not children:
+        return symbols_to_latex(_element_text(element))
+    if matrix := _convert_matrix(children, depth):
         return matrix
-    tall = any(_name(x) in _TALL for child in kids for x in child.iter())
-    return join(_fence(child, depth) if tall else _of(child, depth) for child in kids)
+    tall = any(_element_name(inner) in _TALL_ELEMENTS for child in children for inner in child.iter())
+    return join_latex(_convert_bracket(child, depth) if tall else _convert(child, depth) for child in children)
 
 
-def _fence(child: Any, depth: int) -> str:
-    text = _text(child)
-    if _name(child) != "mo" or child.get("stretchy") == "false" or text not in _OPEN | _CLOSE | {"|"}:
-        return _of(child, depth)
+def _convert_bracket(child: Any, depth: int) -> str:
+    text = _element_text(child)
+    if _element_name(child) != "mo" or child.get("stretchy") == "false" or text not in _OPEN | _CLOSE | {"|"}:
+        return _convert(child, depth)
     form = child.get("form") or ("prefix" if text in _OPEN else "postfix" if text in _CLOSE else "")
-    return {"prefix": r"\left", "postfix": r"\right"}.get(form, "") + symbols(text)
+    return {"prefix": r"\left", "postfix": r"\right"}.get(form, "") + symbols_to_latex(text)
 
 
-def _matrix(kids: list[Any], depth: int) -> str:
-    """A table, or a fraction without a bar, between its brackets; "" for anything else."""
-    inner = [k for k in kids if _name(k) in ("mtable", "mfrac")]
-    edges = [_text(k) for k in kids if _name(k) == "mo"]
+def _convert_matrix(children: list[Any], depth: int) -> str:
+    """A table, or a fraction without a bar, between brackets; "" for anything else."""
+    inner = [k for k in children if _element_name(k) in ("mtable", "mfrac")]
+    edges = [_element_text(k) for k in children if _element_name(k) == "mo"]
     if (
         len(inner) != 1
-        or len(kids) > 3
-        or len(edges) + 1 != len(kids)
-        or _name(kids[0]) != "mo"
-        or _text(kids[0]) not in ("(", "[", "|", "‖", "{")
+        or len(children) > 3
+        or len(edges) + 1 != len(children)
+        or _element_name(children[0]) != "mo"
+        or _element_text(children[0]) not in ("(", "[", "|", "‖", "{")
     ):
         return ""
     pair = (edges[0], edges[1] if len(edges) == 2 else "")
-    if _name(inner[0]) == "mtable" and pair in _PAIRS:
-        return _environment(_PAIRS[pair], inner[0], depth)
-    return r"\binom" + _groups(_kids(inner[0]), depth) if pair == ("(", ")") and _barless(inner[0]) else ""
+    if _element_name(inner[0]) == "mtable" and pair in _MATRIX_BRACKETS:
+        return _write_environment(_MATRIX_BRACKETS[pair], inner[0], depth)
+    return (
+        r"\binom" + _each_in_braces(_child_elements(inner[0]), depth)
+        if pair == ("(", ")") and _is_barless(inner[0])
+        else ""
+    )
 
 
-def _barless(element: Any) -> bool:
+def _is_barless(element: Any) -> bool:
     return bool(re.fullmatch(r"0+(?:\.0+)?[a-z]*", element.get("linethickness", "")))
 
 
-def _environment(name: str, table: Any, depth: int) -> str:
-    rows = [r for r in _kids(table) if _name(r) in ("mtr", "mlabeledtr")]
-    cells = [[_of(c, depth) for c in _kids(r) if _name(c) == "mtd"] for r in rows]
+def _write_environment(name: str, table: Any, depth: int) -> str:
+    rows = [row for row in _child_elements(table) if _element_name(row) in ("mtr", "mlabeledtr")]
+    cells = [[_convert(cell, depth) for cell in _child_elements(row) if _element_name(cell) == "mtd"] for row in rows]
     return rf"\begin{{{name}}} " + r" \\ ".join(" & ".join(row) for row in cells) + rf" \end{{{name}}}"
 
 
-def _table(element: Any, depth: int) -> str:
+def _convert_table(element: Any, depth: int) -> str:
     aligned = "right" in element.get("columnalign", "")
-    return _environment("aligned" if aligned else "matrix", element, depth)
+    return _write_environment("aligned" if aligned else "matrix", element, depth)
 
 
-def _identifier(element: Any, _depth: int) -> str:
-    text, variant = _text(element), element.get("mathvariant", "")
+def _convert_identifier(element: Any, _depth: int) -> str:
+    text, variant = _element_text(element), element.get("mathvariant", "")
     if text in _FUNCTIONS:
         return "\\" + text
-    whole = symbols(text)
-    if variant in _VARIANTS and not (variant == "normal" and whole.startswith("\\")):
-        return rf"\{_VARIANTS[variant]}{{{whole}}}" if whole else ""
-    return rf"\mathrm{{{whole}}}" if len(text) > 1 and text.isalpha() and not variant else whole
+    converted = symbols_to_latex(text)
+    if variant in _VARIANTS and not (variant == "normal" and converted.startswith("\\")):
+        return rf"\{_VARIANTS[variant]}{{{converted}}}" if converted else ""
+    return rf"\mathrm{{{converted}}}" if len(text) > 1 and text.isalpha() and not variant else converted
 
 
-def _words(element: Any, _depth: int) -> str:
-    text = "".join(element.itertext()).translate(_UNSEEN).replace("\xa0", " ")
+def _convert_text(element: Any, _depth: int) -> str:
+    text = "".join(element.itertext()).translate(_INVISIBLE).replace("\xa0", " ")
     if not text.strip():
         return r"\ " if text else ""
-    spelled = re.sub(r"[{}%#&$_^~\\]", lambda c: _IN_TEXT.get(c[0], "\\" + c[0]), re.sub(r"\s+", " ", text))
-    return rf"\text{{{spelled}}}"
+    escaped = re.sub(r"[{}%#&$_^~\\]", lambda match: _ESCAPES.get(match[0], "\\" + match[0]), re.sub(r"\s+", " ", text))
+    return rf"\text{{{escaped}}}"
 
 
-def _space(element: Any, _depth: int) -> str:
+def _convert_space(element: Any, _depth: int) -> str:
     width = re.fullmatch(r"(\d*\.?\d+)em", element.get("width", "").strip())
     return r"\quad " if width and float(width[1]) >= 1 else r"\ " if width and float(width[1]) > 0.2 else ""
 
 
-def _operator(element: Any, _depth: int) -> str:
-    text = _text(element)
+def _convert_operator(element: Any, _depth: int) -> str:
+    text = _element_text(element)
     if text in _FUNCTIONS:
         return "\\" + text
-    return rf"\operatorname{{{text}}}" if len(text) > 1 and text.isalpha() else symbols(text)
+    return rf"\operatorname{{{text}}}" if len(text) > 1 and text.isalpha() else symbols_to_latex(text)
 
 
-def _group(element: Any, depth: int) -> str:
-    return "{" + _of(element, depth) + "}"
+def _in_braces(element: Any, depth: int) -> str:
+    return "{" + _convert(element, depth) + "}"
 
 
-def _groups(kids: list[Any], depth: int) -> str:
-    return "".join(_group(kid, depth) for kid in kids)
+def _each_in_braces(children: list[Any], depth: int) -> str:
+    return "".join(_in_braces(child, depth) for child in children)
 
 
-def _fraction(element: Any, depth: int) -> str:
-    kids = _kids(element)
-    if _barless(element) and len(kids) == 2:
-        return "{" + _of(kids[0], depth) + r" \atop " + _of(kids[1], depth) + "}"
-    return r"\frac" + _groups(kids, depth)
+def _convert_fraction(element: Any, depth: int) -> str:
+    children = _child_elements(element)
+    if _is_barless(element) and len(children) == 2:
+        return "{" + _convert(children[0], depth) + r" \atop " + _convert(children[1], depth) + "}"
+    return r"\frac" + _each_in_braces(children, depth)
 
 
-def _root(element: Any, depth: int) -> str:
-    kids = _kids(element)
-    if _name(element) == "msqrt" or len(kids) != 2:
-        return r"\sqrt{" + _row(element, depth) + "}"
-    return rf"\sqrt[{_of(kids[1], depth)}]" + _group(kids[0], depth)
+def _convert_root(element: Any, depth: int) -> str:
+    children = _child_elements(element)
+    if _element_name(element) == "msqrt" or len(children) != 2:
+        return r"\sqrt{" + _convert_row(element, depth) + "}"
+    return rf"\sqrt[{_convert(children[1], depth)}]" + _in_braces(children[0], depth)
 
 
-def _base(element: Any, depth: int) -> str:
-    """What carries a script: braces around what is more than one thing."""
-    text = _of(element, depth)
+def _script_base(element: Any, depth: int) -> str:
+    """The base of a script, in braces if it is more than one symbol."""
+    text = _convert(element, depth)
     return (
-        text if len(_text(element)) <= 1 or re.fullmatch(r"\\?\w+|\\\w+\{[^{}]*\}|.*[)\]]", text) else "{" + text + "}"
+        text
+        if len(_element_text(element)) <= 1 or re.fullmatch(r"\\?\w+|\\\w+\{[^{}]*\}|.*[)\]]", text)
+        else "{" + text + "}"
     )
 
 
-def _scripts(element: Any, depth: int) -> str:
-    kids = _kids(element)
-    marks = {"msub": "_", "msup": "^", "munder": "_", "mover": "^"}.get(_name(element), "_^")
-    if not kids:
+def _convert_scripts(element: Any, depth: int) -> str:
+    children = _child_elements(element)
+    marks = {"msub": "_", "msup": "^", "munder": "_", "mover": "^"}.get(_element_name(element), "_^")
+    if not children:
         return ""
-    text = _base(kids[0], depth)
-    for mark, kid in zip(marks, kids[1:], strict=False):
-        primes = symbols(_text(kid)) if mark == "^" else ""
-        text += primes if primes and not primes.strip("'") else mark + _group(kid, depth) if _text(kid) else ""
+    text = _script_base(children[0], depth)
+    for mark, child in zip(marks, children[1:], strict=False):
+        primes = symbols_to_latex(_element_text(child)) if mark == "^" else ""
+        text += (
+            primes
+            if primes and not primes.strip("'")
+            else mark + _in_braces(child, depth)
+            if _element_text(child)
+            else ""
+        )
     return text
 
 
-def _stacked(element: Any, depth: int) -> str:
-    """Over and under: limits of operators, accents, else what stands above or below."""
-    kids = _kids(element)
-    if len(kids) < 2 or _text(kids[0]) in _LIMITS or _text(kids[0]) in _FUNCTIONS:
-        return _scripts(element, depth)
-    if len(kids) == 3:
-        return rf"\overset{_group(kids[2], depth)}{{\underset{_groups([kids[1], kids[0]], depth)}}}"
-    accents, plain = (_OVER, "overset") if _name(element) == "mover" else (_UNDER, "underset")
-    if command := accents.get(_text(kids[1])):
-        return rf"\{command}" + _group(kids[0], depth)
-    if _name(kids[0]) in ("munder", "mover") and _text(kids[0])[-1:] in ("⏟", "⏞"):
-        return _scripts(element, depth)
-    return rf"\{plain}" + _groups([kids[1], kids[0]], depth)
+def _convert_stacked(element: Any, depth: int) -> str:
+    """Over and under: limits of operators, accents, or else anything set above or below."""
+    children = _child_elements(element)
+    if len(children) < 2 or _element_text(children[0]) in _WITH_LIMITS or _element_text(children[0]) in _FUNCTIONS:
+        return _convert_scripts(element, depth)
+    if len(children) == 3:
+        base_and_below = _each_in_braces([children[1], children[0]], depth)
+        return rf"\overset{_in_braces(children[2], depth)}{{\underset{base_and_below}}}"
+    accents, plain = (_ACCENTS_ABOVE, "overset") if _element_name(element) == "mover" else (_ACCENTS_BELOW, "underset")
+    if command := accents.get(_element_text(children[1])):
+        return rf"\{command}" + _in_braces(children[0], depth)
+    if _element_name(children[0]) in ("munder", "mover") and _element_text(children[0])[-1:] in ("⏟", "⏞"):
+        return _convert_scripts(element, depth)
+    return rf"\{plain}" + _each_in_braces([children[1], children[0]], depth)
 
 
-def _multiscripts(element: Any, depth: int) -> str:
-    """A base with pairs of sub- and superscripts, those before it behind `mprescripts`."""
-    sides: list[list[str]] = [[], []]
-    before = 0
-    kids = [child for child in element if isinstance(child.tag, str)]
-    for kid in kids[1:]:
-        if _name(kid) == "mprescripts":
-            before = 1
+def _convert_multiscripts(element: Any, depth: int) -> str:
+    """A base with pairs of sub- and superscripts; those before the base follow `mprescripts`."""
+    after_base: list[str] = []
+    before_base: list[str] = []
+    current = after_base
+    children = [child for child in element if isinstance(child.tag, str)]
+    for child in children[1:]:
+        if _element_name(child) == "mprescripts":
+            current = before_base
         else:
-            sides[before].append(_of(kid, depth) if _name(kid) != "none" else "")
-    after, front = ("".join(f"{m}{{{s}}}" for m, s in zip("_^" * len(side), side, strict=False) if s) for side in sides)
-    return (f"{{}}{front}" if front else "") + (_base(kids[0], depth) if kids else "") + after
+            current.append(_convert(child, depth) if _element_name(child) != "none" else "")
+
+    def write(scripts: list[str]) -> str:
+        pairs = zip("_^" * len(scripts), scripts, strict=False)
+        return "".join(f"{mark}{{{script}}}" for mark, script in pairs if script)
+
+    before = f"{{}}{write(before_base)}" if write(before_base) else ""
+    return before + (_script_base(children[0], depth) if children else "") + write(after_base)
 
 
-def _fenced(element: Any, depth: int) -> str:
-    """`mfenced` of MathML 3: brackets and separators as attributes."""
+def _convert_fenced(element: Any, depth: int) -> str:
+    """`mfenced` of MathML 3, with brackets and separators as attributes."""
     separators = element.get("separators", ",").replace(" ", "") or ""
-    kids, parts = _kids(element), []
+    children, parts = _child_elements(element), []
     edges = (element.get("open", "("), element.get("close", ")"))
-    if len(kids) == 1 and _name(kids[0]) == "mtable" and edges in _PAIRS:
-        return _environment(_PAIRS[edges], kids[0], depth)
-    for k, kid in enumerate(kids):
-        parts += [symbols(separators[min(k, len(separators)) - 1]) if k and separators else "", _of(kid, depth)]
-    left, right = (symbols(edge) or "." for edge in edges)
-    return join([r"\left" + left, *parts, r"\right" + right])
+    if len(children) == 1 and _element_name(children[0]) == "mtable" and edges in _MATRIX_BRACKETS:
+        return _write_environment(_MATRIX_BRACKETS[edges], children[0], depth)
+    for k, child in enumerate(children):
+        parts += [
+            symbols_to_latex(separators[min(k, len(separators)) - 1]) if k and separators else "",
+            _convert(child, depth),
+        ]
+    left, right = (symbols_to_latex(edge) or "." for edge in edges)
+    return join_latex([r"\left" + left, *parts, r"\right" + right])
 
 
-def _enclosed(element: Any, depth: int) -> str:
+def _convert_enclosed(element: Any, depth: int) -> str:
     notation = element.get("notation", "longdiv")
     commands = (("box", r"\boxed"), ("strike", r"\cancel"), ("radical", r"\sqrt"))
     command = next((command for word, command in commands if word in notation), "")
-    return f"{command}{{{_row(element, depth)}}}" if command else _row(element, depth)
+    return f"{command}{{{_convert_row(element, depth)}}}" if command else _convert_row(element, depth)
 
 
-def _first(element: Any, depth: int) -> str:
-    kids = _kids(element)
-    return _of(kids[0], depth) if kids else symbols(_text(element))
+def _convert_first(element: Any, depth: int) -> str:
+    children = _child_elements(element)
+    return _convert(children[0], depth) if children else symbols_to_latex(_element_text(element))
 
 
-_WRITERS: dict[str, Callable[[Any, int], str]] = {
-    "mi": _identifier, "mo": _operator, "mtext": _words, "ms": _words, "mspace": _space, "mfrac": _fraction,
-    "msqrt": _root, "mroot": _root, "msub": _scripts, "msup": _scripts, "msubsup": _scripts, "munder": _stacked,
-    "mover": _stacked, "munderover": _stacked, "mmultiscripts": _multiscripts, "mtable": _table, "mfenced": _fenced,
-    "menclose": _enclosed, "semantics": _first, "maction": _first, "annotation-xml": lambda *_: "",
-    "mphantom": lambda element, depth: r"\phantom{" + _row(element, depth) + "}",
-}  # fmt: skip
+_CONVERTERS: dict[str, Callable[[Any, int], str]] = {
+    "mi": _convert_identifier,
+    "mo": _convert_operator,
+    "mtext": _convert_text,
+    "ms": _convert_text,
+    "mspace": _convert_space,
+    "mfrac": _convert_fraction,
+    "msqrt": _convert_root,
+    "mroot": _convert_root,
+    "msub": _convert_scripts,
+    "msup": _convert_scripts,
+    "msubsup": _convert_scripts,
+    "munder": _convert_stacked,
+    "mover": _convert_stacked,
+    "munderover": _convert_stacked,
+    "mmultiscripts": _convert_multiscripts,
+    "mtable": _convert_table,
+    "mfenced": _convert_fenced,
+    "menclose": _convert_enclosed,
+    "semantics": _convert_first,
+    "maction": _convert_first,
+    "annotation-xml": lambda *_: "",
+    "mphantom": lambda element, depth: r"\phantom{" + _convert_row(element, depth) + "}",
+}

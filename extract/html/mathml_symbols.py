@@ -1,10 +1,10 @@
-"""Characters of mathematics to LaTeX with amsmath and amssymb; what has no command stays the character that it is."""
+"""Converts mathematical characters to LaTeX with amsmath and amssymb. A character without a command stays as it is."""
 
 import re
 import unicodedata
 from collections.abc import Iterable
 
-_NAMED = {
+_COMMANDS = {
     "±": "pm", "∓": "mp", "×": "times", "÷": "div", "⋅": "cdot", "·": "cdot", "∗": "ast", "∘": "circ", "∙": "bullet",
     "≤": "leq", "≥": "geq", "⩽": "leqslant", "⩾": "geqslant", "≪": "ll", "≫": "gg", "≠": "neq", "≡": "equiv",
     "≈": "approx", "∼": "sim", "≃": "simeq", "≅": "cong", "∝": "propto", "≔": "coloneqq", "≺": "prec", "≻": "succ",
@@ -24,11 +24,13 @@ _NAMED = {
     "ϖ": "varpi", "ı": "imath", "ȷ": "jmath", "∴": "therefore", "∵": "because", "∤": "nmid", "⊤": "top",
     "{": "{", "}": "}", "%": "%", "#": "#", "&": "&", "$": "$", "_": "_", "\\": "backslash",
 }  # fmt: skip
-_PLAIN = {"−": "-", "–": "-", "′": "'", "″": "''", "‴": "'''", "‵": "`", "∶": ":", "ˆ": "^", "⁄": "/"}
+_PLAIN_CHARACTERS = {"−": "-", "–": "-", "′": "'", "″": "''", "‴": "'''", "‵": "`", "∶": ":", "ˆ": "^", "⁄": "/"}
 # Greek letters with a command; the others look like Latin ones
-_LETTERS = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi"
-_LETTERS += " psi omega digamma Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega"
-_GREEK = frozenset(_LETTERS.split())
+_GREEK_NAMES = (
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi"
+)
+_GREEK_NAMES += " psi omega digamma Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega"
+_GREEK_COMMANDS = frozenset(_GREEK_NAMES.split())
 _STYLES = (
     ("DOUBLE-STRUCK", "mathbb"), ("BOLD SCRIPT", "mathcal"), ("SCRIPT", "mathcal"), ("FRAKTUR", "mathfrak"),
     ("BLACK-LETTER", "mathfrak"), ("BOLD ITALIC", "boldsymbol"), ("BOLD", "mathbf"), ("SANS-SERIF", "mathsf"),
@@ -37,8 +39,8 @@ _STYLES = (
 _COMMAND = re.compile(r"\\[A-Za-z]+\Z")
 
 
-def join(parts: Iterable[str]) -> str:
-    """Commands and letters side by side, a space where a command's name would go on."""
+def join_latex(parts: Iterable[str]) -> str:
+    """Join commands and letters, with a space where a letter would otherwise continue the name of a command."""
     text = ""
     for part in parts:
         if part:
@@ -46,22 +48,26 @@ def join(parts: Iterable[str]) -> str:
     return text
 
 
-def symbols(text: str) -> str:
-    """A text, character by character."""
-    return join(_symbol(c) for c in text)
+def symbols_to_latex(text: str) -> str:
+    """Convert a text, character by character."""
+    return join_latex(_symbol_to_latex(character) for character in text)
 
 
-def _symbol(char: str) -> str:
-    if char in _NAMED:
-        return "\\" + _NAMED[char]
-    if char in _PLAIN or char.isascii():
-        return _PLAIN.get(char, char)
-    name = unicodedata.name(char, "")
-    if found := re.fullmatch(r"GREEK (SMALL|CAPITAL) LETTER (\w+)", name):
-        letter = {"LAMDA": "LAMBDA"}.get(found[2], found[2]).lower()
-        letter = letter if found[1] == "SMALL" else letter.capitalize()
-        if letter in _GREEK:
+def _symbol_to_latex(character: str) -> str:
+    if character in _COMMANDS:
+        return "\\" + _COMMANDS[character]
+    if character in _PLAIN_CHARACTERS or character.isascii():
+        return _PLAIN_CHARACTERS.get(character, character)
+    name = unicodedata.name(character, "")
+    if greek := re.fullmatch(r"GREEK (SMALL|CAPITAL) LETTER (\w+)", name):
+        letter = {"LAMDA": "LAMBDA"}.get(greek[2], greek[2]).lower()
+        letter = letter if greek[1] == "SMALL" else letter.capitalize()
+        if letter in _GREEK_COMMANDS:
             return "\\" + letter
-    plain = unicodedata.normalize("NFKC", char)
+    plain = unicodedata.normalize("NFKC", character)
     style = next((command for word, command in _STYLES if word in name), "")
-    return (rf"\{style}{{{symbols(plain)}}}" if style else symbols(plain)) if plain != char else char
+    return (
+        (rf"\{style}{{{symbols_to_latex(plain)}}}" if style else symbols_to_latex(plain))
+        if plain != character
+        else character
+    )

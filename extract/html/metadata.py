@@ -1,7 +1,7 @@
 """What a page says about itself: author, day of publication, site, canonical address, and the article in its JSON-LD.
 
-Read from the source's metas, JSON-LD (schema.org), `itemprop` and `time` elements, bylines, and the address; no DOM.
-The most reliable place that tells comes first. Nothing is guessed from running text.
+Read from the page's metas, JSON-LD (schema.org), `itemprop` and `time` elements, bylines, and the address, without a
+DOM. The most reliable source that says something counts. Nothing is guessed from running text.
 """
 
 import json
@@ -14,242 +14,263 @@ from html import unescape
 from itertools import islice
 from typing import Any, TypeVar
 
-from extract.html.byte_search import places
-from extract.html.dates import address_day, day, told_day
+from extract.html.byte_search import find_all
+from extract.html.dates import parse_dateline, parse_day, parse_url_day
 from extract.html.tags import Tag
 
 T = TypeVar("T")
 Metas = dict[str, list[str]]
-Linked = list[dict[str, Any]]
-_LONGEST = 200  # characters of a name
-_MOST_LINKED = 400_000  # characters of JSON-LD that are read
-_ARTICLES = ("Article", "NewsArticle", "BlogPosting", "Report", "DiscussionForumPosting", "Recipe", "WebPage")
-_DATES = (
+JsonLd = list[dict[str, Any]]
+_MAX_NAME = 200  # characters of a name
+_MAX_JSON_LD = 400_000  # bytes of JSON-LD that are read
+_MAX_PERSON = 100  # characters of an author's name
+_MAX_MATCHES = 100  # of a pattern on a page
+_MAX_LABELLED_TAGS = 10  # whose texts are looked at
+_MAX_TAG_BYTES = 1000
+_ARTICLE_TYPES = ("Article", "NewsArticle", "BlogPosting", "Report", "DiscussionForumPosting", "Recipe", "WebPage")
+_DATE_METAS = (
     "article:published_time", "og:article:published_time", "datepublished", "og:published_time", "parsely-pub-date",
     "sailthru.date", "citation_publication_date", "citation_date", "dc.date.issued", "dcterms.issued", "dc.date",
     "dcterms.created", "dc.date.created", "dcterms.date", "pubdate", "publishdate", "publish-date", "published",
     "cxenseparse:recs:publishtime", "date.created", "created", "date", "published-date", "publication_date",
     "publication-date", "sw-pubdate",
 )  # fmt: skip
-_AUTHORS = (
+_AUTHOR_METAS = (
     "author", "parsely-author", "sailthru.author", "dc.creator", "dcterms.creator", "citation_author", "article:author",
     "byl",
 )  # fmt: skip
-_SITES = ("og:site_name", "application-name", "apple-mobile-web-app-title", "publisher", "dc.publisher")
-# patterns of what begins with a word, which is searched for
-_TIME = re.compile(rb"<time\b([^<>]{0,500})>([^<]{0,100})")
+_SITE_METAS = ("og:site_name", "application-name", "apple-mobile-web-app-title", "publisher", "dc.publisher")
+# patterns that begin with a word, which is searched for first
+_TIME_ELEMENT = re.compile(rb"<time\b([^<>]{0,500})>([^<]{0,100})")
 _DATETIME = re.compile(rb"\bdate[tT]ime\s*=\s*[\"']?([^\"'>]{8,40})")
-_PUBLISHED = re.compile(rb"publish|pubdate|entry-date|post-date|posted|date-created|dtstart", re.I)
-_ITEMPROP = re.compile(
+_PUBLICATION_HINT = re.compile(rb"publish|pubdate|entry-date|post-date|posted|date-created|dtstart", re.I)
+_ITEMPROP_DATE = re.compile(
     rb"itemprop\s*=\s*[\"']?date(?:Published|Created)\b[^<>]{0,300}?\b(?:content|datetime)\s*=\s*[\"']?([^\"'>]{8,40})"
 )
 _BYLINES = tuple(
     (word, re.compile(word + rb"(?:[_-]?[nN]ame)?[\"'\s][^<>]{0,300}>")) for word in (b"author", b"byline")
 )
-_DATED = re.compile(rb"date[\w-]{0,20}[\"'\s][^<>]{0,300}>")
-_TEXT = re.compile(rb"([^<]{0,4000})(?:<[^<>]{0,500}>)?")
-_WITH_DIGITS = re.compile(rb">([^<>\d]{0,100}\d[^<>]{5,200})<")
-_WITH_BY = re.compile(rb">\s{0,100}((?:[Bb]y|BY|[Vv]on|[Pp]ar|[Pp]or|[Dd]oor|[Aa][vf]|[Dd]i)\b[^<>]{3,200})<")
-_BEFORE, _DAY_BEHIND, _BY_BEHIND = 500, 4000, 1500  # bytes around a heading where its day and author are looked for
-_INSIDE = re.compile(rb"[A-Za-z\x80-\xff]")  # of a word
-_BY = re.compile(
+_DATE_CLASS = re.compile(rb"date[\w-]{0,20}[\"'\s][^<>]{0,300}>")
+_TEXT_AND_TAG = re.compile(rb"([^<]{0,4000})(?:<[^<>]{0,500}>)?")
+_TEXT_WITH_DIGITS = re.compile(rb">([^<>\d]{0,100}\d[^<>]{5,200})<")
+_TEXT_WITH_BY = re.compile(rb">\s{0,100}((?:[Bb]y|BY|[Vv]on|[Pp]ar|[Pp]or|[Dd]oor|[Aa][vf]|[Dd]i)\b[^<>]{3,200})<")
+_BYTES_BEFORE_HEADING, _DAY_BYTES_AFTER, _BY_BYTES_AFTER = 500, 4000, 1500  # searched for day and author
+_WORD_BYTE = re.compile(rb"[A-Za-z\x80-\xff]")
+_BY_PREFIX = re.compile(
     r"\A(?:\s*(?:by|von|de|par|por|di|door|av|af|at|autor(?:in)?|author|text|erstellt|publié par"
     r"|(?:geschrieben|verfasst|eingestellt) von|(?:written|posted|published|authored) by)\b\s*:?)+\s*",
     re.I,
 )
-_WRITTEN_BY = re.compile(r"written by|(?:verfasst|geschrieben) von|écrit par|escrito por|scritto da", re.I)
-_SIGNED = re.compile(r"\w+:? ((?:[^\W\d_a-z][\w.'’-]+ ?){2,4})(?=\Z|[^\w ])")
-_NO_NAME = re.compile(
+_WRITTEN_BY_LABEL = re.compile(r"written by|(?:verfasst|geschrieben) von|écrit par|escrito por|scritto da", re.I)
+_BY_AND_NAME = re.compile(r"\w+:? ((?:[^\W\d_a-z][\w.'’-]+ ?){2,4})(?=\Z|[^\w ])")
+_NOT_A_NAME = re.compile(
     r"[/@]|\b\d{4}\b|\A[\W\d_]*\Z|\bam\Z|\Are:"
     r"|\A(?:name|posted|updated by|website|admin|redaktion|op)\b(?! \w{3})",
     re.I,
 )
-_URL = re.compile(r"https?://[^\s/]+\S{0,2000}\Z", re.I)
+_ABSOLUTE_URL = re.compile(r"https?://[^\s/]+\S{0,2000}\Z", re.I)
 
 
 @dataclass(frozen=True, slots=True)
-class About:
-    """None: the page does not say. `author`: names, joined by "; ". `canonical`: an absolute URL. `body`: JSON-LD's."""
+class PageMetadata:
+    """Metadata of a page; None where the page has none.
+
+    `author` are names joined by "; ". `canonical` is an absolute URL. `article_body` is JSON-LD's.
+    """
 
     author: str | None = None
     published: date | None = None
     sitename: str | None = None
     canonical: str | None = None
-    body: str | None = None
+    article_body: str | None = None
 
 
-def metadata(html: bytes, head: list[Tag], url: str | None = None) -> About:
-    """Read a page (UTF-8). `head`: its `meta` and canonical `link` tags up to the body. Never raises; linear time."""
-    metas = _metas(head)
-    linked = sorted(_linked(html), key=_rank)
-    return About(
-        _author(html, metas, linked),
-        _published(html, metas, linked, url),
-        _first(metas.get(name, [""])[0][:_LONGEST] for name in _SITES)
-        or _first(_name(item.get("publisher")) for item in linked),
-        _canonical(head, metas),
-        _first(item["articleBody"] for item in linked if isinstance(item.get("articleBody"), str)),
+def read_metadata(html: bytes, head: list[Tag], url: str | None = None) -> PageMetadata:
+    """Read a page (UTF-8). `head` is what `extract.html.rights.read_head` returns. Never raises; linear time."""
+    metas = _group_metas(head)
+    json_ld = sorted(_read_json_ld(html), key=_json_ld_rank)
+    return PageMetadata(
+        _find_author(html, metas, json_ld),
+        _find_published(html, metas, json_ld, url),
+        _first_true(metas.get(name, [""])[0][:_MAX_NAME] for name in _SITE_METAS)
+        or _first_true(_plain_name(item.get("publisher")) for item in json_ld),
+        _find_canonical(head, metas),
+        _first_true(item["articleBody"] for item in json_ld if isinstance(item.get("articleBody"), str)),
     )
 
 
-def _first(values: Iterable[T | None]) -> T | None:
+def _first_true(values: Iterable[T | None]) -> T | None:
     return next((value for value in values if value), None)
 
 
-def _metas(head: list[Tag]) -> Metas:
-    found: Metas = {}
+def _group_metas(head: list[Tag]) -> Metas:
+    """Contents of the metas by their property, name or itemprop in lower case."""
+    metas: Metas = {}
     for name, attributes in head:
         if name == "meta" and (content := " ".join(attributes.get("content", "").split())):
             for key in ("property", "name", "itemprop"):
                 if key in attributes:
-                    found.setdefault(attributes[key].strip().lower(), []).append(content)
-    return found
+                    metas.setdefault(attributes[key].strip().lower(), []).append(content)
+    return metas
 
 
-def _linked(html: bytes) -> Iterator[dict[str, Any]]:
-    """Objects of the page's JSON-LD, those in lists and `@graph` too."""
-    end = read = 0
-    for at in places(html, b"ld+json"):
-        if at < end:
+def _read_json_ld(html: bytes) -> Iterator[dict[str, Any]]:
+    """Objects of the page's JSON-LD, those in lists and `@graph` included."""
+    end = bytes_read = 0
+    for offset in find_all(html, b"ld+json"):
+        if offset < end:
             continue
-        start = html.find(b">", at) + 1
+        start = html.find(b">", offset) + 1
         end = html.find(b"</script", start)
-        if not start or end < 0 or read >= _MOST_LINKED:
+        if not start or end < 0 or bytes_read >= _MAX_JSON_LD:
             return
-        read += end - start
-        with suppress(ValueError, RecursionError):  # what cannot be read says nothing
-            text = html[start:end].decode("utf-8", "replace").strip().removeprefix("<!--").removesuffix("-->")
-            yield from _objects(json.loads(text, strict=False))
+        bytes_read += end - start
+        with suppress(ValueError, RecursionError):  # JSON-LD that cannot be read says nothing
+            text = _decode_utf8(html[start:end]).strip().removeprefix("<!--").removesuffix("-->")
+            yield from _json_ld_objects(json.loads(text, strict=False))
 
 
-def _objects(value: Any) -> Iterator[dict[str, Any]]:
+def _json_ld_objects(value: Any) -> Iterator[dict[str, Any]]:
     for item in value if isinstance(value, list) else [value]:
         if isinstance(item, dict):
             yield item
-            yield from _objects(item.get("@graph", []))
+            yield from _json_ld_objects(item.get("@graph", []))
 
 
-def _rank(item: dict[str, Any]) -> int:
-    """Articles first, pages next, then the rest."""
-    kinds = item.get("@type")
-    places = [_ARTICLES.index(kind) for kind in (kinds if isinstance(kinds, list) else [kinds]) if kind in _ARTICLES]
-    return min(places, default=len(_ARTICLES))
+def _json_ld_rank(item: dict[str, Any]) -> int:
+    """Sort key: articles first, pages next, then the rest."""
+    types = item.get("@type")
+    types = types if isinstance(types, list) else [types]
+    return min((_ARTICLE_TYPES.index(kind) for kind in types if kind in _ARTICLE_TYPES), default=len(_ARTICLE_TYPES))
 
 
-def _author(html: bytes, metas: Metas, linked: Linked) -> str | None:
-    for item in linked:
-        said = item.get("author", [])
-        if names := _people(said if isinstance(said, list) else [said], linked):
+def _find_author(html: bytes, metas: Metas, json_ld: JsonLd) -> str | None:
+    for item in json_ld:
+        authors = item.get("author", [])
+        if names := _join_people(authors if isinstance(authors, list) else [authors], json_ld):
             return names
-    for name in _AUTHORS:
-        if names := _people(metas.get(name, []), linked):
+    for name in _AUTHOR_METAS:
+        if names := _join_people(metas.get(name, []), json_ld):
             return names
-    labelled = _WRITTEN_BY.fullmatch(_first(metas.get("twitter:label1", [])) or "")
-    if labelled and (names := _people(metas.get("twitter:data1", []), linked)):
+    is_author_label = _WRITTEN_BY_LABEL.fullmatch(_first_true(metas.get("twitter:label1", [])) or "")
+    if is_author_label and (names := _join_people(metas.get("twitter:data1", []), json_ld)):
         return names
-    by_class = (_person(text, linked) for word, pattern in _BYLINES for text in _texts(html, word, pattern, 4))
-    return _first(by_class) or _first(
-        _person(signed[1], linked)
-        for text in _beside_heading(html, _WITH_BY, _BY_BEHIND)
-        if (signed := _SIGNED.match(text))
+    in_bylines = (
+        _person_name(text, json_ld) for word, pattern in _BYLINES for text in _labelled_texts(html, word, pattern, 4)
+    )
+    return _first_true(in_bylines) or _first_true(
+        _person_name(by_and_name[1], json_ld)
+        for text in _texts_near_heading(html, _TEXT_WITH_BY, _BY_BYTES_AFTER)
+        if (by_and_name := _BY_AND_NAME.match(text))
     )
 
 
-def _people(values: list[Any], linked: Linked) -> str | None:
-    names = dict.fromkeys(name for value in values if (name := _person(value, linked)))
-    return "; ".join(names)[:_LONGEST] or None
+def _join_people(values: list[Any], json_ld: JsonLd) -> str | None:
+    names = dict.fromkeys(name for value in values if (name := _person_name(value, json_ld)))
+    return "; ".join(names)[:_MAX_NAME] or None
 
 
-def _person(value: Any, linked: Linked) -> str:
-    """A name; "" for organisations, addresses and other things that are none."""
+def _person_name(value: Any, json_ld: JsonLd) -> str:
+    """The name of a person; "" for organisations, addresses and other things that are no name."""
     if isinstance(value, dict) and "name" not in value and "@id" in value:
-        value = next((item for item in linked if item.get("@id") == value["@id"] and "name" in item), value)
+        value = next((item for item in json_ld if item.get("@id") == value["@id"] and "name" in item), value)
     if isinstance(value, dict) and value.get("@type") == "Organization":
         return ""
-    text = _BY.sub("", _name(value) or "").strip(" ,|-–:")
-    return text if 2 <= len(text) <= 100 and not _NO_NAME.search(text) else ""
+    text = _BY_PREFIX.sub("", _plain_name(value) or "").strip(" ,|-–:")
+    return text if 2 <= len(text) <= _MAX_PERSON and not _NOT_A_NAME.search(text) else ""
 
 
-def _name(value: Any) -> str | None:
+def _plain_name(value: Any) -> str | None:
+    """The name in a JSON-LD value: text, an object with a name, or a list of these (the first counts)."""
     value = value[0] if isinstance(value, list) and value else value
     value = value.get("name") if isinstance(value, dict) else value
     value = value[0] if isinstance(value, list) and value else value
     if not isinstance(value, str):
         return None
-    text = " ".join(unescape(value).split())[:_LONGEST]
-    return text.encode("utf-8", "replace").decode()  # JSON may spell surrogates
+    text = " ".join(unescape(value).split())[:_MAX_NAME]
+    return text.encode("utf-8", "replace").decode()  # JSON may contain surrogates
 
 
-def _matches(html: bytes, word: bytes, pattern: re.Pattern[bytes]) -> Iterator[re.Match[bytes]]:
-    """At most a hundred matches, one behind the other, of a pattern that begins with `word`."""
+def _find_matches(html: bytes, word: bytes, pattern: re.Pattern[bytes]) -> Iterator[re.Match[bytes]]:
+    """At most _MAX_MATCHES matches, one after the other, of a pattern that begins with `word`."""
     end = count = 0
-    for at in places(html, word):
-        if at >= end and (found := pattern.match(html, at)):
-            yield found
-            end, count = found.end(), count + 1
-            if count == 100:
+    for offset in find_all(html, word):
+        if offset >= end and (match := pattern.match(html, offset)):
+            yield match
+            end, count = match.end(), count + 1
+            if count == _MAX_MATCHES:
                 return
 
 
-def _texts(html: bytes, word: bytes, pattern: re.Pattern[bytes], each: int) -> Iterator[str]:
-    """Texts that follow the start tags which end as `pattern` does: `each` behind a tag, of ten tags."""
-    inside = (m for m in _matches(html, word, pattern) if _in_tag(html, m.start()))
-    for tag in islice(inside, 10):
-        at = tag.end()
-        for _ in range(2 * each):
-            piece = _TEXT.match(html, at)
-            if not piece or not piece[0]:
+def _labelled_texts(html: bytes, word: bytes, pattern: re.Pattern[bytes], per_tag: int) -> Iterator[str]:
+    """Texts after start tags that `pattern` matches from a word in them to their end: `per_tag` texts per tag."""
+    in_tags = (match for match in _find_matches(html, word, pattern) if _is_word_in_tag(html, match.start()))
+    for tag in islice(in_tags, _MAX_LABELLED_TAGS):
+        position = tag.end()
+        for _ in range(2 * per_tag):
+            match = _TEXT_AND_TAG.match(html, position)
+            if not match or not match[0]:
                 break
-            at = piece.end()
-            if text := unescape(_text(piece[1])).strip():
+            position = match.end()
+            if text := unescape(_decode_utf8(match[1])).strip():
                 yield text
 
 
-def _text(data: bytes) -> str:
+def _decode_utf8(data: bytes) -> str:
     return data.decode("utf-8", "replace")
 
 
-def _in_tag(html: bytes, at: int) -> bool:
-    """Whether a word begins at `at`, in a tag."""
-    first = max(0, at - 1000)
-    return not _INSIDE.match(html, at - 1, at) and html.rfind(b"<", first, at) > html.rfind(b">", first, at)
+def _is_word_in_tag(html: bytes, offset: int) -> bool:
+    """Whether a word begins at `offset`, inside a tag."""
+    first = max(0, offset - _MAX_TAG_BYTES)
+    if _WORD_BYTE.match(html, offset - 1, offset):
+        return False
+    return html.rfind(b"<", first, offset) > html.rfind(b">", first, offset)
 
 
-def _published(html: bytes, metas: Metas, linked: Linked, url: str | None) -> date | None:
-    values = [item.get(key) for item in linked for key in ("datePublished", "dateCreated", "uploadDate")]
-    values += [value for name in _DATES for value in metas.get(name, ())]
-    if found := _first(map(day, values)):
-        return found
-    if said := _first(_matches(html, b"itemprop", _ITEMPROP)):
-        return day(_text(said[1]))
+def _find_published(html: bytes, metas: Metas, json_ld: JsonLd, url: str | None) -> date | None:
+    values = [item.get(key) for item in json_ld for key in ("datePublished", "dateCreated", "uploadDate")]
+    values += [value for name in _DATE_METAS for value in metas.get(name, ())]
+    if day := _first_true(map(parse_day, values)):
+        return day
+    if itemprop := _first_true(_find_matches(html, b"itemprop", _ITEMPROP_DATE)):
+        return parse_day(_decode_utf8(itemprop[1]))
     return (
-        _time(html)
-        or address_day(url or "")
-        or _first(map(day, _texts(html, b"date", _DATED, 1)))
-        or _first(map(told_day, _beside_heading(html, _WITH_DIGITS, _DAY_BEHIND)))
+        _find_time_element(html)
+        or parse_url_day(url or "")
+        or _first_true(map(parse_day, _labelled_texts(html, b"date", _DATE_CLASS, 1)))
+        or _first_true(map(parse_dateline, _texts_near_heading(html, _TEXT_WITH_DIGITS, _DAY_BYTES_AFTER)))
     )
 
 
-def _time(html: bytes) -> date | None:
-    """The first `time` element whose attributes speak of publication, else the first at all."""
+def _find_time_element(html: bytes) -> date | None:
+    """The day of the first `time` element with attributes that speak of publication, else of the first one at all."""
     first = None
-    for tag in _matches(html, b"<time", _TIME):
-        said = _DATETIME.search(tag[1])
-        if found := day(_text(said[1])) if said else told_day(unescape(_text(tag[2]))):
-            if _PUBLISHED.search(tag[1]):
-                return found
-            first = first or found
+    for element in _find_matches(html, b"<time", _TIME_ELEMENT):
+        if attribute := _DATETIME.search(element[1]):
+            day = parse_day(_decode_utf8(attribute[1]))
+        else:
+            day = parse_dateline(unescape(_decode_utf8(element[2])))
+        if day:
+            if _PUBLICATION_HINT.search(element[1]):
+                return day
+            first = first or day
     return first
 
 
-def _beside_heading(html: bytes, text: re.Pattern[bytes], behind: int) -> Iterator[str]:
-    """Texts behind the first two `h1` and just before them."""
-    for start in islice(places(html, b"<h1"), 2):
+def _texts_near_heading(html: bytes, pattern: re.Pattern[bytes], bytes_after: int) -> Iterator[str]:
+    """Texts after the first two `h1`, each followed by the texts just before it."""
+    for start in islice(find_all(html, b"<h1"), 2):
         end = max(start, html.find(b"</h1", start))
-        for window in ((end, end + behind), (max(0, start - _BEFORE), start)):
-            yield from (unescape(_text(piece[1])).strip() for piece in text.finditer(html, *window))
+        for window in ((end, end + bytes_after), (max(0, start - _BYTES_BEFORE_HEADING), start)):
+            yield from (unescape(_decode_utf8(match[1])).strip() for match in pattern.finditer(html, *window))
 
 
-def _canonical(head: list[Tag], metas: Metas) -> str | None:
-    links = (a.get("href", "") for name, a in head if name == "link" and "canonical" in a.get("rel", "").lower())
-    return _first(url for said in (*links, *metas.get("og:url", ())) if _URL.match(url := said.strip()))
+def _find_canonical(head: list[Tag], metas: Metas) -> str | None:
+    links = (
+        attributes.get("href", "")
+        for name, attributes in head
+        if name == "link" and "canonical" in attributes.get("rel", "").lower()
+    )
+    candidates = (url.strip() for url in (*links, *metas.get("og:url", ())))
+    return _first_true(url for url in candidates if _ABSOLUTE_URL.match(url))

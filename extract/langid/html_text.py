@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from extract.html.byte_search import comment_end, element_end, find, key, word
+from extract.html.byte_search import comment_end, element_end, find_byte, name_key, read_name
 from pipeline.kernels.njit import njit
 from pipeline.kernels.simd import WIDE, at_most, equal, lowest
 from pipeline.kernels.tokens import encode
@@ -35,11 +35,11 @@ def _tables() -> tuple[np.ndarray, ...]:
     kinds = dict.fromkeys(_INLINE, _INLINE_KIND) | {"a": _SPACED_KIND, "br": _SPACED_KIND}
     elements, kind = np.zeros(_SLOTS, np.int64), np.full(_SLOTS, -1, np.int8)
     for name, one in (*kinds.items(), *((name, i) for i, name in enumerate(_SKIPPED))):
-        slot = _slot(key(name))
+        slot = _slot(name_key(name))
         while elements[slot]:
             slot = (slot + 1) % _SLOTS
-        elements[slot], kind[slot] = key(name), one
-    entities = sorted((key(k), v) for k, v in html.entities.name2codepoint.items() if len(k) <= 8)
+        elements[slot], kind[slot] = name_key(name), one
+    entities = sorted((name_key(k), v) for k, v in html.entities.name2codepoint.items() if len(k) <= 8)
     points = np.array(entities, np.int64)
     return elements, kind, points[:, 0].copy(), points[:, 1].copy()
 
@@ -98,7 +98,7 @@ def _tag_end(data, at):
         elif b == quote:
             quote = 0
         at = _sign(data, at + 1, stop)
-    return first if first >= 0 else find(data, at, len(data), 62) + 1
+    return first if first >= 0 else find_byte(data, at, len(data), 62) + 1
 
 
 @njit(cache=True, nogil=True)
@@ -159,7 +159,7 @@ def _runs(data, elements, kinds, names, points, text, start, letters):
                     at = comment_end(data, at + 4)
                     at = at if at >= 0 else len(data)
                     continue
-                name, _ = word(data, at + 1 + (c == 47), min(len(data), at + 12))
+                name, _ = read_name(data, at + 1 + (c == 47), min(len(data), at + 12))
                 at = _tag_end(data, at + 1)
                 kind = _kind(name, elements, kinds)
                 if letter and 0 <= kind < _INLINE_KIND and not open_ended[kind]:

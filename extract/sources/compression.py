@@ -1,5 +1,6 @@
-"""Opening inputs, local or on an object store, and telling their compression by their first bytes."""
+"""Open input files, local or on an object store, and detect their compression from their first bytes."""
 
+import io
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,26 +8,27 @@ from typing import Any, BinaryIO, cast
 
 from pipeline.base.errors import UserError
 
-BLOCK = 1 << 18  # bytes a read
+READ_BYTES = 1 << 18  # bytes per read
 
 
 @dataclass(frozen=True)
-class Lost:
-    """A stretch of a file in which something could not be read.
+class LostRange:
+    """A range of a file in which something could not be read.
 
-    `offset`, `length`: bytes of the file as it is stored (a length of 0: the file ends there and more was due).
+    `offset` and `length` count bytes of the file as it is stored. A length of 0 means that the file ends at `offset`
+    although more was due. `reason` says what is wrong there.
     """
 
     source: str
     offset: int
     length: int
-    why: str
+    reason: str
 
 
 def open_source(path: str) -> BinaryIO:
-    """A seekable binary file for a local path or a URI that pyarrow knows (`s3://`, `gs://`, `file://`, `hdfs://`).
+    """Open a seekable binary file at a local path or a URI that pyarrow knows (`s3://`, `gs://`, `file://`, `hdfs://`).
 
-    Raises UserError when there is no such file or it may not be read.
+    Raises UserError when the file does not exist or may not be read.
     """
     try:
         if "://" not in path:
@@ -35,18 +37,18 @@ def open_source(path: str) -> BinaryIO:
             return open(path, "rb")
         from pyarrow import fs
 
-        system, inside = fs.FileSystem.from_uri(path)
-        return cast(BinaryIO, system.open_input_file(inside))
+        file_system, inner_path = fs.FileSystem.from_uri(path)
+        return cast(BinaryIO, file_system.open_input_file(inner_path))
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         raise UserError(f"{path}: cannot be read ({reason}); give the path of an existing file") from error
 
 
-def size_of(file: BinaryIO) -> int:
-    """Bytes of an open file; its position is kept."""
-    here = file.tell()
+def file_size(file: BinaryIO) -> int:
+    """Size of an open file in bytes. Its position does not change."""
+    position = file.tell()
     size = file.seek(0, os.SEEK_END)
-    file.seek(here)
+    file.seek(position)
     return int(size)
 
 
@@ -55,92 +57,163 @@ class DecodeError(ValueError):
 
 
 class Decoder:
-    """One compressed member (gzip) or frame (zstd, lz4) over any object of the bz2.BZ2Decompressor or zlib kind."""
+    """Decompresses one gzip member, or one frame of zstd or lz4.
 
-    def __init__(self, inner: Any, error: type[Exception]) -> None:
-        self._inner, self._error = inner, error
+    Wraps any object with the interface of bz2.BZ2Decompressor or of zlib's decompression objects.
+    """
+
+    def __init__(self, decompressor: Any, error: type[Exception]) -> None:
+        self._decompressor, self._error = decompressor, error
 
     def decode(self, data: bytes | memoryview) -> tuple[bytes, bytes, bool]:
-        """(output, input behind the member's end, whether the end is reached). Raises DecodeError."""
+        """Return (output, input after the end of the member, whether that end was reached). Raises DecodeError."""
+        decompressor = self._decompressor
         try:
-            out = self._inner.decompress(data)
+            output = decompressor.decompress(data)
         except self._error as error:
             raise DecodeError(str(error).partition("\n")[0]) from error
-        return out, (self._inner.unused_data or b"") if self._inner.eof else b"", self._inner.eof
+        return output, (decompressor.unused_data or b"") if decompressor.eof else b"", decompressor.eof
 
 
 @dataclass(frozen=True)
 class Codec:
-    """A compression: name, the bytes a member starts with, a maker of decoders, and bytes of input a step.
+    """A compression format.
 
-    The step bounds the output of one call, however the input was made (gzip puts out 1,032 bytes for one at most: 64
-    MiB; a zstd block of 4 bytes 128 KiB). Most pages are one step.
+    `magic` is what a member starts with. `new_decoder` makes the decoder of one member. `step_bytes` is how much input
+    one call gets, which bounds its output whatever the input is (a gzip byte gives 1,032 bytes at most, so 64 MiB; a
+    zstd block of 4 bytes gives 128 KiB). Most pages take one step.
     """
 
     name: str
     magic: bytes
-    decoder: Callable[[], Decoder]
-    step: int = 1 << 16
+    new_decoder: Callable[[], Decoder]
+    step_bytes: int = 1 << 16
 
 
 def gzip_decoder(window_bits: int = 31) -> Decoder:
-    """isal, 2.3 times as fast as zlib; `window_bits` as zlib's: 31 gzip, 15 zlib, -15 raw deflate."""
+    """Decoder of isal, 2.3 times as fast as zlib. `window_bits` means what it does in zlib.
+
+    31 is gzip, 15 is zlib, and -15 is raw deflate.
+    """
     from isal import igzip_lib, isal_zlib
 
     return Decoder(isal_zlib.decompressobj(window_bits), igzip_lib.IsalError)  # type: ignore[arg-type]
 
 
 def zstd_decoder(dictionary: bytes = b"") -> Decoder:
+    """Decoder of a zstd frame, compressed with a dictionary or without. Raises ValueError for a bad dictionary."""
     from backports import zstd
 
-    inner = zstd.ZstdDecompressor(zstd.ZstdDict(dictionary)) if dictionary else zstd.ZstdDecompressor()
-    return Decoder(inner, zstd.ZstdError)
+    decompressor = zstd.ZstdDecompressor(zstd.ZstdDict(dictionary)) if dictionary else zstd.ZstdDecompressor()
+    return Decoder(decompressor, zstd.ZstdError)
 
 
 def lz4_decoder() -> Decoder:
+    """Decoder of an lz4 frame."""
     from lz4.frame import LZ4FrameDecompressor
 
     return Decoder(LZ4FrameDecompressor(), RuntimeError)
 
 
 GZIP = Codec("gzip", b"\x1f\x8b\x08", gzip_decoder)
-ZSTD = Codec("zstd", b"\x28\xb5\x2f\xfd", zstd_decoder, step=4096)
+ZSTD = Codec("zstd", b"\x28\xb5\x2f\xfd", zstd_decoder, step_bytes=4096)
 LZ4 = Codec("lz4", b"\x04\x22\x4d\x18", lz4_decoder)
 CODECS = (GZIP, ZSTD, LZ4)
-_SKIPPABLE = b"\x2a\x4d\x18"  # after a byte 0x50..0x5f: a frame to be skipped, in zstd as in lz4
-_DICTIONARY = b"\x5d\x2a\x4d\x18"
-_LONGEST_DICTIONARY = 64 << 20  # bytes
+SUFFIXES = (".gz", ".zst", ".zstd", ".lz4")  # of the names of compressed files
+_SKIPPABLE_MAGIC = b"\x2a\x4d\x18"  # after a byte 0x50..0x5f: a frame that readers skip, in zstd as in lz4
+_DICTIONARY_MAGIC = b"\x5d\x2a\x4d\x18"
+_MAX_DICTIONARY_BYTES = 64 << 20
 
 
-def skippable(head: bytes) -> int:
-    """Length in bytes of the skippable frame that starts with `head` (8 bytes are enough), 0 if none does."""
-    if len(head) < 8 or head[1:4] != _SKIPPABLE or head[0] >> 4 != 5:
+def is_compressed(path: str) -> bool:
+    """Whether the name of a file says that it is compressed."""
+    return path.lower().endswith(SUFFIXES)
+
+
+def skippable_frame_size(head: bytes) -> int:
+    """Size in bytes of the skippable frame that starts with `head` (8 bytes suffice), 0 if there is none."""
+    if len(head) < 8 or head[1:4] != _SKIPPABLE_MAGIC or head[0] >> 4 != 5:
         return 0
     return 8 + int.from_bytes(head[4:8], "little")
 
 
-def codec_of(file: BinaryIO) -> Codec | None:
-    """The compression that the first bytes tell, None for none. A zstd WARC's dictionary is taken from its first frame.
+def detect_codec(file: BinaryIO) -> Codec | None:
+    """The compression that the first bytes of a file show, None for none.
 
-    Source: IIPC, "WARC compression with Zstandard" 1.0 (dictionary in a skippable frame 0x184D2A5D, itself perhaps
-    compressed).
+    The dictionary of a zstd WARC is taken from its first frame. Source: IIPC, "WARC compression with Zstandard" 1.0
+    (a dictionary in a skippable frame 0x184D2A5D, which may itself be compressed).
     """
     file.seek(0)
     head = file.read(8)
-    if skip := skippable(head):
-        stored = file.read(min(skip - 8, _LONGEST_DICTIONARY)) if head[:4] == _DICTIONARY else b""
-        if dictionary := _dictionary(stored):
-            return Codec("zstd", ZSTD.magic, lambda: zstd_decoder(dictionary), step=4096)
-        file.seek(skip)
+    if frame_size := skippable_frame_size(head):
+        stored = file.read(min(frame_size - 8, _MAX_DICTIONARY_BYTES)) if head[:4] == _DICTIONARY_MAGIC else b""
+        if dictionary := _read_dictionary(stored):
+            return Codec("zstd", ZSTD.magic, lambda: zstd_decoder(dictionary), step_bytes=4096)
+        file.seek(frame_size)
         head = file.read(8)
     return next((codec for codec in CODECS if head.startswith(codec.magic)), None)
 
 
-def _dictionary(stored: bytes) -> bytes:
-    """The dictionary that a frame holds; b"" where it is none: what rests on it cannot be decompressed then."""
+def _read_dictionary(stored: bytes) -> bytes:
+    """The dictionary in a frame, b"" if there is none: frames that need it cannot be decompressed then."""
     try:
-        found = zstd_decoder().decode(stored)[0] if stored.startswith(ZSTD.magic) else stored
-        zstd_decoder(found)
+        dictionary = zstd_decoder().decode(stored)[0] if stored.startswith(ZSTD.magic) else stored
+        zstd_decoder(dictionary)
     except ValueError:
         return b""
-    return found
+    return dictionary
+
+
+def open_decompressed(file: BinaryIO, codec: Codec | None) -> BinaryIO:
+    """The decompressed bytes of a file as a file. Reading raises DecodeError where they are damaged."""
+    file.seek(0)
+    return cast(BinaryIO, io.BufferedReader(_DecompressedFile(file, codec), READ_BYTES)) if codec else file
+
+
+class _DecompressedFile(io.RawIOBase):
+    """Reads all members of a compressed file, one after the other. Skippable frames are skipped."""
+
+    def __init__(self, file: BinaryIO, codec: Codec) -> None:
+        self._file, self._codec = file, codec
+        self._decoder: Decoder | None = None  # of the member that is being read
+        self._input, self._output, self._position = b"", b"", 0
+
+    def readable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._output and self._decode_step():
+            continue
+        data, self._output = self._output[: len(buffer)], self._output[len(buffer) :]
+        buffer[: len(data)] = data
+        self._position += len(data)
+        return len(data)
+
+    def _decode_step(self) -> bool:
+        """Decode the next input into `_output`. Returns False at the end of the file."""
+        self._input = self._input or self._file.read(self._codec.step_bytes)
+        if not self._input:
+            if self._decoder:
+                raise DecodeError(f"the file ends inside a {self._codec.name} member")
+            return False
+        if not self._decoder:
+            self._input = self._input.lstrip(b"\0")  # padding between members
+            while len(self._input) < 8 and (more := self._file.read(8)):
+                self._input += more
+            if not self._input:
+                return True
+            if frame_size := skippable_frame_size(self._input):
+                rest = frame_size - len(self._input)
+                if rest > 0:
+                    self._file.seek(rest, os.SEEK_CUR)
+                self._input = self._input[frame_size:]
+                return True
+        self._decoder = self._decoder or self._codec.new_decoder()
+        step, rest_input = self._input[: self._codec.step_bytes], self._input[self._codec.step_bytes :]
+        self._output, unused, at_end = self._decoder.decode(step)
+        self._input = unused + rest_input
+        self._decoder = None if at_end else self._decoder
+        return True

@@ -1,8 +1,16 @@
-"""The decompressed bytes of a file in pieces, member by member, going on behind damage.
+"""Decompressed bytes of a compressed file, member by member, continuing after damage.
 
-A WARC of the usual kind has one record a gzip member (zstd or lz4 frame). A member whose text starts with a record's
-first line is a *head*: reading can begin there, at a split of the file or behind damage, and nothing before it reaches
-into it. So the records found do not depend on where a file is split.
+A WARC of the usual kind has one record per gzip member (zstd or lz4 frame). A long member is returned in chunks:
+
+    stored file     | member A          | member B | damaged  | member C   |
+    decompressed    | WARC/1.0 ... text | more text|          | WARC/1.0...|
+                         |        |          |          |         |
+    events             Chunk    Chunk      Chunk    LostRange   Chunk
+    starts_record      True     False      False        -       True
+
+A member whose text begins with the first line of a record *starts a record*: reading can begin there, where a file is
+split or after damage, since no earlier record reaches into such a member. So the records found do not depend on where
+a file is split.
 """
 
 import re
@@ -10,180 +18,194 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from extract.sources.compression import BLOCK, Codec, DecodeError, Lost, size_of, skippable
+from extract.sources.compression import READ_BYTES, Codec, DecodeError, LostRange, file_size, skippable_frame_size
 
-# What is searched backwards for the true start of members before a split: a stored WARC inside a record has members of
-# its own, and only the walk from before that record tells. Common Crawl cuts payloads at 1 MiB (5 MiB since 2025).
-LOOK_BACK = 16 << 20
-PIECE = 4 << 20  # bytes of text after which a long member is handed on in parts
-SALVAGE = 64 << 20
+# Bytes before a split that are searched for the true start of members: a WARC stored inside a record has members of its
+# own, and only reading from before that record can tell them apart. Common Crawl truncates payloads at 1 MiB (5 MiB
+# since 2025).
+LOOK_BACK_BYTES = 16 << 20
+CHUNK_BYTES = 4 << 20  # text after which a long member is returned in chunks
+MAX_SALVAGED_BYTES = 64 << 20
+_SALVAGE_STEP_BYTES = 64  # input per call, so that little text before the damage is lost
+_MEMBER_HEAD_BYTES = 4096  # compressed bytes that must contain the first line of a record
+_FIRST_LINE_BYTES = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """`data` starts `inner` bytes into what the member at `offset` decompresses to."""
+class Chunk:
+    """Decompressed bytes. `data` starts `inner_offset` bytes into the text of the member at `offset` of the file."""
 
     data: bytes
     offset: int
-    inner: int
-    head: bool
+    inner_offset: int
+    starts_record: bool
 
 
-class Window:
-    """Bytes of a file from a moving position on, read in blocks."""
+class FileWindow:
+    """Bytes of a file from a position that moves forward, read in blocks."""
 
     def __init__(self, file: BinaryIO, position: int):
-        self._file, self._buffer, self._at = file, b"", 0
+        self._file, self._buffer, self._index = file, b"", 0
         self.position = position
         file.seek(position)
 
     def peek(self, count: int) -> bytes:
-        """The next `count` bytes, fewer only where the file ends."""
-        if len(self._buffer) - self._at < count:
-            parts = [self._buffer[self._at :]]
-            while (lack := count - sum(map(len, parts))) > 0 and (block := self._file.read(max(BLOCK, lack))):
+        """The next `count` bytes, fewer only at the end of the file."""
+        if len(self._buffer) - self._index < count:
+            parts = [self._buffer[self._index :]]
+            while (missing := count - sum(map(len, parts))) > 0 and (
+                block := self._file.read(max(READ_BYTES, missing))
+            ):
                 parts.append(block)
-            self._buffer, self._at = b"".join(parts), 0
-        return self._buffer[self._at : self._at + count]
+            self._buffer, self._index = b"".join(parts), 0
+        return self._buffer[self._index : self._index + count]
 
-    def view(self, count: int) -> memoryview:
-        """The same without a copy."""
-        if len(self._buffer) - self._at < count:
+    def peek_view(self, count: int) -> memoryview:
+        """Like `peek`, without a copy."""
+        if len(self._buffer) - self._index < count:
             self.peek(count)
-        return memoryview(self._buffer)[self._at : self._at + count]
+        return memoryview(self._buffer)[self._index : self._index + count]
 
     def skip(self, count: int) -> None:
-        """Move forward."""
+        """Move the position forward by `count` bytes."""
         self.position += count
-        self._at += count
-        if self._at > len(self._buffer):
-            self._buffer, self._at = b"", 0
+        self._index += count
+        if self._index > len(self._buffer):
+            self._buffer, self._index = b"", 0
             self._file.seek(self.position)
 
 
-def plain(file: BinaryIO) -> Iterator[Piece]:
-    """An uncompressed file in blocks: one single head, at 0."""
+def read_plain_chunks(file: BinaryIO) -> Iterator[Chunk]:
+    """Chunks of an uncompressed file. Only the first one, at offset 0, starts a record."""
     file.seek(0)
     position = 0
-    while data := file.read(BLOCK):
-        yield Piece(data, position, 0, position == 0)
+    while data := file.read(READ_BYTES):
+        yield Chunk(data, position, 0, position == 0)
         position += len(data)
 
 
-def compressed(
-    file: BinaryIO, source: str, codec: Codec, line: re.Pattern[bytes], start: int, end: int | None
-) -> Iterator[Piece | Lost]:
-    """Pieces from the first head at or behind `start` to before the first head at or behind `end` (bytes of the file).
+def read_member_chunks(
+    file: BinaryIO, source: str, codec: Codec, first_line: re.Pattern[bytes], start: int, end: int | None
+) -> Iterator[Chunk | LostRange]:
+    """Chunks from the first member at or after `start` that starts a record, up to the first such member at or after
+    `end` (bytes of the file).
 
-    `line` matches a record's first line. At `start` 0 the file's first member counts, head or not.
+    `first_line` matches the first line of a record. For `start` 0, reading begins with the file's first member whether
+    or not it starts a record.
     """
-    walk = _walk(file, source, codec, line, behind(file, codec, line, start - LOOK_BACK) if start > LOOK_BACK else 0)
-    begun = start == 0
-    for event in walk:
-        if isinstance(event, Piece) and event.head:
-            begun = begun or event.offset >= start
+    position: int | None = 0
+    if start > LOOK_BACK_BYTES:
+        position = next_record_member(file, codec, first_line, start - LOOK_BACK_BYTES)
+    in_range = start == 0
+    for event in _read_events(file, source, codec, first_line, position):
+        if isinstance(event, Chunk) and event.starts_record:
+            in_range = in_range or event.offset >= start
             if end is not None and event.offset >= end:
                 return
-        if begun:
+        if in_range:
             yield event
 
 
-def _walk(
-    file: BinaryIO, source: str, codec: Codec, line: re.Pattern[bytes], position: int | None
-) -> Iterator[Piece | Lost]:
+def _read_events(
+    file: BinaryIO, source: str, codec: Codec, first_line: re.Pattern[bytes], position: int | None
+) -> Iterator[Chunk | LostRange]:
+    """Chunks from `position` on. After damage, reading goes on at the next member that starts a record."""
     while position is not None:
-        window = Window(file, position)
-        why = ""
-        while not why and _more(window, codec):
+        window = FileWindow(file, position)
+        damage = ""
+        while not damage and _skip_to_member(window, codec):
             position = window.position
-            why = yield from _member(file, window, codec, line)
-        if not why:
+            damage = yield from _read_member(file, window, codec, first_line)
+        if not damage:
             if not window.peek(1):
                 return
-            position, why = window.position, f"bytes that are no {codec.name} member"
-        later = behind(file, codec, line, position + 1)
-        yield Lost(source, position, (size_of(file) if later is None else later) - position, why)
-        position = later
+            position, damage = window.position, f"bytes that are no {codec.name} member"
+        next_position = next_record_member(file, codec, first_line, position + 1)
+        lost_end = file_size(file) if next_position is None else next_position
+        yield LostRange(source, position, lost_end - position, damage)
+        position = next_position
 
 
-def _more(window: Window, codec: Codec) -> bool:
-    """Whether a member starts here. Padding with zeros and skippable frames are passed over."""
+def _skip_to_member(window: FileWindow, codec: Codec) -> bool:
+    """Skip padding with zeros and skippable frames. Returns whether a member starts there."""
     while True:
         head = window.peek(8)
         if head.startswith(codec.magic):
             return True
-        if codec.name != "gzip" and (length := skippable(head)):
-            window.skip(length)
+        if codec.name != "gzip" and (frame_size := skippable_frame_size(head)):
+            window.skip(frame_size)
         elif head[:1] == b"\0":
             window.skip(len(head) - len(head.lstrip(b"\0")))
         else:
             return False
 
 
-def _member(file: BinaryIO, window: Window, codec: Codec, line: re.Pattern[bytes]) -> Generator[Piece, None, str]:
-    """Yields the pieces of one member and returns why it broke, "" where it did not."""
-    start, sent, why, done = window.position, 0, "", False
+def _read_member(
+    file: BinaryIO, window: FileWindow, codec: Codec, first_line: re.Pattern[bytes]
+) -> Generator[Chunk, None, str]:
+    """Yield the chunks of one member. Returns what is wrong with it, "" for a sound one."""
+    start, yielded_bytes, damage, at_end = window.position, 0, "", False
     parts: list[bytes] = []
-    decoder = codec.decoder()
-    while not done and not why:
-        data = window.view(codec.step)
+    decoder = codec.new_decoder()
+    while not at_end and not damage:
+        data = window.peek_view(codec.step_bytes)
         try:
-            out, rest, done = decoder.decode(data)
+            output, unused, at_end = decoder.decode(data)
         except DecodeError as error:
-            why, out, rest = f"{codec.name} member cannot be decompressed ({error})", b"", b""
-            parts = [_salvaged(file, codec, start)[sent:]]
-        window.skip(len(data) - len(rest))
-        parts.append(out)
-        if not data and not done:
-            why = why or f"the file ends inside a {codec.name} member"
-        if done or why or sum(map(len, parts)) >= PIECE:
+            damage, output, unused = f"{codec.name} member cannot be decompressed ({error})", b"", b""
+            parts = [_decode_until_damage(file, codec, start)[yielded_bytes:]]
+        window.skip(len(data) - len(unused))
+        parts.append(output)
+        if not data and not at_end:
+            damage = damage or f"the file ends inside a {codec.name} member"
+        if at_end or damage or sum(map(len, parts)) >= CHUNK_BYTES:
             text, parts = b"".join(parts), []
-            if text or done:
-                yield Piece(text, start, sent, sent == 0 and bool(line.match(text)))
-            sent += len(text)
-    return why
+            if text or at_end:
+                yield Chunk(text, start, yielded_bytes, yielded_bytes == 0 and bool(first_line.match(text)))
+            yielded_bytes += len(text)
+    return damage
 
 
-def _salvaged(file: BinaryIO, codec: Codec, start: int) -> bytes:
-    """What a broken member gives when it is fed in sips: its text before the damage (at most SALVAGE bytes)."""
+def _decode_until_damage(file: BinaryIO, codec: Codec, start: int) -> bytes:
+    """The text of a broken member before its damage, at most about MAX_SALVAGED_BYTES of it."""
     file.seek(start)
-    decoder, out, size = codec.decoder(), [], 0
-    while size < SALVAGE and (sip := file.read(64)):
+    decoder, parts, size = codec.new_decoder(), [], 0
+    while size < MAX_SALVAGED_BYTES and (data := file.read(_SALVAGE_STEP_BYTES)):
         try:
-            text, _, done = decoder.decode(sip)
-        except DecodeError:  # the caller has the reason already
+            text, _, at_end = decoder.decode(data)
+        except DecodeError:  # the caller already has the reason
             break
-        out.append(text)
+        parts.append(text)
         size += len(text)
-        if done:
+        if at_end:
             break
-    return b"".join(out)
+    return b"".join(parts)
 
 
-def behind(file: BinaryIO, codec: Codec, line: re.Pattern[bytes], position: int) -> int | None:
-    """Offset of the first head at or behind `position`, None if there is none."""
-    window, overlap = Window(file, position), len(codec.magic) - 1
-    while len(block := window.peek(BLOCK)) > overlap:
-        at = block.find(codec.magic)
-        if at < 0:
+def next_record_member(file: BinaryIO, codec: Codec, first_line: re.Pattern[bytes], position: int) -> int | None:
+    """Offset of the first member at or after `position` that starts a record, None if there is none."""
+    window, overlap = FileWindow(file, position), len(codec.magic) - 1
+    while len(block := window.peek(READ_BYTES)) > overlap:
+        index = block.find(codec.magic)
+        if index < 0:
             window.skip(len(block) - overlap)
             continue
-        window.skip(at)
-        if line.match(_first(codec, window.peek(4096))):
+        window.skip(index)
+        if first_line.match(_first_text(codec, window.peek(_MEMBER_HEAD_BYTES))):
             return window.position
         window.skip(1)
     return None
 
 
-def _first(codec: Codec, data: bytes) -> bytes:
+def _first_text(codec: Codec, data: bytes) -> bytes:
     """The first decompressed bytes of what may be a member, b"" if it is none."""
-    decoder, out, done = codec.decoder(), b"", False
-    for at in range(0, len(data), 64):
-        if done or len(out) >= 256:
+    decoder, output, at_end = codec.new_decoder(), b"", False
+    for i in range(0, len(data), _SALVAGE_STEP_BYTES):
+        if at_end or len(output) >= _FIRST_LINE_BYTES:
             break
         try:
-            text, _, done = decoder.decode(data[at : at + 64])
-        except DecodeError:  # no member: what came before is judged by the caller
+            text, _, at_end = decoder.decode(data[i : i + _SALVAGE_STEP_BYTES])
+        except DecodeError:  # not a member; the caller judges what was decoded before
             break
-        out += text
-    return out
+        output += text
+    return output

@@ -1,102 +1,120 @@
-"""The text of a file between two borders, in one growing buffer: what a parser of records reads from."""
+"""A buffer from which a parser reads records: the text of consecutive chunks up to a boundary.
+
+    chunks      | chunk | chunk | chunk |  LostRange  | chunk that starts a record | ...
+                +-----------------------+             +---------
+    buffer      |   |                   |             | next buffer
+                    ^ position          ^ boundary
+
+A *boundary* is the point that no record crosses: a member that starts a record, a lost range, or the end of the file.
+The buffer grows chunk by chunk up to the boundary; `cross_boundary` goes on to the text after it.
+"""
 
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from itertools import chain
 
-from extract.sources.compression import Lost
-from extract.sources.gzip_members import Piece
+from extract.sources.compression import LostRange
+from extract.sources.gzip_members import Chunk
 
 _BLANKS = re.compile(rb"[\r\n\t \0]*")
+_DISCARD_BYTES = 1 << 20  # consumed text is discarded when there is this much, or when nothing else is left
+LINE_OVERLAP_BYTES = (
+    4096  # the end of the buffer that is searched again with the next chunk, for a first line across both
+)
 
 
-class Tape:
-    """Text of consecutive pieces in one buffer, up to a border: the next head, a lost stretch, or the end."""
+class RecordBuffer:
+    """The text from one boundary to the next, as far as it was read, and a position in it."""
 
-    def __init__(self, pieces: Iterator[Piece | Lost]):
-        self._pieces = chain(pieces, [None])
-        self._next = next(self._pieces)
-        self._begin()
+    def __init__(self, events: Iterator[Chunk | LostRange]):
+        self._events = chain(events, [None])
+        self._next = next(self._events)
+        self._clear()
 
-    def _begin(self) -> None:
+    def _clear(self) -> None:
         self.buffer: bytes | bytearray
-        self.buffer, self.at = b"", 0
-        self._places: list[tuple[int, Piece]] = []  # where each piece starts in the buffer
+        self.buffer, self.position = b"", 0
+        self._chunks: list[tuple[int, Chunk]] = []  # (index in the buffer where it starts, chunk)
 
-    def border(self) -> Lost | None:
-        """Step over the border that `more` met: what was lost there, None for a head or the end."""
-        lost = self._next if isinstance(self._next, Lost) else None
+    def cross_boundary(self) -> LostRange | None:
+        """Go on after the boundary. Returns what was lost there, None where a record starts and at the end."""
+        lost = self._next if isinstance(self._next, LostRange) else None
         if lost:
-            self._next = next(self._pieces)
-        self._begin()
+            self._next = next(self._events)
+        self._clear()
         return lost
 
     @property
-    def broken(self) -> str:
-        """Why the text ends here, when it ends by damage."""
-        return self._next.why if isinstance(self._next, Lost) else ""
+    def damage(self) -> str:
+        """Why the text ends at the next boundary if it ends by damage, else ""."""
+        return self._next.reason if isinstance(self._next, LostRange) else ""
 
     @property
-    def over(self) -> bool:
-        """No piece is left (the buffer may hold some)."""
+    def exhausted(self) -> bool:
+        """Whether the last chunk was read (the buffer may still have text)."""
         return self._next is None
 
-    def ahead(self, size: int) -> int:
-        """Offset in the file of what comes behind the border; `size`, the file's, at the end."""
-        return size if self._next is None else self._next.offset
+    def next_offset(self, file_size: int) -> int:
+        """Offset in the file of what follows the boundary, `file_size` at the end."""
+        return file_size if self._next is None else self._next.offset
 
-    def blanks(self) -> bool:
-        """Step over blank bytes; False when that leads to a border."""
+    def skip_blanks(self) -> bool:
+        """Move to the next byte that is not blank. Returns False if the boundary comes first."""
         while True:
-            self.at = _BLANKS.match(self.buffer, self.at).end()  # type: ignore[union-attr]
-            if self.at < len(self.buffer):
+            self.position = _BLANKS.match(self.buffer, self.position).end()  # type: ignore[union-attr]
+            if self.position < len(self.buffer):
                 return True
-            if not self.more():
+            if not self.append_chunk():
                 return False
 
-    def find(self, pattern: re.Pattern[bytes], at: int, limit: int) -> re.Match[bytes] | None:
-        """The first match from `at` on, None when a border or about `limit` bytes come before."""
-        start = at
+    def search(self, pattern: re.Pattern[bytes], begin: int, limit: int) -> re.Match[bytes] | None:
+        """The first match from `begin` on, None if the boundary or about `limit` bytes come first."""
+        start = begin
         while True:
             if match := pattern.search(self.buffer, start):
                 return match
-            start = max(at, len(self.buffer) - 4096)
-            if len(self.buffer) - at > limit or not self.more():
+            start = max(begin, len(self.buffer) - LINE_OVERLAP_BYTES)
+            if len(self.buffer) - begin > limit or not self.append_chunk():
                 return None
 
-    def more(self) -> bool:
-        """Append the next piece; False at a border."""
-        piece = self._next
-        if not isinstance(piece, Piece) or (piece.head and self._places):
+    def append_chunk(self) -> bool:
+        """Append the next chunk to the buffer. Returns False at a boundary."""
+        chunk = self._next
+        if not isinstance(chunk, Chunk) or (chunk.starts_record and self._chunks):
             return False
-        self._places.append((len(self.buffer), piece))
+        self._chunks.append((len(self.buffer), chunk))
         if not self.buffer:
-            self.buffer = piece.data  # the usual case, one member a record: no copy
+            self.buffer = chunk.data  # one member per record, the usual case, needs no copy
         else:
             if not isinstance(self.buffer, bytearray):
-                self.buffer = bytearray(self.buffer)  # grows without being copied as a whole
-            self.buffer += piece.data
-        self._next = next(self._pieces)
+                self.buffer = bytearray(self.buffer)  # grows without a copy of all of it
+            self.buffer += chunk.data
+        self._next = next(self._events)
         return True
 
-    def forget(self) -> None:
-        """Let go of what is before the position. Positions change."""
-        if self.at < 1 << 20 and self.at < len(self.buffer):
+    def discard(self) -> None:
+        """Drop the text before the position once there is enough of it. Indexes into the buffer change."""
+        if self.position < _DISCARD_BYTES and self.position < len(self.buffer):
             return
-        self.buffer = self.buffer[self.at :]
-        places = [(where - self.at, piece) for where, piece in self._places]
-        keep = max((i for i, (where, _) in enumerate(places) if where <= 0), default=0)
-        self._places, self.at = places[keep:], 0
+        self.buffer = self.buffer[self.position :]
+        chunks = [(index - self.position, chunk) for index, chunk in self._chunks]
+        first = max((i for i, (index, _) in enumerate(chunks) if index <= 0), default=0)
+        self._chunks, self.position = chunks[first:], 0
 
-    def fill(self, count: int) -> bool:
-        """Have `count` bytes behind the position; False when a border comes before."""
-        while len(self.buffer) - self.at < count:
-            if not self.more():
+    def ensure(self, count: int) -> bool:
+        """Read on until `count` bytes follow the position. Returns False if the boundary comes first."""
+        while len(self.buffer) - self.position < count:
+            if not self.append_chunk():
                 return False
         return True
 
-    def place(self, at: int, whole: bool) -> tuple[int, int]:
-        """(offset in the file, inner) of a position in the buffer. `whole`: nothing is compressed."""
-        where, piece = self._places[max(0, bisect_right(self._places, at, key=lambda p: p[0]) - 1)]
-        return (piece.offset + at - where, 0) if whole else (piece.offset, piece.inner + at - where)
+    def locate(self, index: int, compressed: bool) -> tuple[int, int]:
+        """(offset in the file, inner offset) of a byte of the buffer.
+
+        In a compressed file, these are the offset of its member and the offset in what the member decompresses to.
+        """
+        start, chunk = self._chunks[max(0, bisect_right(self._chunks, index, key=lambda entry: entry[0]) - 1)]
+        if compressed:
+            return chunk.offset, chunk.inner_offset + index - start
+        return chunk.offset + index - start, 0

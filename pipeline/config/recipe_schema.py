@@ -9,8 +9,10 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.base.columns import Column
+from pipeline.base.user_code import UserFunction
 from pipeline.config.rules import RuleColumns
 
+UserCode = tuple[UserFunction, ...]  # a recipe names user code by [[tables]], not as a setting
 Stages = Callable | tuple[Callable, ...]
 
 
@@ -60,7 +62,7 @@ def setting_annotations(stages: Stages) -> dict[str, Any]:
     for stage in as_tuple(stages):
         hints = typing.get_type_hints(stage, include_extras=True)
         for name, parameter in inspect.signature(stage).parameters.items():
-            if parameter.kind is parameter.KEYWORD_ONLY:
+            if parameter.kind is parameter.KEYWORD_ONLY and hints.get(name) != UserCode:
                 annotations.setdefault(name, hints.get(name, str))
     return annotations
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.base.errors import UserError
+from pipeline.base.user_code import UserFunction
 from pipeline.runner.stage import Stage
 
 
@@ -187,6 +188,8 @@ def canonical(value: Any, place: str) -> Any:
             return value + 0.0  # -0.0 and 0.0 are one number
         case Asset():
             return {"sha256": value.sha256}
+        case UserFunction():
+            return {"function": value.name, "sha256": value.sha256}
         case list() | tuple():
             return [canonical(item, f"{place}[{i}]") for i, item in enumerate(value)]
         case dict() if all(isinstance(k, str) for k in value):

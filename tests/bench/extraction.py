@@ -36,11 +36,12 @@ def _trafilatura(**settings: bool) -> Engine:
 
 
 def _resiliparse(html: str) -> str:
-    from extract.engines import ENGINES, TooDeep
-    from extract.html.decode import Decoded
+    from extract.engines import ENGINES
+    from extract.html.decode import DecodedPage
+    from extract.limits import TooDeep
 
     try:
-        return ENGINES["resiliparse"](Decoded(html), "default", False)
+        return ENGINES["resiliparse"](DecodedPage(html), "default", False)
     except TooDeep:
         return ""
 

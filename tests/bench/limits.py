@@ -42,17 +42,18 @@ class Material:
 
 def material(options: Options, folder: Path) -> Material:
     from extract.blocks.engine import extract_blocks
-    from extract.html.decode import decode
-    from extract.sources.http import parse
-    from extract.sources.warc import Record, records
+    from extract.html.decode import decode_page
+    from extract.sources.http import parse_message
+    from extract.sources.record_parser import Record
+    from extract.sources.warc import read_records
 
     pages = [page for page in bench_input.captures(options.data) if page.language == "de"]
     warc = bench_input.write(folder / "german.warc.gz", bench_input.repeated(pages, 120 if options.quick else 500))
     stored = warc.read_bytes()
-    found = [event for event in records(str(warc)) if isinstance(event, Record)]
-    messages = [parse(record.view, 1 << 26) for record in found]
+    found = [event for event in read_records(str(warc)) if isinstance(event, Record)]
+    messages = [parse_message(record.view, 1 << 26) for record in found]
     bodies = [(message.body, message.headers.get("content-type", "")) for message in messages]
-    htmls = [decode(*body).utf8 for body in bodies]
+    htmls = [decode_page(*body).utf8 for body in bodies]
     places = [record.offset for record in found]
     members = list(zip(places, [*places[1:], len(stored)], strict=True))
     return Material(warc, stored, members, found, bodies, htmls, [extract_blocks(html) for html in htmls])
@@ -62,11 +63,11 @@ def stages(m: Material, folder: Path) -> Iterator[tuple[str, str, Callable[[], A
     """(stage, what its floor is, the stage, its floor)."""
     from dedup.near.minhash import measure
     from extract.blocks.engine import extract_blocks
-    from extract.html.decode import decode
-    from extract.html.rights import rights
+    from extract.html.decode import decode_page
+    from extract.html.rights import read_rights
     from extract.langid.prefilter import prefilter
-    from extract.sources.http import parse
-    from extract.sources.warc import records
+    from extract.sources.http import parse_message
+    from extract.sources.warc import read_records
     from filters.signals.signals import signal_table
     from pipeline.kernels.tokens import words
 
@@ -77,19 +78,19 @@ def stages(m: Material, folder: Path) -> Iterator[tuple[str, str, Callable[[], A
     yield (
         "reading records",
         "decompression of the same members",
-        lambda: sum(1 for _ in records(str(m.warc))),
+        lambda: sum(1 for _ in read_records(str(m.warc))),
         _inflate(m),
     )
     yield (
         "HTTP message",
         "one copy of the bodies",
-        lambda: [parse(record.view, 1 << 26) for record in m.records],
+        lambda: [parse_message(record.view, 1 << 26) for record in m.records],
         lambda: [bytes(memoryview(body)[1:]) for body, _ in m.bodies],
     )
     yield (
         "character set",
         "every byte touched once",
-        lambda: [decode(*body) for body in m.bodies],
+        lambda: [decode_page(*body) for body in m.bodies],
         lambda: [_touch(np.frombuffer(body, np.uint8)) for body, _ in m.bodies],
     )
     yield (
@@ -101,7 +102,7 @@ def stages(m: Material, folder: Path) -> Iterator[tuple[str, str, Callable[[], A
     yield (
         "rights",
         "every byte searched once",
-        lambda: [rights(html, {}) for html in m.htmls],
+        lambda: [read_rights(html, {}) for html in m.htmls],
         lambda: [html.count(b"<meta") for html in m.htmls],
     )
     yield "extraction (blocks)", "lexbor's parse", lambda: [extract_blocks(html) for html in m.htmls], _lexbor(m)
@@ -139,10 +140,10 @@ def _fastwarc(m: Material) -> Callable[[], Any]:
 
 
 def _bodies(m: Material) -> Callable[[], Any]:
-    from extract.sources.http import parse
-    from extract.sources.warc import records
+    from extract.sources.http import parse_message
+    from extract.sources.warc import read_records
 
-    return lambda: sum(len(parse(record.view, 1 << 26).body) for record in records(str(m.warc)))  # type: ignore[union-attr]
+    return lambda: sum(len(parse_message(record.view, 1 << 26).body) for record in read_records(str(m.warc)))  # type: ignore[union-attr]
 
 
 @njit(nogil=True)

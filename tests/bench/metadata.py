@@ -18,9 +18,10 @@ from pathlib import Path
 import numpy as np
 
 from extract.blocks.gold import GoldPage, load, word_f1
-from extract.engines import ENGINES, Extracted, TooDeep, article, extract
-from extract.html.metadata import metadata
-from extract.html.rights import head
+from extract.engines import ENGINES, Extracted, article_text, extract
+from extract.html.metadata import read_metadata
+from extract.html.rights import read_head
+from extract.limits import TooDeep
 from tests.support.paths import SHARED
 
 Answer = tuple[str, str]  # day, author
@@ -50,7 +51,7 @@ def _said(names: str | list[str] | None) -> str:
 
 def _ours(html: str, url: str) -> Answer:
     data = html.encode("utf-8", "replace")
-    said = metadata(data, head(data), url)
+    said = read_metadata(data, read_head(data), url)
     return str(said.published or ""), said.author or ""
 
 
@@ -93,8 +94,8 @@ def linked(data: Path, engine: str) -> list[str]:
     """Lines of the table of rules: pages where the rule takes the article, and scores before and after on them."""
     gains: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for page in load(data):
-        if body := metadata(page.html.encode("utf-8", "replace"), []).body:
-            text, other = _text(page.html, engine).text, article(body, False)
+        if body := read_metadata(page.html.encode("utf-8", "replace"), []).article_body:
+            text, other = _text(page.html, engine).text, article_text(body, False)
             scores = _score(page, text), _score(page, other)
             for rule, takes in RULES.items():
                 gains[rule] += [scores] if takes(len(text), len(other)) else []

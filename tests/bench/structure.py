@@ -151,9 +151,9 @@ def table(pages: list[Page], what: str) -> None:
 
 def converters() -> None:
     """MathML alone to LaTeX: ours, and the package where it is installed."""
-    from extract.html.formulas import source
+    from extract.html.formulas import tex_source
 
-    sides: dict[str, Callable[[str], str]] = {"ours": lambda m: source(f"<math>{m}</math>") or ""}
+    sides: dict[str, Callable[[str], str]] = {"ours": lambda m: tex_source(f"<math>{m}</math>") or ""}
     try:
         from mathml_to_latex.converter import MathMLToLaTeX
 

@@ -20,7 +20,7 @@ from extract.blocks.model import FEW, LONG, SCARCE, WEIGHTS, bare, bridged, choo
 from extract.blocks.scan.nodes import MAX_BLOCKS, MAX_OPEN, N_B0, N_B1, N_DEPTH, N_PARENT
 from extract.blocks.scan.scanner import scan
 from extract.blocks.scan.text_runs import BLOCK_COLUMNS, LINK_WORDS, NODE, T0, T1, WORDS
-from extract.engines import TooMuch
+from extract.limits import TooMuch
 
 
 def texts(html: str) -> list[str]:

@@ -3,6 +3,7 @@
 import gzip
 import json
 import zlib
+from pathlib import Path
 
 import brotli
 import pytest
@@ -10,9 +11,10 @@ from backports import zstd
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from extract.html.decode import decode, is_utf8
-from extract.sources.http import parse, unchunk
-from extract.sources.warc import Record, records
+from extract.html.decode import decode_page, is_utf8
+from extract.sources.http import HttpMessage, decode_chunked, parse_message
+from extract.sources.record_parser import Record
+from extract.sources.warc import read_records
 
 GERMAN = "Die Straße über den Fluß wäre schön – „größer“ als je zuvor."
 POLISH = "Zażółć gęślą jaźń, a potem źdźbło trawy."
@@ -91,32 +93,38 @@ def meta(charset: str) -> bytes:
     ],
 )
 def test_character_sets(name, data, header, text, charset):
-    decoded = decode(data, header)
+    decoded = decode_page(data, header)
     assert decoded.text.endswith(text) and decoded.charset == charset
-    assert decoded.lost == 0
+    assert decoded.undecodable == 0
 
 
 def test_a_few_bad_bytes_do_not_change_the_set():
     data = (GERMAN * 20).encode() + b"\xff\xfe bad \xc3"
-    decoded = decode(data, "text/html; charset=utf-8")
+    decoded = decode_page(data, "text/html; charset=utf-8")
     assert decoded.charset == "utf-8" and decoded.text.startswith(GERMAN)
-    assert 0 < decoded.lost < 0.01
+    assert 0 < decoded.undecodable < 0.01
 
 
 def test_replacement_characters_of_the_page_itself_are_not_counted():
-    assert decode("a\ufffdb".encode(), "text/html; charset=utf-8").lost == 0
+    assert decode_page("a\ufffdb".encode(), "text/html; charset=utf-8").undecodable == 0
 
 
 @given(st.binary(max_size=300), st.sampled_from([None, "utf-8", "latin1", "gbk", "utf-16", "iso-2022-jp", "big5", "x"]))
 def test_no_bytes_raise_and_no_surrogates_come_out(data, label):
-    decoded = decode(data, label and f"text/html; charset={label}")
+    decoded = decode_page(data, label and f"text/html; charset={label}")
     decoded.text.encode("utf-8")
-    assert 0 <= decoded.lost <= 1
+    assert 0 <= decoded.undecodable <= 1
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufeff"), max_size=100))
 def test_utf8_is_read_back(text):
-    assert decode(text.encode(), "text/html; charset=utf-8").text == text
+    assert decode_page(text.encode(), "text/html; charset=utf-8").text == text
+
+
+def responses(path: Path) -> list[HttpMessage]:
+    """HTTP messages of the responses in a WARC."""
+    records = (record for record in read_records(str(path)) if isinstance(record, Record))
+    return [parse_message(record.content, 1 << 26) for record in records if record.type == "response"]
 
 
 def test_stale_metas_of_a_real_crawl(shared):
@@ -124,23 +132,27 @@ def test_stale_metas_of_a_real_crawl(shared):
     with open(shared / "warc/hplt-cc100.meta.jsonl") as lines:
         said = [json.loads(line)["declared_charset"] for line in lines]
     pages = [
-        r for r in records(str(shared / "warc/hplt-cc100.warc.gz")) if isinstance(r, Record) and r.type == "response"
+        r
+        for r in read_records(str(shared / "warc/hplt-cc100.warc.gz"))
+        if isinstance(r, Record) and r.type == "response"
     ]
-    messages = [parse(page.content, 1 << 26) for page in pages]
-    decoded = [decode(m.body, m.headers.get("content-type")) for m in messages]
+    messages = [parse_message(page.content, 1 << 26) for page in pages]
+    decoded = [decode_page(m.body, m.headers.get("content-type")) for m in messages]
     assert len(decoded) == 100 and sum(s not in (None, "utf-8", "utf8") for s in said) >= 14
     assert {d.charset for d in decoded} == {"utf-8"}
     exact = [d.text.encode() == m.body.removeprefix(b"\xef\xbb\xbf") for d, m in zip(decoded, messages, strict=True)]
-    assert sum(exact) == 99 and max(d.lost for d in decoded) < 1e-4  # one page has four bad bytes
+    assert sum(exact) == 99 and max(d.undecodable for d in decoded) < 1e-4  # one page has four bad bytes
 
 
 def test_pages_without_header_charset(shared):
     """trafilatura-dev has bodies as served: nothing may be lost where a page says what it is."""
     path = str(shared / "warc/trafilatura-dev.warc.gz")
-    messages = [parse(r.content, 1 << 26) for r in records(path) if isinstance(r, Record) and r.type == "response"]
-    decoded = [decode(m.body, m.headers.get("content-type")) for m in messages]
+    messages = [
+        parse_message(r.content, 1 << 26) for r in read_records(path) if isinstance(r, Record) and r.type == "response"
+    ]
+    decoded = [decode_page(m.body, m.headers.get("content-type")) for m in messages]
     assert len(decoded) == 581
-    assert sum(d.lost > 0.001 for d in decoded) <= 2
+    assert sum(d.undecodable > 0.001 for d in decoded) <= 2
     assert not [d for d in decoded if d.text.count("Ã¼") > d.text.count("ü")]  # some pages have a little of their own
     assert len({d.charset for d in decoded}) >= 3
 
@@ -186,7 +198,7 @@ GZ, CHUNKED = b"Content-Encoding: gzip\r\n", b"Transfer-Encoding: chunked\r\n"
     ],
 )
 def test_codings(head, body):
-    message = parse(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n" + body, 1 << 20)
+    message = parse_message(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n" + body, 1 << 20)
     assert (message.status, message.body, message.damage) == (200, BODY, "")
 
 
@@ -201,13 +213,13 @@ def test_codings(head, body):
     ],
 )
 def test_bodies_that_break_off_are_told(head, body):
-    message = parse(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n" + body, 1 << 20)
+    message = parse_message(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n" + body, 1 << 20)
     assert message.damage and message.body and not message.body.startswith(b"\x1f\x8b")
 
 
 def test_a_decompression_bomb_stays_small():
     bomb = gzip.compress(b"\0" * 300_000_000, compresslevel=1)
-    assert len(parse(b"HTTP/1.1 200 OK\r\n" + GZ + b"\r\n" + bomb, 1_000_000).body) < 6_000_000
+    assert len(parse_message(b"HTTP/1.1 200 OK\r\n" + GZ + b"\r\n" + bomb, 1_000_000).body) < 6_000_000
 
 
 @pytest.mark.parametrize(
@@ -223,15 +235,15 @@ def test_a_decompression_bomb_stays_small():
     ],
 )
 def test_messages(block, status, headers, body):
-    message = parse(block, 1000)
+    message = parse_message(block, 1000)
     assert (message.status, message.headers, message.body) == (status, headers, body)
 
 
 @given(st.binary(max_size=200))
 def test_no_body_raises(data):
-    unchunk(data)
+    decode_chunked(data)
     for coding in (b"gzip", b"deflate", b"br", b"zstd"):
-        parse(
+        parse_message(
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Encoding: " + coding + b"\r\n\r\n" + data, 1000
         )
 
@@ -247,4 +259,4 @@ def test_valid_utf8_is_what_python_decodes(data: bytes):
     except UnicodeDecodeError:
         assert not is_utf8(data)
     else:
-        assert is_utf8(data) and decode(data, "text/html; charset=utf-8").text == text.removeprefix("\ufeff")
+        assert is_utf8(data) and decode_page(data, "text/html; charset=utf-8").text == text.removeprefix("\ufeff")

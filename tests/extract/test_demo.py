@@ -57,7 +57,8 @@ def shingles(text: str, n: int = 5) -> set[tuple[str, ...]]:
 
 # --- bytes ----------------------------------------------------------------------------------------------------------
 def _elsewhere(hash_seed: str, seed: int) -> str:
-    code = f"import hashlib\nfrom extract import demo\nd = hashlib.sha256()\nfor n, b in demo.build({seed}).items():\n"
+    code = "import hashlib\nfrom extract.demo import crawl\nd = hashlib.sha256()\n"
+    code += f"for n, b in crawl.build({seed}).items():\n"
     code += "    d.update(n.encode() + b)\nprint(d.hexdigest())"
     env = {**os.environ, "PYTHONHASHSEED": hash_seed, "TZ": "Asia/Tokyo" if hash_seed == "1" else "UTC"}
     done = subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, env=env, capture_output=True, text=True)

@@ -9,20 +9,24 @@ from hypothesis import strategies as st
 
 from extract import engines
 from extract.blocks.engine import render_all
-from extract.engines import MAX_DEPTH, TooDeep, clean, depth, extract, stripped, title_of
-from extract.html.decode import decode
-from extract.sources.http import parse
-from extract.sources.warc import Record, records
+from extract.engines import clean_text, extract, nesting_depth, page_title, strip_blanks
+from extract.html.decode import decode_page
+from extract.limits import MAX_DEPTH, TooDeep
+from extract.sources.http import parse_message
+from extract.sources.record_parser import Record
+from extract.sources.warc import read_records
 
 
 @pytest.fixture(scope="module")
 def real(shared):
     """(url, html) of the pages of trafilatura-dev."""
     found = []
-    for r in records(str(shared / "warc/trafilatura-dev.warc.gz")):
+    for r in read_records(str(shared / "warc/trafilatura-dev.warc.gz")):
         if isinstance(r, Record) and r.type == "response":
-            message = parse(r.content, 1 << 26)
-            found.append((r.headers["warc-target-uri"], decode(message.body, message.headers.get("content-type")).text))
+            message = parse_message(r.content, 1 << 26)
+            found.append(
+                (r.headers["warc-target-uri"], decode_page(message.body, message.headers.get("content-type")).text)
+            )
     return found
 
 
@@ -117,7 +121,7 @@ def test_a_plain_article(engine):
     ],
 )
 def test_depth(html, expected):
-    assert depth(html) == expected
+    assert nesting_depth(html) == expected
 
 
 def naive_depth(html: str) -> int:
@@ -125,7 +129,7 @@ def naive_depth(html: str) -> int:
 
     deepest = now = 0
     for slash, name in re.findall(r"<(/?)([A-Za-z0-9]+)", html):
-        if name.lower() in engines._FLAT:
+        if name.lower() in engines._NEVER_NESTED:
             continue
         now = max(0, now - 1) if slash else now + 1
         deepest = max(deepest, now)
@@ -139,7 +143,7 @@ TOKENS = ["<div>", "</div>", "<b>", "</b>", "<br>", "<p>", "text<", "<td>", "<h1
 @given(st.lists(st.sampled_from(TOKENS), max_size=60))
 def test_depth_against_the_obvious_way(parts):
     html = "".join(parts) * 60 + "<br>" * (MAX_DEPTH + 1)
-    assert depth(html) == naive_depth(html)
+    assert nesting_depth(html) == naive_depth(html)
 
 
 def test_deeper_than_resiliparse_can_take():
@@ -162,11 +166,11 @@ def test_deeper_than_resiliparse_can_take():
     ],
 )
 def test_titles(html, title):
-    assert title_of(html.encode()) == title
+    assert page_title(html.encode()) == title
 
 
 def test_clean():
-    assert clean("a  \r\n\n\n  b\t\n \nc\x00\x9fd\ud800") == "a\n\n\n  b\n\ncd\ufffd"
+    assert clean_text("a  \r\n\n\n  b\t\n \nc\x00\x9fd\ud800") == "a\n\n\n  b\n\ncd\ufffd"
 
 
 _MARKUP = st.sampled_from(["<pre>", "</pre>", "<p>", "<table><tr><td>a<td>", "<code>", "<sup>", "<li>", "\r", "\x85"])
@@ -176,8 +180,8 @@ _PIECES = st.one_of(st.text(), st.integers(0, 0x110000).map(lambda code: f"&#{co
 @settings(deadline=None)
 @given(st.lists(_PIECES).map("".join), st.booleans())
 def test_text_of_our_scanner_needs_stripping_only(html, markdown):
-    text = stripped(render_all(html, markdown))
-    assert clean(text) == text
+    text = strip_blanks(render_all(html, markdown))
+    assert clean_text(text) == text
 
 
 def test_an_unknown_engine():

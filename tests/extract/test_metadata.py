@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extract.engines import Extracted, article
-from extract.html.dates import address_day, day, told_day
-from extract.html.metadata import About, metadata
-from extract.html.rights import head
-from extract.record_to_page import Settings, _better
+from extract.engines import article_text
+from extract.html.dates import parse_dateline, parse_day, parse_url_day
+from extract.html.metadata import PageMetadata, read_metadata
+from extract.html.rights import read_head
+from extract.record_to_page import json_ld_article
 
 
-def about(html: str, url: str | None = None) -> About:
+def about(html: str, url: str | None = None) -> PageMetadata:
     data = html.encode("utf-8", "replace")
-    return metadata(data, head(data), url)
+    return read_metadata(data, read_head(data), url)
 
 
 def linked(value: object) -> str:
@@ -72,7 +72,7 @@ def linked(value: object) -> str:
     ],
 )
 def test_days(said: object, expected: tuple[int, int, int] | None) -> None:
-    assert day(said) == (expected and date(*expected))
+    assert parse_day(said) == (expected and date(*expected))
 
 
 @pytest.mark.parametrize(
@@ -89,14 +89,14 @@ def test_days(said: object, expected: tuple[int, int, int] | None) -> None:
     ],
 )
 def test_texts_that_are_a_day(text: str, told: bool) -> None:
-    assert told_day(text) == (date(2020, 2, 3) if told else None)
+    assert parse_dateline(text) == (date(2020, 2, 3) if told else None)
 
 
 @given(st.one_of(st.text(max_size=120), st.dates().map(str), st.from_regex(r"\d{1,8}[-./ ]\w{0,9}[-./ ]\d{1,4}")))
 def test_any_text_is_a_day_or_none(said: str) -> None:
-    found = day(said)
+    found = parse_day(said)
     assert found is None or 1990 <= found.year < 2100
-    assert told_day(said) in (found, None)
+    assert parse_dateline(said) in (found, None)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_any_text_is_a_day_or_none(said: str) -> None:
     ],
 )
 def test_days_in_addresses(url: str, expected: date | None) -> None:
-    assert address_day(url) == expected
+    assert parse_url_day(url) == expected
 
 
 _PERSON = {"@type": "Person", "name": "Ada B."}
@@ -120,55 +120,88 @@ _DAY = date(2020, 2, 3)
 @pytest.mark.parametrize(
     ("html", "expected"),
     [
-        ("", About()),
-        ('<meta name=author content="Von Ada B.">', About(author="Ada B.")),
-        ('<meta name=author content="https://x.de/ada"><meta property=article:author content="Ada">', About("Ada")),
-        ('<meta name=author content="a@b.de">', About()),
-        ('<meta name=citation_author content="A, B"><meta name=citation_author content="C, D">', About("A, B; C, D")),
-        (linked({"@type": "Article", "author": _PERSON}), About("Ada B.")),
-        (linked([{"author": "X"}, {"@type": "Article", "author": [_PERSON, "Bo"]}]), About("Ada B.; Bo")),
-        (linked({"@graph": [{"author": {"@id": "#a"}}, {"@id": "#a", **_PERSON}]}), About("Ada B.")),
-        (linked({"@type": "Article", "author": {"@type": "Organization", "name": "Corp"}}), About()),
-        ('<body><a rel="author" href=x>Ada B.</a>', About("Ada B.")),
-        ('<body><p class="byline">By <b>Ada B.</b></p>', About("Ada B.")),
-        ('<body><span class="post-author-name">written by: Ada B. |</span>', About("Ada B.")),
-        ('<body>author" >Ada<', About()),  # no tag
-        ('<body><p class="authorName">Ada B.</p>', About("Ada B.")),
-        ('<body><b class="author">Name (required)</b><b class="author">Eingestellt von</b>Ada B.', About("Ada B.")),
-        ('<meta name=twitter:label1 content="Written by"><meta name=twitter:data1 content="Ada B.">', About("Ada B.")),
-        ('<meta name=twitter:label1 content="Reading time"><meta name=twitter:data1 content="five minutes">', About()),
-        ("<body><h1>x</h1><p>By Ada Beatrice | News</p>", About("Ada Beatrice")),
-        ("<body><p>Von Ada Beatrice</p><h1>x</h1>", About("Ada Beatrice")),
-        ("<body><h1>x</h1><p>By and large it is well.</p><p>Von Anfang an schrieb Ada</p>", About()),
-        ('<meta property=article:published_time content="2020-02-03T01:00:00">', About(published=_DAY)),
-        (linked({"datePublished": "2020-02-03"}) + "<time datetime=2021-01-01>", About(published=_DAY)),
-        ('<meta itemprop="datePublished" content="2020-02-03">', About(published=_DAY)),
-        ('<body><span itemprop="datePublished" class=x content="2020-02-03">', About(published=_DAY)),
-        ('<body><time datetime="2021-02-03">a<time class="entry-date" datetime="2020-02-03">', About(published=_DAY)),
-        ('<body><time datetime="2020-02-03">', About(published=_DAY)),
-        ('<body><time dateTime="2020-02-03">', About(published=_DAY)),
-        ('<body><time>Today</time><time class="entry-date">February 3, 2020</time>', About(published=_DAY)),
-        ('<meta name="publication_date" content="2020-02-03">', About(published=_DAY)),
-        ('<body><div class="post-date">3. Februar 2020</div>', About(published=_DAY)),
-        ("<body><p>4.2.2020</p><h1>x</h1><p>Updated 5.2.2020<p>Ada, 3.2.2020</p>", About(published=_DAY)),
-        ("<body><h1>x</h1><p>4.2.2020 was a day on which it rained.</p>", About()),
-        ("<body><p>3.2.2020</p><h1>x</h1><p>y</p>", About(published=_DAY)),
-        ("<body><p>3.2.2020</p>" + "<br>" * 200 + "<h1>x</h1>" + "<br>" * 2000 + "<p>3.2.2020</p>", About()),
-        ('<body><div class="updates">3. Februar 2020</div>', About()),
-        ('<meta property=og:site_name content=" The  Site ">', About(sitename="The Site")),
-        (linked({"@type": "Article", "publisher": {"name": "The Site"}}), About(sitename="The Site")),
-        ('<link rel=canonical href=" https://a.de/x?y "><meta property=og:url content=https://b.de>', About(canonical="https://a.de/x?y")),
-        ('<link rel=canonical href="/x"><meta property=og:url content=https://b.de/>', About(canonical="https://b.de/")),
-        ("<body><link rel=canonical href=https://a.de/>", About()),
-        (linked({"author": "Ada \ud800 B.", "publisher": "\udfff"}), About("Ada ? B.", sitename="?")),  # no UTF-8
-        (linked({"@type": "Article", "articleBody": "Text."}), About(body="Text.")),
-        ('<script type="application/ld+json">{"author": "x", </script><meta name=author content=Ada>', About("Ada")),
-        ('<script type="application/ld+json">' + "[" * 100_000 + "</script>", About()),
-        ('<script type="application/ld+json">{"author": "Ada\n B."}</script>', About("Ada B.")),
-        ('<script type="application/ld+json">null</script>' + linked({"author": [None, 3, {"name": 4}]}), About()),
+        ("", PageMetadata()),
+        ('<meta name=author content="Von Ada B.">', PageMetadata(author="Ada B.")),
+        (
+            '<meta name=author content="https://x.de/ada"><meta property=article:author content="Ada">',
+            PageMetadata("Ada"),
+        ),
+        ('<meta name=author content="a@b.de">', PageMetadata()),
+        (
+            '<meta name=citation_author content="A, B"><meta name=citation_author content="C, D">',
+            PageMetadata("A, B; C, D"),
+        ),
+        (linked({"@type": "Article", "author": _PERSON}), PageMetadata("Ada B.")),
+        (linked([{"author": "X"}, {"@type": "Article", "author": [_PERSON, "Bo"]}]), PageMetadata("Ada B.; Bo")),
+        (linked({"@graph": [{"author": {"@id": "#a"}}, {"@id": "#a", **_PERSON}]}), PageMetadata("Ada B.")),
+        (linked({"@type": "Article", "author": {"@type": "Organization", "name": "Corp"}}), PageMetadata()),
+        ('<body><a rel="author" href=x>Ada B.</a>', PageMetadata("Ada B.")),
+        ('<body><p class="byline">By <b>Ada B.</b></p>', PageMetadata("Ada B.")),
+        ('<body><span class="post-author-name">written by: Ada B. |</span>', PageMetadata("Ada B.")),
+        ('<body>author" >Ada<', PageMetadata()),  # no tag
+        ('<body><p class="authorName">Ada B.</p>', PageMetadata("Ada B.")),
+        (
+            '<body><b class="author">Name (required)</b><b class="author">Eingestellt von</b>Ada B.',
+            PageMetadata("Ada B."),
+        ),
+        (
+            '<meta name=twitter:label1 content="Written by"><meta name=twitter:data1 content="Ada B.">',
+            PageMetadata("Ada B."),
+        ),
+        (
+            '<meta name=twitter:label1 content="Reading time"><meta name=twitter:data1 content="five minutes">',
+            PageMetadata(),
+        ),
+        ("<body><h1>x</h1><p>By Ada Beatrice | News</p>", PageMetadata("Ada Beatrice")),
+        ("<body><p>Von Ada Beatrice</p><h1>x</h1>", PageMetadata("Ada Beatrice")),
+        ("<body><h1>x</h1><p>By and large it is well.</p><p>Von Anfang an schrieb Ada</p>", PageMetadata()),
+        ('<meta property=article:published_time content="2020-02-03T01:00:00">', PageMetadata(published=_DAY)),
+        (linked({"datePublished": "2020-02-03"}) + "<time datetime=2021-01-01>", PageMetadata(published=_DAY)),
+        ('<meta itemprop="datePublished" content="2020-02-03">', PageMetadata(published=_DAY)),
+        ('<body><span itemprop="datePublished" class=x content="2020-02-03">', PageMetadata(published=_DAY)),
+        (
+            '<body><time datetime="2021-02-03">a<time class="entry-date" datetime="2020-02-03">',
+            PageMetadata(published=_DAY),
+        ),
+        ('<body><time datetime="2020-02-03">', PageMetadata(published=_DAY)),
+        ('<body><time dateTime="2020-02-03">', PageMetadata(published=_DAY)),
+        ('<body><time>Today</time><time class="entry-date">February 3, 2020</time>', PageMetadata(published=_DAY)),
+        ('<meta name="publication_date" content="2020-02-03">', PageMetadata(published=_DAY)),
+        ('<body><div class="post-date">3. Februar 2020</div>', PageMetadata(published=_DAY)),
+        ("<body><p>4.2.2020</p><h1>x</h1><p>Updated 5.2.2020<p>Ada, 3.2.2020</p>", PageMetadata(published=_DAY)),
+        ("<body><h1>x</h1><p>4.2.2020 was a day on which it rained.</p>", PageMetadata()),
+        ("<body><p>3.2.2020</p><h1>x</h1><p>y</p>", PageMetadata(published=_DAY)),
+        ("<body><p>3.2.2020</p>" + "<br>" * 200 + "<h1>x</h1>" + "<br>" * 2000 + "<p>3.2.2020</p>", PageMetadata()),
+        ('<body><div class="updates">3. Februar 2020</div>', PageMetadata()),
+        ('<meta property=og:site_name content=" The  Site ">', PageMetadata(sitename="The Site")),
+        (linked({"@type": "Article", "publisher": {"name": "The Site"}}), PageMetadata(sitename="The Site")),
+        (
+            '<link rel=canonical href=" https://a.de/x?y "><meta property=og:url content=https://b.de>',
+            PageMetadata(canonical="https://a.de/x?y"),
+        ),
+        (
+            '<link rel=canonical href="/x"><meta property=og:url content=https://b.de/>',
+            PageMetadata(canonical="https://b.de/"),
+        ),
+        ("<body><link rel=canonical href=https://a.de/>", PageMetadata()),
+        (
+            linked({"author": "Ada \ud800 B.", "publisher": "\udfff"}),
+            PageMetadata("Ada ? B.", sitename="?"),
+        ),  # no UTF-8
+        (linked({"@type": "Article", "articleBody": "Text."}), PageMetadata(article_body="Text.")),
+        (
+            '<script type="application/ld+json">{"author": "x", </script><meta name=author content=Ada>',
+            PageMetadata("Ada"),
+        ),
+        ('<script type="application/ld+json">' + "[" * 100_000 + "</script>", PageMetadata()),
+        ('<script type="application/ld+json">{"author": "Ada\n B."}</script>', PageMetadata("Ada B.")),
+        (
+            '<script type="application/ld+json">null</script>' + linked({"author": [None, 3, {"name": 4}]}),
+            PageMetadata(),
+        ),
     ],
-)  # fmt: skip
-def test_what_pages_say(html: str, expected: About) -> None:
+)
+def test_what_pages_say(html: str, expected: PageMetadata) -> None:
     assert about(html) == expected
 
 
@@ -214,16 +247,16 @@ BODY = "Ein Satz, der in der Auszeichnung steht. " * 20
         ("kurz", "<p>" + "<b></b>" * 200 + "</p>", False),  # nothing but markup
     ],
 )
-def test_json_ld_stands_for_a_page_of_which_little_was_found(text: str, body: str | None, taken: bool) -> None:
-    found, used = _better(Extracted(text, "t"), body, Settings())
-    assert (found.text == BODY.strip(), used) == (taken, taken)
-    assert taken or found.text == text
+def test_the_article_of_json_ld_replaces_a_text_less_than_half_as_long(
+    text: str, body: str | None, taken: bool
+) -> None:
+    assert json_ld_article(body, text, markdown=False) == (BODY.strip() if taken else None)
 
 
 def test_article_of_json_ld() -> None:
-    assert article("a &amp; b\n\n c ", False) == "a & b\n c"
-    assert article("a\nb", True) == "a\n\nb"
-    assert article("&lt;p&gt;a&lt;/p&gt;<h2>b</h2>", True) == "a\n\n## b"
+    assert article_text("a &amp; b\n\n c ", False) == "a & b\n c"
+    assert article_text("a\nb", True) == "a\n\nb"
+    assert article_text("&lt;p&gt;a&lt;/p&gt;<h2>b</h2>", True) == "a\n\n## b"
 
 
 def _people(value: str | list[str]) -> set[str]:

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extract.html.decode import decode
-from extract.html.rights import Rights, directives_of, licence, rights
-from extract.sources.http import parse
-from extract.sources.warc import Record, records
+from extract.html.decode import decode_page
+from extract.html.rights import Rights, find_license, parse_directives, read_rights
+from extract.sources.http import parse_message
+from extract.sources.record_parser import Record
+from extract.sources.warc import read_records
 
 CC = "https://creativecommons.org/licenses/by-sa/4.0/"
 
@@ -54,7 +55,7 @@ CC = "https://creativecommons.org/licenses/by-sa/4.0/"
     ],
 )
 def test_declarations(head, headers, expected):
-    assert rights(f"<html><head>{head}</head><body>text</body></html>".encode(), headers) == expected
+    assert read_rights(f"<html><head>{head}</head><body>text</body></html>".encode(), headers) == expected
 
 
 @pytest.mark.parametrize(
@@ -72,21 +73,21 @@ def test_declarations(head, headers, expected):
     ],
 )
 def test_the_pages_own_language(tag, language):
-    assert rights(f"<!doctype html>{tag}<body>".encode(), {}).html_lang == language
+    assert read_rights(f"<!doctype html>{tag}<body>".encode(), {}).html_lang == language
 
 
 def test_metas_in_the_body_are_content():
-    assert rights(b"<html><head></head><body><meta name=robots content=noai>", {}).robots is None
+    assert read_rights(b"<html><head></head><body><meta name=robots content=noai>", {}).robots is None
 
 
 @given(st.text(max_size=80))
 def test_no_directive_value_raises_and_all_is_lower_case(value):
-    assert all(d == d.lower() and "," not in d for d in directives_of(value))
+    assert all(d == d.lower() and "," not in d for d in parse_directives(value))
 
 
 @given(st.text(alphabet="<>!-/ahmetlinkscript=\"' ", max_size=120))
 def test_no_markup_raises(text):
-    rights(text.encode("utf-8", "replace"), {})
+    read_rights(text.encode("utf-8", "replace"), {})
 
 
 def test_hostile_markup_takes_no_long_time():
@@ -99,8 +100,8 @@ def test_hostile_markup_takes_no_long_time():
         f"<a license {'a' * 4000}>" * 50,  # attributes without a value
     ):
         start = time.process_time()
-        rights(html.encode(), {"x-robots-tag": "a:" * 5000})
-        licence(html.encode())
+        read_rights(html.encode(), {"x-robots-tag": "a:" * 5000})
+        find_license(html.encode())
         assert time.process_time() - start < 3
 
 
@@ -110,17 +111,17 @@ def test_real_pages_against_a_dom(shared):
 
     seen = 0
     for name in ("hplt-cc100.warc.gz", "trafilatura-demo.warc.gz"):
-        for r in records(str(shared / "warc" / name)):
+        for r in read_records(str(shared / "warc" / name)):
             if not isinstance(r, Record) or r.type != "response":
                 continue
-            message = parse(r.content, 1 << 26)
-            html = decode(message.body, message.headers.get("content-type")).text
+            message = parse_message(r.content, 1 << 26)
+            html = decode_page(message.body, message.headers.get("content-type")).text
             tree = HTMLTree.parse(html)
-            found = rights(html.encode("utf-8", "replace"), {})
+            found = read_rights(html.encode("utf-8", "replace"), {})
             root = tree.document.query_selector("html")
             assert (found.html_lang or "") == (root.getattr("lang") or root.getattr("xml:lang") or "").strip().lower()
             inside, everywhere = (
-                set().union(*(directives_of(m.getattr("content") or "") for m in metas))
+                set().union(*(parse_directives(m.getattr("content") or "") for m in metas))
                 for metas in (robots_metas(tree.head), robots_metas(tree.document))
             )
             have = {d for d in (found.robots or "").split(",") if d and not re.match(r"[a-z-]+bot[a-z-]*:|slurp:", d)}

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from extract.html.byte_search import comment_end, find, has, places
-from extract.html.tags import attributes, tags
+from extract.html.byte_search import comment_end, contains, find_all, find_byte
+from extract.html.tags import find_tags, parse_attributes
 from pipeline.kernels.simd import WIDE
 
 WORDS = (b"ab", b"<ab", b"a-b", b"abab", b"ab/ab.ab/")
@@ -19,8 +19,8 @@ TEXT = st.lists(st.sampled_from([*WORDS, b"AB", b"a", b"B", b"\x0d", b"\xc3\xa4"
 @given(TEXT, st.sampled_from(WORDS), st.booleans(), st.integers(0, 70))
 def test_places_of_words(text: bytes, word: bytes, fold: bool, start: int) -> None:
     every = re.compile(b"(?=" + re.escape(word) + b")", re.I if fold else 0)
-    assert list(places(text, word, fold=fold, start=start)) == [m.start() for m in every.finditer(text, start)]
-    assert has(text, word) == (word in text)
+    assert list(find_all(text, word, fold=fold, start=start)) == [m.start() for m in every.finditer(text, start)]
+    assert contains(text, word) == (word in text)
 
 
 @given(
@@ -31,11 +31,11 @@ def test_places_of_words(text: bytes, word: bytes, fold: bool, start: int) -> No
 def test_a_byte(data: bytes, start: int, end: int) -> None:
     end = min(end, len(data))
     place = data.find(b">", start, end)
-    assert find(np.frombuffer(data, np.uint8), start, end, ord(">")) == (place if place >= 0 else max(start, end))
+    assert find_byte(np.frombuffer(data, np.uint8), start, end, ord(">")) == (place if place >= 0 else max(start, end))
 
 
 def test_more_places_than_one_call_finds() -> None:
-    assert list(places(b"ab" * 1000, b"ab")) == list(range(0, 2000, 2))
+    assert list(find_all(b"ab" * 1000, b"ab")) == list(range(0, 2000, 2))
 
 
 RAW = ("script", "style", "noscript", "template", "textarea", "title")
@@ -92,18 +92,18 @@ PIECES = (
 @given(st.lists(st.sampled_from(PIECES), max_size=30).map("".join).map(str.encode), st.sampled_from(("", "body")))
 def test_tags(html: bytes, last: str) -> None:
     wanted = ("a", "link", "meta")
-    assert tags(html, wanted, last).tolist() == list(reference(html, wanted, last))
+    assert find_tags(html, wanted, last).tolist() == list(reference(html, wanted, last))
 
 
 def test_tags_up_to_the_body() -> None:
     html = b"<meta a=1>" * 600 + b"<!-- <body> --><body " + b"<meta a=1>" * 100
-    found = tags(html, ("link", "meta"), last="body")
+    found = find_tags(html, ("link", "meta"), last="body")
     assert found.tolist() == [[1, 10 * i + 5, 10 * i + 9] for i in range(600)]
 
 
 def test_tags_that_are_too_long_are_passed_over() -> None:
     long = b'<a href="' + b"x" * 4096 + b'">'
-    assert tags(long + b"<a>", ("a",)).tolist() == [[0, len(long) + 2, len(long) + 2]]
+    assert find_tags(long + b"<a>", ("a",)).tolist() == [[0, len(long) + 2, len(long) + 2]]
 
 
 @pytest.mark.parametrize(
@@ -118,4 +118,4 @@ def test_tags_that_are_too_long_are_passed_over() -> None:
     ],
 )
 def test_attributes(inside: bytes, expected: dict[str, str]) -> None:
-    assert attributes(inside) == expected
+    assert parse_attributes(inside) == expected

@@ -12,8 +12,8 @@ from extract.blocks.engine import extract_blocks, render_all
 from extract.blocks.gold import GoldPage, load
 from extract.blocks.render import render
 from extract.blocks.scan.scanner import scan
-from extract.html.formulas import LONGEST, source, spelled
-from extract.html.mathml import latex
+from extract.html.formulas import MAX_FORMULA, formulas_to_tex, tex_source
+from extract.html.mathml import mathml_to_latex
 from tests.bench.downstream import overlap
 from tests.bench.structure import canonical, parsed, scores, similarity
 from tests.support.structure_gold import expected
@@ -66,16 +66,16 @@ _MJX = (
         ("<math><mi>x</mi></body><body><mi>y</mi></math>", "$x$"),
         ("<math><mi>x</mi></math><math></math>", "$x$"),
         ('<script type="math/asciimath">x</script>y', "y"),
-        (f"<math>{'<mi>x</mi>' * LONGEST}</math>y", "x" * LONGEST + "y"),
+        (f"<math>{'<mi>x</mi>' * MAX_FORMULA}</math>y", "x" * MAX_FORMULA + "y"),
     ],
 )
 def test_formulas_become_tex(html: str, text: str) -> None:
-    assert render_all(spelled(html)) == text
+    assert render_all(formulas_to_tex(html)) == text
 
 
 def test_a_page_without_formulas_stays_as_it_is() -> None:
     html = "<p>latex gloves and math class <img src=x alt=y><span class='a math'>1</span>"
-    assert spelled(html) is html or spelled(html) == html
+    assert formulas_to_tex(html) is html or formulas_to_tex(html) == html
 
 
 MATHML = [
@@ -127,7 +127,7 @@ MATHML = [
 
 @pytest.mark.parametrize(("mathml", "tex"), MATHML)
 def test_mathml_to_latex(mathml: str, tex: str) -> None:
-    assert source(f"<math>{mathml}</math>") == tex
+    assert tex_source(f"<math>{mathml}</math>") == tex
 
 
 _NAMES = ["mi", "mo", "mn", "mrow", "msup", "mfrac", "munderover", "mtable", "mtr", "mtd", "mfenced", "mmultiscripts"]
@@ -147,7 +147,7 @@ _TREES = st.recursive(
 def test_any_mathml_gives_a_line_with_balanced_braces(mathml: str) -> None:
     from lxml import html
 
-    tex = latex(html.fragment_fromstring(f"<math>{mathml}</math>"))
+    tex = mathml_to_latex(html.fragment_fromstring(f"<math>{mathml}</math>"))
     assert "\n" not in tex
     bare = re.sub(r"\\[\\{}]", "", tex)
     assert bare.count("{") == bare.count("}")
@@ -178,8 +178,8 @@ _PIECES += [
 @settings(max_examples=200)
 @given(st.lists(st.sampled_from(_PIECES), max_size=40).map("".join))
 def test_any_page_is_spelled_and_stays_so(html: str) -> None:
-    once = spelled(html)
-    assert spelled(html) == once
+    once = formulas_to_tex(html)
+    assert formulas_to_tex(html) == once
     extract_blocks(once)
 
 
@@ -203,12 +203,12 @@ def test_hostile_formulas_take_linear_time(html: str) -> None:
     import time
 
     begun = time.process_time()
-    spelled(html)
+    formulas_to_tex(html)
     assert time.process_time() - begun < 5
 
 
 def both(html: str) -> tuple[str, str]:
-    return render_all(spelled(html)), render_all(spelled(html), True)
+    return render_all(formulas_to_tex(html)), render_all(formulas_to_tex(html), True)
 
 
 _DATA = "<table><tr><th>a<th>b<tr><td>1<td>2</table>"
@@ -347,14 +347,16 @@ def test_wikipedias_formulas_without_their_source(shared) -> None:  # type: igno
     """MathML converted is the TeX that MediaWiki wrote beside it, up to spelling."""
     page = next(page for page in load(shared) if page.name == "en.wikipedia.org.tsne.html")
     found = re.findall(r"(?s)<math.*?</math>", page.html)
-    pairs = [(source(m), source(re.sub(r'(?s)alttext="[^"]*"|<annotation.*?</annotation>', "", m))) for m in found]
+    pairs = [
+        (tex_source(m), tex_source(re.sub(r'(?s)alttext="[^"]*"|<annotation.*?</annotation>', "", m))) for m in found
+    ]
     assert len(pairs) > 30 and all(canonical(a or "") == canonical(b or "") for a, b in pairs)
 
 
 def test_constructed_pages_keep_their_structure() -> None:
     """Every code, formula, table, list and heading of the benchmark's constructed pages, exactly."""
     for page in constructed():
-        found = scores(page, parsed(extract_blocks(spelled(page.html), "default", True)))
+        found = scores(page, parsed(extract_blocks(formulas_to_tex(page.html), "default", True)))
         assert all(score == 1 for values in found.values() for score in values), page.html
 
 

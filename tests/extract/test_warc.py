@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 from warcio.archiveiterator import ArchiveIterator as Warcio
 
 from extract.sources import gzip_members as members
-from extract.sources.compression import Lost, codec_of, open_source
-from extract.sources.warc import Record, parse_header, records
+from extract.sources.compression import LostRange, detect_codec, open_source
+from extract.sources.record_headers import parse_header
+from extract.sources.record_parser import Record
+from extract.sources.warc import read_records
 from pipeline.base.errors import UserError
 
 SOUND = (
@@ -76,7 +78,7 @@ def edge_files(shared: Path) -> list[Path]:
 def test_every_record_that_a_library_reads_whole_from_the_edge_files_is_found(shared):
     lacking, compared = [], 0
     for path in edge_files(shared):
-        mine = [r for r in records(str(path)) if isinstance(r, Record)]
+        mine = [r for r in read_records(str(path)) if isinstance(r, Record)]
         for name, theirs in (("fastwarc", fastwarc(path)), ("warcio", warcio(path))):
             pool = [r.content for r in mine]
             for kind, identity, content, good in theirs:
@@ -90,11 +92,11 @@ def test_every_record_that_a_library_reads_whole_from_the_edge_files_is_found(sh
 
 
 def test_broken_edge_files_give_lost_stretches_with_their_place(shared):
-    at = {p.name: [x for x in records(str(p)) if isinstance(x, Lost)] for p in edge_files(shared)}
+    at = {p.name: [x for x in read_records(str(p)) if isinstance(x, LostRange)] for p in edge_files(shared)}
     assert [(x.offset, x.length) for x in at["invalid-warcfile-record-then-garbage.warc"]] == [(1135, 55)]
     assert [(x.offset, x.length) for x in at["invalid-arcfile-record-then-garbage.arc"]] == [(2329, 25)]
     assert [(x.offset, x.length) for x in at["clipped.warc.gz"]] == [(0, 18184)]
-    assert [(x.offset, x.length, x.why) for x in at["hi.gz"]] == [(0, 23, "not a WARC")]
+    assert [(x.offset, x.length, x.reason) for x in at["hi.gz"]] == [(0, 23, "not a WARC")]
     assert [(x.offset, x.length) for x in at["invalid_signed_example_1.wacz"]] == [(0, 785), (4650, 8903)]
     assert not at["example.warc.gz"]
 
@@ -114,7 +116,7 @@ def test_sound_files_read_as_fastwarc_reads_them(shared, name):
     ]
     mine = [
         (r.offset, r.type, r.headers.get("warc-record-id"), r.headers.get("warc-target-uri"), r.content)
-        for r in records(str(path))
+        for r in read_records(str(path))
     ]
     assert mine == theirs
 
@@ -139,7 +141,7 @@ def stored_member(data: bytes) -> bytes:
 @pytest.mark.parametrize("suffix", COMPRESS)
 def test_any_split_gives_what_one_pass_gives(tmp_path, suffix, monkeypatch):
     """Damage, continued members and a WARC stored inside a record included."""
-    monkeypatch.setattr(members, "LOOK_BACK", 3000)
+    monkeypatch.setattr(members, "LOOK_BACK_BYTES", 3000)
     noise = random.Random(1)
     pack = COMPRESS[suffix]
     inside = b"".join(pack(record(b"inner %d" % i, 1000 + i)) for i in range(6))
@@ -152,8 +154,8 @@ def test_any_split_gives_what_one_pass_gives(tmp_path, suffix, monkeypatch):
     blocks[10] = b"garbage between the members"
     path = tmp_path / f"x.warc.{suffix}"
     path.write_bytes(b"".join(blocks))
-    whole = list(records(str(path)))
-    assert sum(isinstance(x, Lost) for x in whole) == 2
+    whole = list(read_records(str(path)))
+    assert sum(isinstance(x, LostRange) for x in whole) == 2
     assert sum(isinstance(x, Record) and not x.damage for x in whole) == 10
     size = path.stat().st_size
 
@@ -161,13 +163,13 @@ def test_any_split_gives_what_one_pass_gives(tmp_path, suffix, monkeypatch):
     @given(st.lists(st.integers(0, size + 5), max_size=6))
     def check(cuts):
         bounds = [0, *sorted(cuts), None]
-        parts = [x for a, b in pairwise(bounds) for x in records(str(path), a, b)]
+        parts = [x for a, b in pairwise(bounds) for x in read_records(str(path), a, b)]
         assert parts == whole
 
     check()
     step = max(1, size // 150)
     for cut in range(0, size, step):
-        assert [*records(str(path), 0, cut), *records(str(path), cut)] == whole, cut
+        assert [*read_records(str(path), 0, cut), *read_records(str(path), cut)] == whole, cut
 
 
 @settings(max_examples=30, deadline=None)
@@ -175,8 +177,8 @@ def test_any_split_gives_what_one_pass_gives(tmp_path, suffix, monkeypatch):
 def test_splits_of_a_real_crawl(shared, cuts):
     path = str(shared / "warc/commoncrawl/cc-main-2020-34/warcfile.warc.gz")
     bounds = [0, *sorted(cuts), None]
-    parts = [x for a, b in pairwise(bounds) for x in records(path, a, b)]
-    assert parts == list(records(path))
+    parts = [x for a, b in pairwise(bounds) for x in read_records(path, a, b)]
+    assert parts == list(read_records(path))
 
 
 def test_uncompressed_and_arc_splits(shared, tmp_path):
@@ -184,10 +186,10 @@ def test_uncompressed_and_arc_splits(shared, tmp_path):
     extra = arc[arc.index(b"\nhttp") :]
     (tmp_path / "x.arc").write_bytes(arc + extra * 3)
     for path in (tmp_path / "x.arc", shared / "warc/edge/webarchive-commons/IAH-urls-wget.warc"):
-        whole = list(records(str(path)))
+        whole = list(read_records(str(path)))
         assert len(whole) > 4
         for cut in range(0, path.stat().st_size, path.stat().st_size // 7):
-            assert [*records(str(path), 0, cut), *records(str(path), cut)] == whole
+            assert [*read_records(str(path), 0, cut), *read_records(str(path), cut)] == whole
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -201,7 +203,7 @@ def test_one_flipped_bit_costs_one_member_and_is_told(tmp_path, place, bit, suff
     path = tmp_path / "x"
     path.write_bytes(bytes(data))
     hit = next(i for i in range(20) if place < sum(map(len, blocks[: i + 1])))
-    found = list(records(str(path)))
+    found = list(read_records(str(path)))
     good = {r.headers.get("warc-record-id"): r.content for r in found if isinstance(r, Record) and not r.damage}
     clean = random.Random(2)
     for i in range(20):
@@ -209,15 +211,15 @@ def test_one_flipped_bit_costs_one_member_and_is_told(tmp_path, place, bit, suff
         if i != hit and not (hit == 0 and not good):  # a first member without its magic: see the next test
             assert good[f"<urn:r:{i}>"] == content
     unchanged = good.get(f"<urn:r:{hit}>") is not None
-    assert unchanged or any(isinstance(x, Lost) or x.damage for x in found)
+    assert unchanged or any(isinstance(x, LostRange) or x.damage for x in found)
 
 
 def test_a_file_whose_first_member_has_lost_its_magic(tmp_path):
     data = bytearray(b"".join(gzip.compress(record(b"text %d" % i, i)) for i in range(5)))
     data[0] ^= 0xFF
     (tmp_path / "x").write_bytes(bytes(data))
-    found = list(records(str(tmp_path / "x")))
-    assert isinstance(found[0], Lost) and found[0].offset == 0
+    found = list(read_records(str(tmp_path / "x")))
+    assert isinstance(found[0], LostRange) and found[0].offset == 0
     assert [r.content for r in found[1:]] == [b"text %d" % i for i in range(1, 5)]
 
 
@@ -226,10 +228,10 @@ def test_a_truncated_file_gives_what_is_readable(tmp_path):
     text = bytes(noise.choice(b"abcdefgh ") for _ in range(50_000))
     first, second = gzip.compress(record(b"one", 1)), gzip.compress(record(text, 2))
     (tmp_path / "x").write_bytes(first + second[: len(second) // 2])
-    one, two, lost = records(str(tmp_path / "x"))
+    one, two, lost = read_records(str(tmp_path / "x"))
     assert one.content == b"one" and not one.damage
     assert text.startswith(two.content) and len(two.content) > 15_000
-    assert two.missing == len(text) - len(two.content) and "ends inside" in two.damage
+    assert two.missing_bytes == len(text) - len(two.content) and "ends inside" in two.damage
     assert (lost.offset, lost.length) == (len(first), len(second) // 2)
 
 
@@ -257,7 +259,8 @@ def test_a_truncated_file_gives_what_is_readable(tmp_path):
 def test_plain_files(tmp_path, data, expected):
     (tmp_path / "x.warc").write_bytes(data)
     found = [
-        x.content if isinstance(x, Record) else ("lost", x.offset, x.length) for x in records(str(tmp_path / "x.warc"))
+        x.content if isinstance(x, Record) else ("lost", x.offset, x.length)
+        for x in read_records(str(tmp_path / "x.warc"))
     ]
     assert found == (expected or [b"x\r\n\r\nWARC/1.0\r\nWARC-Type: response\r\n\r\ny", b"b"])
 
@@ -269,9 +272,9 @@ def test_zstd_with_a_dictionary_of_its_own(tmp_path):
         frame = b"\x5d\x2a\x4d\x18" + len(stored).to_bytes(4, "little") + stored
         path = tmp_path / "x.warc.zst"
         path.write_bytes(frame + b"".join(zstd.compress(t, zstd_dict=dictionary) for t in texts))
-        assert len([r for r in records(str(path)) if isinstance(r, Record)]) == 300
+        assert len([r for r in read_records(str(path)) if isinstance(r, Record)]) == 300
         cut = path.stat().st_size // 2
-        assert [*records(str(path), 0, cut), *records(str(path), cut)] == list(records(str(path)))
+        assert [*read_records(str(path), 0, cut), *read_records(str(path), cut)] == list(read_records(str(path)))
 
 
 @pytest.mark.parametrize(
@@ -282,10 +285,10 @@ def test_records_behind_a_broken_dictionary_are_lost_and_told(tmp_path, stored):
     frame, record_ = b"\x5d\x2a\x4d\x18" + len(stored).to_bytes(4, "little") + stored, record(b"a", 1)
     path = tmp_path / "x.warc.zst"
     path.write_bytes(frame + zstd.compress(record_, zstd_dict=dictionary) + zstd.compress(record_))
-    *lost, last = records(str(path))
-    assert all(isinstance(event, Lost) for event in lost) and last.content == b"a"
+    *lost, last = read_records(str(path))
+    assert all(isinstance(event, LostRange) for event in lost) and last.content == b"a"
     path.write_bytes(frame[:6])
-    assert [type(event) for event in records(str(path))] == [Lost]
+    assert [type(event) for event in read_records(str(path))] == [LostRange]
 
 
 def test_a_whole_file_in_one_member(tmp_path):
@@ -293,19 +296,19 @@ def test_a_whole_file_in_one_member(tmp_path):
     for suffix, pack in COMPRESS.items():
         path = tmp_path / f"x.{suffix}"
         path.write_bytes(pack(b"".join(record(b"%d" % i * 1000, i) for i in range(3000))))
-        found = list(records(str(path)))
+        found = list(read_records(str(path)))
         assert [r.content for r in found] == [b"%d" % i * 1000 for i in range(3000)]
-        assert len({(r.offset, r.inner) for r in found}) == 3000
-        assert list(records(str(path), path.stat().st_size // 2)) == []
+        assert len({(r.offset, r.inner_offset) for r in found}) == 3000
+        assert list(read_records(str(path), path.stat().st_size // 2)) == []
 
 
 def test_content_over_the_limit_is_cut_and_said(tmp_path, monkeypatch):
-    from extract.sources import warc
+    from extract.sources import record_parser
 
-    monkeypatch.setattr(warc, "CONTENT_LIMIT", 1000)
+    monkeypatch.setattr(record_parser, "MAX_CONTENT_BYTES", 1000)
     (tmp_path / "x").write_bytes(gzip.compress(record(b"a" * 5_000_000, 1)) + gzip.compress(record(b"b", 2)))
-    big, small = records(str(tmp_path / "x"))
-    assert (len(big.content), big.missing, small.content) == (1000, 4_999_000, b"b")
+    big, small = read_records(str(tmp_path / "x"))
+    assert (len(big.content), big.missing_bytes, small.content) == (1000, 4_999_000, b"b")
 
 
 def test_header_lines():
@@ -318,18 +321,18 @@ def test_header_lines():
 def test_what_cannot_be_opened_is_the_users_to_mend(tmp_path):
     for path in (tmp_path / "absent.warc.gz", tmp_path):
         with pytest.raises(UserError, match="cannot be read"):
-            next(records(str(path)))
+            next(read_records(str(path)))
 
 
 def test_uris(tmp_path):
     (tmp_path / "x").write_bytes(gzip.compress(record(b"a", 1)))
-    assert [r.content for r in records(f"file://{tmp_path}/x", source="x")] == [b"a"]
+    assert [r.content for r in read_records(f"file://{tmp_path}/x", source_name="x")] == [b"a"]
     with pytest.raises(UserError, match="cannot be read"):
         open_source("nosuch://bucket/file")
 
 
 def test_compressions_by_their_first_bytes():
     for suffix, pack in COMPRESS.items():
-        codec = codec_of(io.BytesIO(pack(b"x")))
+        codec = detect_codec(io.BytesIO(pack(b"x")))
         assert codec is not None and codec.name.startswith(suffix[:2])
-    assert codec_of(io.BytesIO(b"WARC/1.0")) is None
+    assert detect_codec(io.BytesIO(b"WARC/1.0")) is None

@@ -9,14 +9,14 @@ import time
 import psutil
 import pytest
 
-from extract.watchdog import Limits, guarded
+from extract.watchdog import Limits, run_guarded
 from tests.support.paths import CHECKOUT
 
 LIMITS = Limits(timeout=1.0, memory=400_000_000)
 
 
 def run(words, limits=LIMITS):
-    return list(guarded("tests.support.hostile:work", list(words), limits))
+    return list(run_guarded("tests.support.hostile:work", list(words), limits))
 
 
 def test_results_are_in_order_and_the_child_is_kept():
@@ -71,7 +71,7 @@ def test_killed_at_any_time_the_rows_are_the_same():
         run(["a"])
         before = {p.pid for p in psutil.Process().children()}
         rows = []
-        for i, row in enumerate(guarded("tests.support.hostile:work", words, LIMITS)):
+        for i, row in enumerate(run_guarded("tests.support.hostile:work", words, LIMITS)):
             rows.append(row)
             if killed and i == killed * 30:
                 for process in psutil.Process().children():
@@ -89,11 +89,11 @@ def test_what_the_function_raises_is_raised_here():
 
 def test_a_child_that_dies_outside_of_items_fails_the_shard():
     with pytest.raises(RuntimeError, match="dies outside of items"):
-        list(guarded("tests.support.hostile:outside", "", LIMITS))
+        list(run_guarded("tests.support.hostile:outside", "", LIMITS))
 
 
 def test_a_reader_that_stops_early_leaves_no_results_behind():
-    results = guarded("tests.support.hostile:work", [f"w{i}" for i in range(5000)], LIMITS)
+    results = run_guarded("tests.support.hostile:work", [f"w{i}" for i in range(5000)], LIMITS)
     assert next(results) == "w0"
     results.close()
     assert run(["a", "b"]) == ["a", "b"]
@@ -102,7 +102,9 @@ def test_a_reader_that_stops_early_leaves_no_results_behind():
 def test_time_between_items_is_not_theirs():
     """The reader may be slow, the child then waits with a full pipe: nobody's fault."""
     rows = []
-    for row in guarded("tests.support.hostile:work", [f"{i}" * 2000 for i in range(200)], Limits(0.5, LIMITS.memory)):
+    for row in run_guarded(
+        "tests.support.hostile:work", [f"{i}" * 2000 for i in range(200)], Limits(0.5, LIMITS.memory)
+    ):
         rows.append(row)
         if len(rows) in (1, 70):
             time.sleep(1.2)
@@ -112,8 +114,8 @@ def test_time_between_items_is_not_theirs():
 PARENT = """
 import sys
 sys.path[:0] = {paths!r}
-from extract.watchdog import Limits, guarded
-for row in guarded("tests.support.hostile:work", ["pid", "sleep=0.6", {word!r}], Limits(600, 1 << 30)):
+from extract.watchdog import Limits, run_guarded
+for row in run_guarded("tests.support.hostile:work", ["pid", "sleep=0.6", {word!r}], Limits(600, 1 << 30)):
     print(row, flush=True)
 """
 

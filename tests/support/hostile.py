@@ -5,15 +5,17 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 
-from extract.html.decode import Decoded
+from extract.html.decode import DecodedPage
 
 
-def work(settings: list[str], first: int, guilty: dict, begin: Callable[[int], None]) -> Iterator[tuple[int, str]]:
+def work(
+    settings: list[str], first_item: int, skipped_items: dict, begin: Callable[[int], None]
+) -> Iterator[tuple[int, str]]:
     for number, word in enumerate(settings):
-        if number < first:
+        if number < first_item:
             continue
-        if number in guilty:
-            yield number, f"{word}: {guilty[number][0]} {guilty[number][1]:g}"
+        if number in skipped_items:
+            yield number, f"{word}: {skipped_items[number][0]} {skipped_items[number][1]:g}"
             continue
         begin(number)
         yield number, act(word)
@@ -51,20 +53,22 @@ def act(word: str) -> str:
     return word
 
 
-def outside(settings: str, first: int, guilty: dict, begin: Callable[[int], None]) -> Iterator[tuple[int, str]]:
+def outside(
+    settings: str, first_item: int, skipped_items: dict, begin: Callable[[int], None]
+) -> Iterator[tuple[int, str]]:
     yield 0, "a result before"
     os._exit(3)
 
 
-def pages_work(task, first, guilty, begin):
+def pages_work(task, first_item, skipped_items, begin):
     """The pages' own work with an engine that some pages drive mad."""
     from extract import engines, pages
 
     engines.ENGINES["resiliparse"] = mad
-    return pages.work(task, first, guilty, begin)
+    return pages.work(task, first_item, skipped_items, begin)
 
 
-def mad(page: Decoded, favour: str, markdown: bool) -> str:
+def mad(page: DecodedPage, favour: str, markdown: bool) -> str:
     html = page.text
     for word in ("spin", "die=SIGSEGV", "exit=5", "eat=900", "raise=no good"):
         if f"[{word}]" in html:

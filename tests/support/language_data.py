@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from extract.html.decode import decode
+from extract.html.decode import decode_page
 from extract.langid.codes import two_letters
 
 RECIPES = ["de", "en", "fr", "es", "it", "nl", "pl", "pt", "ru", "tr", "cs", "sv", "da"]
@@ -80,10 +80,10 @@ def pages(shared: Path) -> Iterator[tuple[str, str, str | None]]:
                 kind = record.http_headers.get("Content-Type") if record.http_headers else None
                 url = record.headers.get("WARC-Target-URI")
                 if "html" in (kind or "html"):
-                    yield f"{path.name} {url}", decode(record.reader.read(), kind).text, silver.get(url)
+                    yield f"{path.name} {url}", decode_page(record.reader.read(), kind).text, silver.get(url)
     for path in sorted((shared / "extraction" / "wcxb-dev").glob("*.html.gz")):
         with gzip.open(path) as file:
-            yield path.name, decode(file.read()).text, None
+            yield path.name, decode_page(file.read()).text, None
 
 
 def _silver(path: Path) -> dict[str, str]:

@@ -39,7 +39,7 @@ from extract.blocks.scan.nodes import (
     TYPE1,
 )
 from extract.blocks.scan.tags import ATTRIBUTE_CODES, ATTRIBUTE_VALUES, BLOCK, FNV_BASIS, look
-from extract.html.byte_search import find
+from extract.html.byte_search import find_byte
 from pipeline.kernels.njit import njit
 
 
@@ -87,8 +87,8 @@ def linked_types(data: np.ndarray, i: int, end: int, about: np.ndarray, n: int) 
     """Hashes of the values of `"@type"` in data[i:end] from place n on; one value each, the first of a list."""
     while i + 8 < end:
         if data[i] == 64 and data[i + 1] == 116 and data[i + 2] == 121 and data[i + 3] == 112 and data[i + 4] == 101:
-            start = find(data, find(data, i + 5, end, 34) + 1, end, 34) + 1
-            stop = find(data, start, end, 34)
+            start = find_byte(data, find_byte(data, i + 5, end, 34) + 1, end, 34) + 1
+            stop = find_byte(data, start, end, 34)
             n = class_tokens(data, start, min(stop, start + 40), 7, about, n, min(n + 3, len(about)))
             i = stop
         i += 1
@@ -139,7 +139,7 @@ def _value(data, j, n):  # type: ignore[no-untyped-def]
     while j < n and data[j] <= 32:
         j += 1
     if j < n and (data[j] == 34 or data[j] == 39):
-        end = find(data, j + 1, n, data[j])
+        end = find_byte(data, j + 1, n, data[j])
         return j + 1, end, end + 1
     start = j
     while j < n and data[j] > 32 and data[j] != 62:

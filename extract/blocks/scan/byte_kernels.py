@@ -6,7 +6,7 @@
 import numpy as np
 
 from extract.blocks.scan.tags import FNV_BASIS, FNV_PRIME
-from extract.html.byte_search import find
+from extract.html.byte_search import find_byte
 from pipeline.kernels.njit import njit
 
 
@@ -33,7 +33,7 @@ def count(data: np.ndarray, byte: int) -> int:
 @njit(cache=True, nogil=True)
 def end_tag(data: np.ndarray, i: int, n: int, name: np.uint64, length: int) -> int:
     """Where `</name` with that hash and length starts at or after i; n when it is absent."""
-    i = find(data, i, n, 60)
+    i = find_byte(data, i, n, 60)
     while i + 2 + length <= n:
         if data[i + 1] == 47:
             code = np.uint64(FNV_BASIS)
@@ -43,7 +43,7 @@ def end_tag(data: np.ndarray, i: int, n: int, name: np.uint64, length: int) -> i
             after = data[i + 2 + length] if i + 2 + length < n else np.uint8(62)
             if code == name and (after <= 32 or after == 47 or after == 62):
                 return i
-        i = find(data, i + 1, n, 60)
+        i = find_byte(data, i + 1, n, 60)
     return n
 
 

@@ -96,7 +96,7 @@ from extract.blocks.scan.text_runs import (
     script_starts,
     text,
 )
-from extract.html.byte_search import comment_end, find
+from extract.html.byte_search import comment_end, find_byte
 from pipeline.kernels.njit import njit
 
 
@@ -125,7 +125,7 @@ def _scan(data):  # type: ignore[no-untyped-def]
     i = 0
     while i < n:
         if data[i] != 60:
-            j = find(data, i, n, 60)
+            j = find_byte(data, i, n, 60)
             text(data, i, j, out, state, block)
             i = j
             continue
@@ -191,9 +191,9 @@ def _no_element(data, i, n, out, state, block):  # type: ignore[no-untyped-def]
         if i + 3 < n and data[i + 2] == 45 and data[i + 3] == 45:
             end = comment_end(data, i + 4)
             return end if end >= 0 else n
-        return find(data, i, n, 62) + 1
+        return find_byte(data, i, n, 62) + 1
     if c == 47 and i + 2 < n:
-        return find(data, i, n, 62) + 1
+        return find_byte(data, i, n, 62) + 1
     text(data, i, i + 1, out, state, block)
     return i + 1
 
@@ -305,4 +305,4 @@ def _skip(tag, name, length, data, i, says, about, absent, state):  # type: igno
         state[TITLE0], state[TITLE1] = i, end
     elif tag == SCRIPT and contains(data, says[TYPE0], says[TYPE1], b"ld+json"):
         state[N_ABOUT] = linked_types(data, i, end, about, state[N_ABOUT])
-    return find(data, end, n, 62) + 1
+    return find_byte(data, end, n, 62) + 1

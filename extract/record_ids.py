@@ -1,0 +1,51 @@
+"""Ids of records: the same in every run, and unique among all records of a run."""
+
+import posixpath
+import re
+
+import xxhash
+
+from extract.sources.record_parser import Record
+from extract.sources.registry import Event
+from extract.sources.rows import Row
+
+_CORPUS_ID = re.compile(r"[0-9a-f]{32}")
+
+
+class RecordIds:
+    """Assigns ids to the records of a file.
+
+    An id is 32 hex digits: xxh3-128 of the file's base name, the record's place in the file, and the id that the record
+    has of its own. So ids are unique in a run whatever ids records have of their own, and those of a file are the same
+    in every run, whatever folder it is in and however it is split. `copy` is the number of the file among those of the
+    run that have its base name.
+
+    A row of a table whose id is one of ours keeps it (a corpus that is read again), unless an earlier row of the shard
+    has the same. If documents of several files share an id and are kept, the report says so.
+    """
+
+    def __init__(self, copy: int = 0) -> None:
+        self._copy = copy
+        self._kept_ids: set[str] = set()
+
+    def assign(self, event: Event) -> str:
+        """The id of the next record, row or lost range."""
+        own_id = _own_id(event)
+        if isinstance(event, Row) and _CORPUS_ID.fullmatch(own_id) and own_id not in self._kept_ids:
+            self._kept_ids.add(own_id)
+            return own_id
+        inner_offset = event.inner_offset if isinstance(event, Record | Row) else 0
+        kind = {"LostRange": "Lost"}.get(type(event).__name__, type(event).__name__)  # ids of earlier runs have "Lost"
+        place = (posixpath.basename(event.source), self._copy, event.offset, inner_offset, kind, own_id)
+        return xxhash.xxh3_128_hexdigest("\0".join(map(str, place)).encode("utf-8", "replace"))
+
+
+def _own_id(event: Event) -> str:
+    """The id that a record has of its own, else its address; for a row of a table without an id, its content."""
+    if isinstance(event, Record):
+        return event.headers.get("warc-record-id") or event.headers.get("warc-target-uri", "")
+    if isinstance(event, Row):
+        values = event.values
+        content = values["text"] if values.get("html") is None else values["html"]
+        return str(content if values["id"] is None else values["id"])
+    return ""
