@@ -15,6 +15,7 @@ from pipeline.config.recipe_file import Config, load_config
 from pipeline.config.recipe_schema import RecipeSchema
 from pipeline.index.identity import band_parameters, fingerprint, source_key
 from pipeline.index.pointer import Pointer
+from pipeline.plugins.bind import plugin_columns
 from pipeline.runner.dag import Step
 
 
@@ -106,7 +107,7 @@ def load_recipe(
     Raises UserError before anything runs.
     """
     overrides = overrides or {}
-    config = load_config(name, overrides, recipe_schema())
+    config = load_config(name, overrides, recipe_schema(), plugin_columns=plugin_columns)
     preflight.check_inputs(config)
     bound = recipe.build(config, files, index)
     steps = bound.steps

@@ -14,6 +14,7 @@ from extract.sources import listing
 from pipeline.base.columns import Column
 from pipeline.base.errors import UserError
 from pipeline.base.suggestions import unknown_name_in_groups
+from pipeline.base.user_code import UserFunction
 from pipeline.config.config_value import with_prefix
 from pipeline.config.recipe_file import Config
 from pipeline.config.values import Range
@@ -36,18 +37,18 @@ def locate_errors(prefix: str) -> Iterator[None]:
         raise UserError(with_prefix(prefix, str(error))) from error
 
 
-def input_files(paths: list[str], chunk_bytes: int | None = None) -> InputFiles:
-    """Return these files as input, larger ones in ranges of `chunk_bytes`."""
-    rows = listing.list_chunks(paths, chunk_bytes)
+def input_files(paths: list[str], chunk_bytes: int | None = None, readers: tuple[UserFunction, ...] = ()) -> InputFiles:
+    """Return these files as input, larger ones in ranges of `chunk_bytes`. `readers` are the user's."""
+    rows = listing.list_chunks(paths, chunk_bytes, readers)
     files = sorted({(row["name"], row["size"], row["mtime_ns"]) for row in rows})
     chunk_bytes = chunk_bytes or listing.default_chunk_bytes(sum(size for _, size, _ in files))
     return InputFiles("files", [[list(file) for file in files], chunk_bytes], tuple(rows))
 
 
-def partition_count(crawl: InputFiles | Step, gib: int) -> int:
+def partition_count(crawl: InputFiles | Step, gib: int, readers: tuple[UserFunction, ...] = ()) -> int:
     """Return the shuffle partitions for raw input: one for so many GiB of crawl, or for an eighth of that of texts."""
     rows = crawl.rows if isinstance(crawl, InputFiles) else ()
-    size = sum(row_bytes(row) * (TEXT_DENSITY if listing.holds_text(row["name"]) else 1) for row in rows)
+    size = sum(row_bytes(row) * (TEXT_DENSITY if listing.holds_text(row["name"], readers) else 1) for row in rows)
     return min(max(2, -(-size // (gib << 30))), MAX_PARTITIONS)
 
 
@@ -61,6 +62,7 @@ class Builder:
     sections: recipe section -> the functions whose keyword-only parameters are its settings.
     optional: sections that are off unless the recipe has their header.
     switchable: sections that are on unless the recipe says `off`.
+    crawl: the input. readers: the user's readers of source files.
     """
 
     recipe: Config
@@ -72,6 +74,7 @@ class Builder:
     optional: set[str] = field(default_factory=set)
     switchable: set[str] = field(default_factory=set)
     crawl: InputFiles | Step | None = None
+    readers: tuple[UserFunction, ...] = ()
 
     def on(self, section: str, default: bool = False) -> bool:
         """Return whether the recipe has the section switched on. `default`: on where the recipe says nothing."""
@@ -86,17 +89,19 @@ class Builder:
         return self.recipe.settings_for(section, function)
 
     def step(
-        self, function: Callable, *, section: str = "", name: str = "", tasks: int | None = None, **arguments: Any
+        self, function: Callable, /, *, section: str = "", name: str = "", tasks: int | None = None, **arguments: Any
     ) -> Step:
         """Bind the next step. Its settings are those of `section`, and of `arguments` where these say others."""
         settings = self.settings(section, function) if section else {}
         bound = step(function, name=name, tasks=tasks, **{**settings, **arguments})
+        if bound.name in self.steps:
+            raise UserError(f"'{bound.name}' is the name of a step already: give the user code another `name`")
         if section and bound.stage.columns:
             self.columns.setdefault(section, bound.stage.columns)
         self.steps[bound.name] = bound
         return bound
 
-    def measure(self, function: Callable, **arguments: Any) -> Step:
+    def measure(self, function: Callable, /, **arguments: Any) -> Step:
         """Bind a step that measures documents: a sidecar of the pages."""
         bound = self.step(function, **arguments)
         self.sidecars[bound.name] = bound
@@ -112,7 +117,7 @@ class Builder:
     def binder(self, section: str, **settings: Any) -> Callable[..., Step]:
         """Return `step` for the chain of a section. `settings` go to the functions that have such parameters."""
 
-        def bind(function: Callable, **arguments: Any) -> Step:
+        def bind(function: Callable, /, **arguments: Any) -> Step:
             own = {name: value for name, value in settings.items() if name in inspect.signature(function).parameters}
             return self.step(function, section=section, **{**own, **arguments})
 
@@ -147,7 +152,7 @@ class Builder:
         settings = self.settings("source", source)
         paths = files or tuple(path for pattern in settings.get("paths", ()) for path in self._matches(pattern))
         if paths:
-            self.crawl = input_files(list(paths), settings.get("chunk_bytes"))
+            self.crawl = input_files(list(paths), settings.get("chunk_bytes"), self.readers)
         else:
             self.crawl = self.step(demo.crawl, texts_sha256=demo.content_digest())
         return self.crawl
@@ -162,14 +167,18 @@ class Builder:
     def partitions(self, section: str, gib: int) -> int:
         """Return as many partitions as the section says, else as the size of the crawl needs."""
         assert self.crawl is not None
-        return self.recipe[section].get("partitions") or partition_count(self.crawl, gib)
+        chosen = self.recipe[section].get("partitions") if section else None
+        return chosen or partition_count(self.crawl, gib, self.readers)
 
     def scores(self, section: str) -> Step | None:
+        """Return the sidecar that the section's `keep` ranks by (`ranking`)."""
+        return self.ranking(self.recipe[section].get("keep", "oldest"), self.recipe.error_prefix(f"{section}.keep"))
+
+    def ranking(self, keep: str, prefix: str) -> Step | None:
         """Return the sidecar with the column of `keep = "best:<column>"`; None for another policy.
 
-        Raises UserError for a column that there is not.
+        Raises UserError, with `prefix` before the message, for a column that there is not.
         """
-        keep, prefix = self.recipe[section].get("keep", "oldest"), self.recipe.error_prefix(f"{section}.keep")
         with locate_errors(prefix):
             check_policy(keep)
         column = keep.partition("best:")[2].strip()

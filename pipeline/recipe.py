@@ -30,6 +30,8 @@ from pipeline.builder import DOCUMENTS, PASSAGES, Builder
 from pipeline.config.recipe_file import Config
 from pipeline.index import dump
 from pipeline.index.pointer import Pointer
+from pipeline.plugins import bind as plugins
+from pipeline.plugins.stages import drop_same_keys, user_keys, user_sidecar
 from pipeline.publish import corpus as publishing
 from pipeline.publish.ledger import ledger
 from pipeline.runner.dag import InputFiles, all_shards, partition
@@ -38,10 +40,11 @@ from pipeline.runner.dag import InputFiles, all_shards, partition
 def build(recipe: Config, files: tuple[str, ...] | None = None, index: Pointer | None = None) -> Builder:
     """Bind every step of a recipe. An input is read shard by shard, `all_shards`, or one `partition` a task."""
     b = Builder(recipe)
+    b.readers = plugins.readers(recipe)
     crawl = b.source(files)
     earlier = index.leaf(index.position(crawl.key)) if index else None
     source = crawl if isinstance(crawl, InputFiles) else partition(crawl)
-    pages = b.step(extraction.pages, section="extract", source=source)
+    pages = b.step(extraction.pages, section="extract", source=source, readers=b.readers)
     if b.on("clean"):
         pages = b.step(c4_clean.clean, section="clean", pages=pages)
 
@@ -59,6 +62,8 @@ def build(recipe: Config, files: tuple[str, ...] | None = None, index: Pointer |
         items = all_shards(bind(decontamination.benchmark_index, name="benchmarks", **named))
         phrases = all_shards(bind(decontamination.benchmark_phrases, name="phrases", pages=pages, index=items))
         b.measure(decontamination.contamination, section="decontaminate", pages=pages, index=items, phrases=phrases)
+    for own in plugins.sidecar_steps(recipe):
+        b.measure(user_sidecar, pages=pages, **own)
 
     # 2. Select: each step reads what the one before has left, and says why it drops what it drops.
     b.select(b.step(rules.verdicts, sidecars={"pages": pages, **b.sidecars}, rules=recipe.rules))
@@ -79,6 +84,10 @@ def build(recipe: Config, files: tuple[str, ...] | None = None, index: Pointer |
         if b.on(section):
             n, scores = b.partitions(section, PASSAGES), b.scores(section)
             b.select(remove(b.binder(section), pages, n, b.selection, scores, b.removed))
+    for own in plugins.selection_steps(recipe):
+        name, n, scores = own["label"], b.partitions("", DOCUMENTS), b.ranking(own["keep"], f"{own['label']}: ")
+        bind, keys, drop = b.binder("", **own), user_keys, drop_same_keys
+        b.select(chains.same_keys(bind, name, keys, drop, pages, fingerprints, n, b.selection, scores))
 
     # 3. Account: one row a record; duplicates name the document that is published.
     n = max(1, near.bands.params["partitions"] // 16)  # chains are few beside all documents

@@ -33,7 +33,7 @@ class StageOutput:
         return pa.concat_tables([shard.table(name=name) for shard in self.shards])
 
 
-def run(function: Callable, *, tasks: int = 1, stage: Stage | None = None, **arguments: Any) -> StageOutput:
+def run(function: Callable, /, *, tasks: int = 1, stage: Stage | None = None, **arguments: Any) -> StageOutput:
     """Call a stage once a task. An input is a list of shards (task i gets the i-th), a function of i, or a mapping of
     those; settings are passed as they are."""
     declaration = stage or function.stage  # type: ignore[attr-defined]

@@ -227,16 +227,16 @@ def alarms(ids: pa.ChunkedArray, sizes: np.ndarray, bound: int, rule: str) -> Ou
 @selection_stage(version=2, relation="same text as")
 def drop_exact_duplicates(pages: Shard, clusters: list[Shard], selection: Shard | None = None) -> Iterator[pa.Table]:
     """Keep one document of each text. `value` is the similarity, 1."""
-    yield _without_duplicates(pages, clusters, selection, "exact", "duplicate_text", similarity=1.0)
+    yield without_duplicates(pages, clusters, selection, "exact", "duplicate_text", similarity=1.0)
 
 
 @selection_stage(version=1, relation="same address as")
 def drop_url_duplicates(pages: Shard, clusters: list[Shard], selection: Shard | None = None) -> Iterator[pa.Table]:
     """Keep one capture of each address."""
-    yield _without_duplicates(pages, clusters, selection, "url_dedup", "duplicate_url")
+    yield without_duplicates(pages, clusters, selection, "url_dedup", "duplicate_url")
 
 
-def _without_duplicates(
+def without_duplicates(
     pages: Shard, clusters: list[Shard], selection: Shard | None, stage: str, rule: str, similarity: float | None = None
 ) -> pa.Table:
     ids = pages.table(["id"])["id"]

@@ -5,11 +5,12 @@ the signature, so a new parameter is a recipe key at once. Settings of the comma
 go through the same checks. Every problem is a UserError of one line: place, what is wrong, what to type.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pipeline.base.columns import Column
 from pipeline.base.paths import CONFIGS
 from pipeline.config.config_value import ConfigValue
 from pipeline.config.merge import MergedRecipe
@@ -78,11 +79,16 @@ class Config:
 
 
 def load_config(
-    recipe: str | Path, overrides: Mapping[str, Any] | None, schema: RecipeSchema, configs: Path = CONFIGS
+    recipe: str | Path,
+    overrides: Mapping[str, Any] | None,
+    schema: RecipeSchema,
+    configs: Path = CONFIGS,
+    plugin_columns: Callable[[Iterable[Plugin]], Mapping[str, tuple[Column, ...]]] = lambda _: {},
 ) -> Config:
     """Load the recipe of a language (`de`) or in a file (`my/recipe.toml`), with command line overrides applied.
 
-    `overrides`: dotted key -> value, or its text. Parameters called `language` and `stop_words` are filled in where the
+    `overrides`: dotted key -> value, or its text. `plugin_columns` loads the user's sidecars and returns the columns
+    that these measure. Parameters called `language` and `stop_words` are filled in where the
     recipe does not set them. Raises UserError.
     """
     path, chain = read_recipe_chain(str(recipe), configs)
@@ -90,6 +96,8 @@ def load_config(
     merged = MergedRecipe(schema)
     for source in sources:
         merged.merge(source)
+    plugins = group_plugins(merged.plugins)
+    schema = merged.schema = schema.with_columns(plugin_columns(plugins["sidecars"]))
     language = merged.language_code(chain[-1])
     settings = merged.check_settings()
     library = PresetLibrary(configs / "presets", language, set(schema.sections) - merged.enabled)
@@ -103,7 +111,7 @@ def load_config(
         rules=tuple(rule.spec() for rule in rules),
         reasons={rule.name: rule.values.get("why", "") for rule in rules},
         sections_on=frozenset(merged.enabled),
-        plugins=group_plugins(merged.plugins),
+        plugins=plugins,
         origins={**merged.origins(), **{f"rules.{rule.name}": rule.origin for rule in rules}},
         files=tuple(source.name for source in chain),
         warnings=(*([mixed_languages] if mixed_languages else []), *bound_warnings(rules, schema.declared)),

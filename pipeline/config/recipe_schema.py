@@ -3,12 +3,13 @@
 import inspect
 import typing
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
 
-from pipeline.base.columns import Column
+from pipeline.base.columns import Column, sidecar_schema
+from pipeline.base.errors import UserError
 from pipeline.base.user_code import UserFunction
 from pipeline.config.rules import RuleColumns
 
@@ -32,6 +33,21 @@ class RecipeSchema:
     optional: Collection[str] = ()
     always: Collection[str] = ()
     declared: Mapping[str, Column] = field(default_factory=dict)
+
+    def with_columns(self, measured: Mapping[str, tuple[Column, ...]]) -> "RecipeSchema":
+        """Return the schema with columns that user code measures, by its name.
+
+        Raises UserError for a column that there is already.
+        """
+        owners = {column.name: section for section, schema in self.columns.items() for column in schema}
+        for name, columns in measured.items():
+            for column in columns:
+                if column.name in owners:
+                    raise UserError(f"[[sidecars]] {name}: [{owners[column.name]}] measures '{column.name}'; rename it")
+                owners[column.name] = name
+        schemas = {name: sidecar_schema(columns) for name, columns in measured.items()}
+        declared = {column.name: column for columns in measured.values() for column in columns}
+        return replace(self, columns={**self.columns, **schemas}, declared={**self.declared, **declared})
 
     def rule_columns(self, enabled: Collection[str]) -> RuleColumns:
         """Return the columns that rules may look at when the sections `enabled` are on; `id` is none of them.

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from pipeline.base.errors import UserError
 from pipeline.base.format import against, bound, counted, number, plain
+from pipeline.plugins.stages import user_sidecar
 from pipeline.runner.dag import Step
 from pipeline.runner.manifests import folder_of, read_manifest, shards_of
 from pipeline.store.filesystem import Store
@@ -62,6 +63,11 @@ def explain_page(build: Any, store: Store, page: str) -> str:
         {name: shards(step) for name, step in bound.selections.items()},
         bound.relations,
         build.config.rules,
+        {
+            name: tuple(column.name for column in step.stage.columns)
+            for name, step in bound.sidecars.items()
+            if step.function is user_sidecar
+        },
     )
     return explain(evidence, page)
 
@@ -196,7 +202,9 @@ def _language(page: dict[str, Any]) -> str:
 def _user_columns(evidence: Evidence, page: dict[str, Any]) -> Iterator[str]:
     """Lines for the columns that user code measured."""
     for name, columns in evidence.user_columns.items():
-        yield _line(name, ", ".join(f"{column} {_shown(page.get(column))}" for column in columns))
+        values = [_shown(page.get(column)) for column in columns]
+        labels = ["" if column == name else f"{column} " for column in columns]
+        yield _line(name, ", ".join(f"{label}{value}" for label, value in zip(labels, values, strict=True)))
 
 
 def _shown(value: Any) -> str:

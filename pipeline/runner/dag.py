@@ -117,7 +117,7 @@ Input = "Step | InputFiles | Edge"
 
 
 def step(
-    function: Callable, *, name: str = "", tasks: int | None = None, stage: Stage | None = None, **arguments: Any
+    function: Callable, /, *, name: str = "", tasks: int | None = None, stage: Stage | None = None, **arguments: Any
 ) -> Step:
     """Bind a stage to inputs and settings, each by the name of the function's parameter.
 
