@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from dedup.near import minhash
-from extract.langid import embedded
 from extract.langid import identify as langid
+from extract.langid.model import load_model
 from pipeline.base.errors import UserError
 from pipeline.builder import Builder, locate_errors
 from pipeline.config.recipe_file import Config
@@ -69,9 +69,9 @@ def language_model(recipe: Config) -> dict[str, Any]:
     if model.endswith((".bin", ".ftz")) and "://" not in model:
         model = str(recipe.folder_of("identify.model") / Path(model).expanduser())
     with locate_errors(recipe.error_prefix("identify.model")):
-        langid.check(model, sha256)
+        langid.check_identifier(model, sha256)
     if model == "embedded" and recipe.language not in shipped_languages():
-        labels = embedded.load().labels
+        labels = load_model().labels
         if recipe.language not in labels:
             raise UserError(
                 f'{recipe.error_prefix("language")}the embedded model does not tell the language "{recipe.language}": '

@@ -1,136 +1,110 @@
-"""Language identification: one interface over several models, the stage that labels pages, and lines for the CLI."""
+"""Language identification: one interface to several models, the stage that labels pages, and lines of text."""
 
 import functools
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Annotated, TextIO
 
-import numpy as np
 import pyarrow as pa
 
-from extract.langid.base import UNKNOWN, Guess, Identifier, sample
-from extract.langid.prefilter import prefilter
-from extract.langid.script import scripts
+from extract.langid.embedded import EmbeddedIdentifier
+from extract.langid.guess import SAMPLE_CHARACTERS, Guess, Identifier, sample_text
 from pipeline.base.schema import LANGUAGE_COLUMNS, LANGUAGES
 from pipeline.config.values import Range
 from pipeline.runner.dag import Asset
 from pipeline.runner.stage import sidecar
 from pipeline.store.shard import Shard
 
-__all__ = ["Guess", "Identifier", "identifier", "identify", "identify_lines", "prefilter"]
-
-
-# Scripts in which (nearly) one language of the web is written, and that the embedded model does not tell.
-_ONLY = {
-    "Thaa": "dv", "Tibt": "bo", "Syrc": "syr", "Cher": "chr", "Cans": "iu", "Tfng": "zgh", "Yiii": "ii", "Olck": "sat",
-    "Nkoo": "nqo", "Mtei": "mni", "Mong": "mn", "Adlm": "ff", "Vaii": "vai", "Rohg": "rhg", "Lisu": "lis",
-}  # fmt: skip
-
-
-class Embedded:
-    """The default: no download (extract/langid/embedded.py)."""
-
-    def __init__(self, characters: int = 1000):
-        self.characters = characters
-
-    def identify(self, texts: list[str]) -> list[Guess]:
-        from extract.langid import embedded as lid
-
-        found: list[Guess] = []
-        for first in range(0, len(texts), lid.CHUNK):
-            data, offsets = lid.encode([sample(text, self.characters) for text in texts[first : first + lid.CHUNK]])
-            found += _guesses(lid.probabilities(data, offsets), scripts(data, offsets), lid.load().labels)
-        return found
-
-
-def _guesses(p: np.ndarray, written: list[str], labels: tuple[str, ...]) -> list[Guess]:
-    """Best and second best of each row of probabilities (d, l)."""
-    index = np.arange(len(p))
-    best = p.argmax(axis=1)
-    score = p[index, best]
-    p[index, best] = -1.0
-    second = p.argmax(axis=1)
-    rest = p[index, second]
-    return [
-        Guess(_ONLY[script], script, 1.0)
-        if script in _ONLY
-        else UNKNOWN
-        if script == "Zyyy" or s == 0.0
-        else Guess(labels[b], script, float(s), labels[c], float(r))
-        for b, s, c, r, script in zip(best, score, second, rest, written, strict=True)
-    ]
+_BATCH_ROWS = 1024
+_MIN_WINDOW_SCORE = 0.5  # of a window that counts for a second language
 
 
 @functools.cache
-def identifier(model: str = "embedded", sha256: str | None = None, characters: int = 1000) -> Identifier:
+def load_identifier(
+    model: str = "embedded", sha256: str | None = None, characters: int = SAMPLE_CHARACTERS
+) -> Identifier:
     """The identifier named `model`: "embedded", "langdetect", or the path or URL of a fastText model (.bin, .ftz).
 
     `sha256` pins the content of a fastText model. `characters`: length of each of the three pieces of a text that are
     read. Raises UserError with what to type.
     """
     if model == "embedded":
-        return Embedded(characters)
-    from extract.langid import models as lid_models
+        return EmbeddedIdentifier(characters)
+    if model == "langdetect":
+        from extract.langid.langdetect_model import LangDetectIdentifier
 
-    return lid_models.backend(model, sha256, characters)
+        return LangDetectIdentifier(characters)
+    from extract.langid import fasttext_model
 
-
-def check(model: str = "embedded", sha256: str | None = None) -> None:
-    """Raise UserError unless `identify` can run with these settings: a model file must be there and be pinned."""
-    if model in ("embedded", "langdetect"):
-        return
-    from extract.langid import models as lid_models
-
-    lid_models.check(model, sha256)
+    return fasttext_model.FastTextIdentifier(fasttext_model.fetch_model(model, sha256), characters)
 
 
-@sidecar(version=1, libraries=("py3langid", "fasttext-community", "langdetect", "numba"), columns=LANGUAGE_COLUMNS)
+def check_identifier(model: str = "embedded", sha256: str | None = None) -> None:
+    """Raise UserError unless `identify` can run with these settings: a model file must exist and be pinned."""
+    if model not in ("embedded", "langdetect"):
+        from extract.langid import fasttext_model
+
+        fasttext_model.check_model(model, sha256)
+
+
+@sidecar(version=1, libraries=("fasttext-community", "langdetect", "numba"), columns=LANGUAGE_COLUMNS)
 def identify(
     pages: Shard,
     *,
     model: str | Asset = "embedded",
     sha256: str | None = None,
-    characters: Annotated[int, Range(1)] = 1000,
+    characters: Annotated[int, Range(1)] = SAMPLE_CHARACTERS,
     window: Annotated[int, Range(1)] = 500,
 ) -> Iterator[pa.Table]:
-    """Label each page with its language, and with a second one where part of the text is in it.
+    """Label each page with its language, and with a second one if part of the text is in it.
 
-    `model`, `sha256`: see `identifier`; a file must be pinned, since its content shapes the rows. `characters`: length
-    of each of the three pieces of text that are read. `window`: characters of the windows that are labelled one by
-    one. `second_language` is the most frequent other language of the windows that are sure (score of at least 0.5),
-    `second_score` its share of all windows (0..1).
+    `second_language` is the most frequent other language of the windows that have a score of at least 0.5, and
+    `second_score` its share of all windows (0 to 1).
+
+    Args:
+        pages: Shard of PAGES; the columns id and text are read.
+        model: Identifier: "embedded", "langdetect", or the path or URL of a fastText model (.bin, .ftz).
+        sha256: SHA-256 of the fastText model's file (64 hex digits). A model file must be pinned, since its content
+            decides about the rows.
+        characters: Length in characters of each of the three pieces of a text that are read.
+        window: Length in characters of the windows that are labelled one by one to find a second language.
     """
-    model = model.path if isinstance(model, Asset) else model  # an asset's place is not in the step's key
-    check(model, sha256)
-    backend = identifier(model, sha256, characters)
-    for batch in pages.batches(["id", "text"], rows=1024):
+    model = model.path if isinstance(model, Asset) else model  # the path of an asset is not in the step's key
+    check_identifier(model, sha256)
+    identifier = load_identifier(model, sha256, characters)
+    for batch in pages.batches(["id", "text"], rows=_BATCH_ROWS):
         texts = [text or "" for text in batch.column("text").to_pylist()]
-        yield _rows(batch.column("id"), [sample(text, characters) for text in texts], backend, window)
+        yield _label_rows(batch.column("id"), [sample_text(text, characters) for text in texts], identifier, window)
 
 
-def _rows(ids: pa.Array, samples: list[str], backend: Identifier, window: int) -> pa.Table:
-    guesses = backend.identify(samples)
-    cut = [[text[at : at + window] for at in range(0, len(text), window)] for text in samples]
-    labelled = iter(backend.identify([piece for pieces in cut for piece in pieces]))
+def _label_rows(ids: pa.Array, samples: list[str], identifier: Identifier, window: int) -> pa.Table:
+    guesses = identifier.identify(samples)
+    windows = [[text[start : start + window] for start in range(0, len(text), window)] for text in samples]
+    window_guesses = iter(identifier.identify([piece for pieces in windows for piece in pieces]))
     seconds = [
-        _second(guess.language, list(itertools.islice(labelled, len(pieces))))
-        for guess, pieces in zip(guesses, cut, strict=True)
+        _second_language(guess.language, list(itertools.islice(window_guesses, len(pieces))))
+        for guess, pieces in zip(guesses, windows, strict=True)
     ]
     columns = [
         ids,
         [guess.language for guess in guesses],
         [guess.script for guess in guesses],
         [guess.score for guess in guesses],
-        [second for second, _ in seconds],
+        [language for language, _ in seconds],
         [share for _, share in seconds],
     ]
-    return pa.table([pa.array(c, f.type) for c, f in zip(columns, LANGUAGES, strict=True)], schema=LANGUAGES)
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, LANGUAGES, strict=True)]
+    return pa.table(arrays, schema=LANGUAGES)
 
 
-def _second(first: str, windows: list[Guess]) -> tuple[str | None, float | None]:
-    """The other language that most windows are in, ties by name, and its share of them."""
-    others = Counter(w.language for w in windows if w.score >= 0.5 and w.language not in (first, "und", "zxx"))
+def _second_language(first: str, windows: list[Guess]) -> tuple[str | None, float | None]:
+    """(the other language that most windows are in, its share of all windows); ties are broken by name."""
+    others = Counter(
+        guess.language
+        for guess in windows
+        if guess.score >= _MIN_WINDOW_SCORE and guess.language not in (first, "und", "zxx")
+    )
     if not others:
         return None, None
     language, count = min(others.items(), key=lambda item: (-item[1], item[0]))
@@ -139,13 +113,7 @@ def _second(first: str, windows: list[Guess]) -> tuple[str | None, float | None]
 
 def identify_lines(stream_in: TextIO, stream_out: TextIO, model: str = "embedded", sha256: str | None = None) -> None:
     """Write `language<TAB>score<TAB>script` for every line of `stream_in`, in order; `und`, 0.0 for an empty line."""
-    backend = identifier(model, sha256)
-    for lines in _groups(stream_in, 1024):
-        for guess in backend.identify(lines):
+    identifier = load_identifier(model, sha256)
+    while lines := list(itertools.islice(stream_in, _BATCH_ROWS)):
+        for guess in identifier.identify(lines):
             stream_out.write(f"{guess.language}\t{round(guess.score, 4)}\t{guess.script}\n")
-
-
-def _groups(items: Iterable[str], size: int) -> Iterator[list[str]]:
-    items = iter(items)
-    while group := list(itertools.islice(items, size)):
-        yield group

@@ -1,6 +1,6 @@
-"""The script a text is written in: counted from its codepoints, never guessed.
+"""The script that a text is written in, counted from its codepoints and never guessed.
 
-Codes are ISO 15924. A codepoint's script is read off its Unicode name (`CYRILLIC SMALL LETTER A`), which agrees with
+Codes are ISO 15924. A codepoint's script is taken from its Unicode name (`CYRILLIC SMALL LETTER A`), which agrees with
 the property Script of Unicode Standard Annex 24 on every letter in use on the web (tested against `regex`).
 """
 
@@ -10,13 +10,15 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.kernels import disk_cache as kept
+from pipeline.kernels import disk_cache
 from pipeline.kernels.njit import njit
 from pipeline.kernels.tokens import decode
 
-LIMIT = 0x20000  # planes 0 and 1; above are only Han characters (and symbols) in use
-# First word(s) of the Unicode names -> code. What is missing here counts as Zzzz (unknown).
-_NAMES = {
+POINT_LIMIT = 0x20000  # planes 0 and 1; of those above, only Han characters (and symbols) are in use
+_FIRST_HAN, _HAN_END = 0x4E00, 0xA000
+_MIN_KANA_SHARE = 20  # one kana in so many Han characters: a Chinese text quotes a title at most
+# First word(s) of the Unicode names -> code. Scripts that are missing here count as Zzzz (unknown).
+_CODE_OF_NAME = {
     "LATIN": "Latn", "FULLWIDTH LATIN": "Latn", "MODIFIER LETTER SMALL": "Latn", "FEMININE": "Latn",
     "MASCULINE": "Latn",
     "CYRILLIC": "Cyrl", "GREEK": "Grek", "ARABIC": "Arab", "HEBREW": "Hebr", "CJK": "Hani", "HANGUL": "Hang",
@@ -31,13 +33,14 @@ _NAMES = {
     "LEPCHA": "Lepc", "LISU": "Lisu", "COPTIC": "Copt", "GOTHIC": "Goth", "RUNIC": "Runr", "TAGALOG": "Tglg",
     "CHAM": "Cham", "CUNEIFORM": "Xsux", "EGYPTIAN": "Egyp",
 }  # fmt: skip
-CODES = ("Zyyy", "Zzzz", *sorted(set(_NAMES.values())))  # Zyyy: common to all scripts (digits, punctuation)
+CODES = ("Zyyy", "Zzzz", *sorted(set(_CODE_OF_NAME.values())))  # Zyyy: common to all scripts (digits, punctuation)
 _HANI, _HIRA, _KANA = CODES.index("Hani"), CODES.index("Hira"), CODES.index("Kana")
-_HANS, _HANT = len(CODES), len(CODES) + 1  # two more counters, of characters that only one of the standards has
+_HANS, _HANT = len(CODES), len(CODES) + 1  # two more counters: characters that only one of the standards has
+_COUNTERS = len(CODES) + 2
 
 
-def _script(point: int) -> int:
-    """Index into CODES of one codepoint. Marks and signs that scripts share are Zyyy, as is what is no letter."""
+def _script_of_point(point: int) -> int:
+    """Index into CODES of a codepoint. Marks and signs that scripts share are Zyyy, as is what is no letter."""
     char = chr(point)
     if unicodedata.category(char)[0] not in "LM":
         return 0
@@ -47,13 +50,13 @@ def _script(point: int) -> int:
     if words[0] in ("COMBINING", "MODIFIER", "VARIATION", "VEDIC") and words[:3] != ["MODIFIER", "LETTER", "SMALL"]:
         return 0
     for n in (3, 2, 1):
-        code = _NAMES.get(" ".join(words[:n]))
+        code = _CODE_OF_NAME.get(" ".join(words[:n]))
         if code:
             return CODES.index(code)
     return 1
 
 
-def _in(char: str, charset: str) -> bool:
+def _is_encodable(char: str, charset: str) -> bool:
     try:
         char.encode(charset)
     except UnicodeEncodeError:
@@ -62,51 +65,51 @@ def _in(char: str, charset: str) -> bool:
 
 
 @functools.cache
-def table() -> np.ndarray:
+def script_table() -> np.ndarray:
     """(131072,) uint8: script of each codepoint as an index into CODES; Han of one standard alone is _HANS or _HANT.
 
     The standards are GB 2312 (6,763 simplified characters) and Big5 (13,053 traditional ones): a character that one
-    of them has and the other lacks tells the orthography.
+    of them has and the other lacks shows the orthography.
     """
     made_from = (Path(__file__), unicodedata.unidata_version)
-    return kept.arrays("scripts", made_from, lambda: {"scripts": _table()})["scripts"]
+    return disk_cache.arrays("scripts", made_from, lambda: {"scripts": _build_script_table()})["scripts"]
 
 
-def _table() -> np.ndarray:
-    found = np.fromiter((_script(point) for point in range(LIMIT)), np.uint8, LIMIT)
-    for point in range(0x4E00, 0xA000):
-        simplified, traditional = _in(chr(point), "gb2312"), _in(chr(point), "big5")
+def _build_script_table() -> np.ndarray:
+    table = np.fromiter((_script_of_point(point) for point in range(POINT_LIMIT)), np.uint8, POINT_LIMIT)
+    for point in range(_FIRST_HAN, _HAN_END):
+        simplified, traditional = _is_encodable(chr(point), "gb2312"), _is_encodable(chr(point), "big5")
         if simplified != traditional:
-            found[point] = _HANS if simplified else _HANT
-    return found
+            table[point] = _HANS if simplified else _HANT
+    return table
 
 
 @njit(cache=True, nogil=True)
-def _count(data, offsets, scripts, kinds):
-    counts = np.zeros((len(offsets) - 1, kinds), np.int32)
-    for d in range(len(counts)):
-        at = offsets[d]
-        while at < offsets[d + 1]:
-            if data[at] < 0x80:
-                point, at = np.uint32(data[at]), at + 1
+def _count_scripts(data, offsets, scripts, counters):
+    counts = np.zeros((len(offsets) - 1, counters), np.int32)
+    for text in range(len(counts)):
+        position = offsets[text]
+        while position < offsets[text + 1]:
+            if data[position] < 0x80:
+                point, position = np.uint32(data[position]), position + 1
             else:
-                point, at = decode(data, at)
-            kind = np.int64(scripts[point]) if point < np.uint32(0x20000) else np.int64(0)
-            counts[d, kind] += 1
+                point, position = decode(data, position)
+            script = np.int64(scripts[point]) if point < np.uint32(POINT_LIMIT) else np.int64(0)
+            counts[text, script] += 1
     return counts
 
 
-def scripts(data: np.ndarray, offsets: np.ndarray) -> list[str]:
+def dominant_scripts(data: np.ndarray, offsets: np.ndarray) -> list[str]:
     """Dominant script of each of d texts: `data` uint8, valid UTF-8; `offsets` (d + 1,) int64 bytes.
 
-    Chinese is Hans or Hant (Hani when no character tells), Han with kana is Jpan, no letter at all is Zyyy.
+    Chinese is Hans or Hant (Hani if no character tells), Han with kana is Jpan, and a text without letters is Zyyy.
     """
     if len(offsets) < 2:
         return []
-    return [_dominant(row) for row in _count(data, offsets, table(), len(CODES) + 2)]
+    return [_dominant_script(counts) for counts in _count_scripts(data, offsets, script_table(), _COUNTERS)]
 
 
-def _dominant(counts: np.ndarray) -> str:
+def _dominant_script(counts: np.ndarray) -> str:
     hans, hant = int(counts[_HANS]), int(counts[_HANT])
     kana, han = int(counts[_HIRA] + counts[_KANA]), int(counts[_HANI]) + hans + hant
     totals = counts[: len(CODES)].copy()
@@ -117,6 +120,6 @@ def _dominant(counts: np.ndarray) -> str:
         return "Zyyy"
     if best != _HANI:
         return CODES[best]
-    if kana * 20 > han:  # Japanese text has far more kana than this; a Chinese one quotes a title at most
+    if kana * _MIN_KANA_SHARE > han:
         return "Jpan"
     return "Hani" if hans == hant else "Hans" if hans > hant else "Hant"

@@ -48,9 +48,9 @@ def _german(data: Path) -> set[str]:
 
 
 def _declares_german(body: bytes) -> bool:
-    from extract.langid.prefilter import declared
+    from extract.langid.prefilter import declared_language
 
-    return declared(body) == "de"
+    return declared_language(body) == "de"
 
 
 def _responses(path: Path) -> Iterator[tuple[str, str, bytes]]:

@@ -16,8 +16,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from extract.langid.codes import two_letters
-from extract.langid.identify import identifier, prefilter
+from extract.langid.identify import load_identifier
+from extract.langid.languages import two_letter_code
+from extract.langid.prefilter import prefilter
 from tests.bench.table import Options, Row, in_turns, turn
 from tests.support import language_data as data
 from tests.support.paths import SHARED
@@ -26,11 +27,11 @@ Detector = Callable[[list[str]], list[str]]
 
 
 def one_by_one(detect: Callable[[str], str | None]) -> Detector:
-    return lambda texts: [two_letters(detect(text) or "und") for text in texts]
+    return lambda texts: [two_letter_code(detect(text) or "und") for text in texts]
 
 
 def ours(model: str) -> Detector:
-    return lambda texts: [guess.language for guess in identifier(model).identify(texts)]
+    return lambda texts: [guess.language for guess in load_identifier(model).identify(texts)]
 
 
 def peers() -> Iterator[tuple[str, Callable[[], Detector]]]:
@@ -96,7 +97,7 @@ def _heliport() -> Detector:
     import heliport
 
     model = heliport.Identifier()
-    return one_by_one(lambda text: two_letters(model.identify(text) + "_"))
+    return one_by_one(lambda text: two_letter_code(model.identify(text) + "_"))
 
 
 class Page:
@@ -164,7 +165,7 @@ def _turn(detect: Detector, texts: list[str]) -> Callable[[], float]:
 def thresholds(sets: dict[str, data.Labelled]) -> None:
     print("\nscores of the embedded identifier: right ones lost below, wrong ones kept at or above a threshold")
     for name, labelled in sets.items():
-        guesses = identifier().identify([text for _, text in labelled])
+        guesses = load_identifier().identify([text for _, text in labelled])
         for bound in (0.5, 0.65, 0.8):
             lost = sum(g.language == t and g.score < bound for (t, _), g in zip(labelled, guesses, strict=True))
             kept = sum(g.language != t and g.score >= bound for (t, _), g in zip(labelled, guesses, strict=True))
@@ -176,7 +177,7 @@ def samples(known: list[tuple[str, Page]]) -> None:
     texts = [page.text for _, page in known]
     for size in (200, 500, 1000, 2000, 10**9):
         started = time.process_time()
-        guesses = identifier("embedded", None, size).identify(texts)
+        guesses = load_identifier("embedded", None, size).identify(texts)
         cost = (time.process_time() - started) / len(texts) * 1e6
         right = sum(g.language == t and g.score >= 0.65 for (t, _), g in zip(known, guesses, strict=True))
         print(f"{'all' if size > 10**6 else size!s:>6}: {right / len(texts):.4f} right at 0.65, {cost:6.0f} us a page")
@@ -185,7 +186,7 @@ def samples(known: list[tuple[str, Page]]) -> None:
 def mixes(pages: list[Page], seed: int, count: int = 300) -> None:
     """Two pages in two languages made into one: is it admitted for the language of at least half of its text?"""
     chance, by_language = random.Random(seed), {}
-    for guess, page in zip(identifier().identify([page.text for page in pages]), pages, strict=True):
+    for guess, page in zip(load_identifier().identify([page.text for page in pages]), pages, strict=True):
         if guess.score > 0.9 and len(page.text) > 1500:
             by_language.setdefault(guess.language, []).append(page)
     lost = 0
@@ -198,7 +199,7 @@ def mixes(pages: list[Page], seed: int, count: int = 300) -> None:
 
 def prefilters(pages: list[Page], rounds: int = 3) -> dict[str, Any]:
     """What the prefilter costs, and loses of the pages that the identifier gives a language at 0.65 on their text."""
-    guesses = identifier().identify([page.text for page in pages])
+    guesses = load_identifier().identify([page.text for page in pages])
     own = [(guess.language, page) for guess, page in zip(guesses, pages, strict=True) if guess.score >= 0.65]
     answers = [prefilter(page.html, name)[0] for name, page in own]
     raw = [(name, page.html.encode("utf-8", "replace")) for name, page in own]

@@ -12,13 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from extract.langid import embedded as lid_embedded
-from extract.langid import models as lid_models
-from extract.langid.base import sample
-from extract.langid.codes import two_letters
-from extract.langid.identify import Guess, check, identifier, identify, identify_lines
-from extract.langid.prior import prior
-from extract.langid.script import CODES, scripts, table
+from extract.langid import build_tables
+from extract.langid.clean import clean_texts, encode_texts
+from extract.langid.fasttext_model import fetch_model
+from extract.langid.guess import Guess, sample_text
+from extract.langid.identify import check_identifier, identify, identify_lines, load_identifier
+from extract.langid.languages import log_prior, two_letter_code
+from extract.langid.model import TABLES, WEIGHT_STEP, class_scores, label_probabilities, load_model
+from extract.langid.script import CODES, dominant_scripts, script_table
+from extract.pages import pages
 from pipeline.base.errors import UserError
 from pipeline.base.schema import LANGUAGES
 from pipeline.store.shard import Shard
@@ -57,14 +59,29 @@ MIXED = st.lists(
         ["Straße", "ÄRZTE", "AB", "a", "Über", "ДОМ", "дом", "ß", "漢字", "İ", "é", "e\u0301", "\u00a0", "ẞ"]
     )
     | st.sampled_from(
-        ["www.a.de", "WWW.A", "wwwx.", "x@y.z", "@x", "http://a.b/c", "1234", "12a", "\t", "\n", " ", "x\x00y"]
+        [
+            "www.a.de",
+            "WWW.A",
+            "wwwx.",
+            "x@y.z",
+            "@x",
+            "http://a.b/c",
+            "1234",
+            "12a",
+            "\t",
+            "\n",
+            " ",
+            "x\x00y",
+            "COVID-19",
+            "0AA",
+        ]
     )
 ).map(" ".join)
 
 
 @pytest.mark.parametrize("language, script, text", SENTENCES)
 def test_sentences(language: str, script: str, text: str) -> None:
-    guess = identifier().identify([text])[0]
+    guess = load_identifier().identify([text])[0]
     assert (guess.language, guess.script) == (language, script)
     assert guess.score >= 0.65
     assert guess.second != language and (guess.second_score or 0) <= guess.score
@@ -74,28 +91,28 @@ def test_sentences(language: str, script: str, text: str) -> None:
     "text", ["", " \n\t", "12 345,67 €", "?!…", "https://example.org/de/seite", "a@b.example", "\ud800"]
 )
 def test_without_letters_is_undetermined(text: str) -> None:
-    assert identifier().identify([text]) == [Guess("und", "Zyyy", 0.0)]
+    assert load_identifier().identify([text]) == [Guess("und", "Zyyy", 0.0)]
 
 
 def test_capitals_addresses_and_digits_change_nothing() -> None:
     plain = "Über die Größe der Äpfel und Birnen im Garten"
     noisy = "ÜBER DIE GRÖSSE DER ÄPFEL 12 UND BIRNEN http://www.example.co.uk/the-house IM 2024 GARTEN"
-    first, second = identifier().identify([plain, noisy])
+    first, second = load_identifier().identify([plain, noisy])
     assert first.language == second.language == "de" and second.score > 0.9
 
 
 @given(st.lists(ANY_TEXT, max_size=8), st.randoms(use_true_random=False))
 def test_a_guess_depends_on_its_text_alone(texts: list[str], chance) -> None:
-    together = identifier().identify(texts)
-    assert together == [identifier().identify([text])[0] for text in texts]
+    together = load_identifier().identify(texts)
+    assert together == [load_identifier().identify([text])[0] for text in texts]
     order = list(range(len(texts)))
     chance.shuffle(order)
-    assert identifier().identify([texts[i] for i in order]) == [together[i] for i in order]
+    assert load_identifier().identify([texts[i] for i in order]) == [together[i] for i in order]
     assert all(0 <= guess.score <= 1 and guess.script in (*CODES, "Hans", "Hant", "Jpan") for guess in together)
 
 
 def slow_clean(text: str) -> bytes:
-    """What `lid_embedded.clean` is to do, word by word on characters."""
+    """What `clean_texts` is to do, word by word on characters."""
 
     def lower(char: str) -> str:
         small = char.lower()
@@ -110,37 +127,39 @@ def slow_clean(text: str) -> bytes:
         small = any(
             lower(char) == char and ("a" <= char <= "z" or 0xBF < ord(char) < 0x800) for char in word
         )  # a letter without case counts as small
-        if capitals > 1 and not small:
-            word = "".join(map(lower, word))
-        out.append("".join(char for char in word if not "0" <= char <= "9") + " ")
+        if capitals > 1 and not small:  # digits of words in capitals stay
+            out.append("".join(map(lower, word)) + " ")
+        else:
+            out.append("".join(char for char in word if not "0" <= char <= "9") + " ")
     return "".join(out).encode()
 
 
 @given(st.one_of(MIXED, st.text()))
 def test_cleaning_against_the_slow_reference(text: str) -> None:
     text = unicodedata.normalize("NFC", text)
-    out, bounds = lid_embedded.clean(*lid_embedded.encode([text]))
+    out, bounds = clean_texts(*encode_texts([text]))
     assert out[: bounds[1]].tobytes() == slow_clean(text)
 
 
 def slow_probabilities(text: bytes) -> list[float]:
     """Naive Bayes as the paper has it, in Python's floats: one dictionary of counts, one sum a class."""
-    model, counts, state = lid_embedded.load(), {}, 0
+    model, counts, state = load_model(), {}, 0
     for byte in text:
-        state = int(model.rows[(int(model.row[state]) << 8) + byte])
-        feature = int(model.feature[state])
+        state = int(model.transitions[(int(model.state_row[state]) << 8) + byte])
+        feature = int(model.state_feature[state])
         if feature >= 0:
             counts[feature] = counts.get(feature, 0) + 1
-    total = [float(value) for value in model.bias]
+    total = [float(value) for value in model.class_bias]
     for feature, count in counts.items():
         for k, weight in enumerate(model.weights[feature]):
-            total[k] += math.log1p(count) * (float(model.least[k]) + 0.05 * int(weight))
+            total[k] += math.log1p(count) * (float(model.weight_offset[k]) + float(WEIGHT_STEP) * int(weight))
     scale = 1 / math.sqrt(max(sum(map(math.log1p, counts.values())), 1))
     parts = [
-        math.exp(scale * (t - max(total)) + float(model.prior[i])) for t, i in zip(total, model.label, strict=True)
+        math.exp(scale * (t - max(total)) + float(model.prior[i]))
+        for t, i in zip(total, model.class_label, strict=True)
     ]
     found = [0.0] * len(model.labels)
-    for part, label in zip(parts, model.label, strict=True):
+    for part, label in zip(parts, model.class_label, strict=True):
         found[label] += part / sum(parts) if counts else 0.0
     return found
 
@@ -148,38 +167,59 @@ def slow_probabilities(text: bytes) -> list[float]:
 @settings(max_examples=25)
 @given(st.one_of(st.sampled_from([text for _, _, text in SENTENCES]), MIXED, st.text(max_size=30)))
 def test_kernels_against_the_slow_reference(text: str) -> None:
-    data, offsets = lid_embedded.encode([text])
-    out, bounds = lid_embedded.clean(data, offsets)
+    data, offsets = encode_texts([text])
+    out, bounds = clean_texts(data, offsets)
     expected = slow_probabilities(out[: bounds[1]].tobytes())
-    assert lid_embedded.probabilities(data, offsets)[0] == pytest.approx(expected, abs=1e-4)
+    assert label_probabilities(data, offsets)[0] == pytest.approx(expected, abs=1e-4)
 
 
 @settings(max_examples=50)
 @given(st.lists(st.one_of(st.just(b""), st.binary(max_size=9), st.sampled_from([t.encode() for *_, t in SENTENCES]))))
 def test_texts_walked_together_are_scored_as_each_alone(texts: list[bytes]) -> None:
     """Whatever their number and lengths; and nothing of one call is left for the next."""
-    model = lid_embedded.load()
+    model = load_model()
 
     def scored(some: list[bytes]) -> list[np.ndarray]:
         offsets = np.cumsum([0, *map(len, some)])
-        return [*lid_embedded.scores(np.frombuffer(b"".join(some), np.uint8), offsets, model)[0]]
+        return [*class_scores(np.frombuffer(b"".join(some), np.uint8), offsets, model)[0]]
 
     together, alone = scored(texts), [scored([text])[0] for text in texts]
     assert all((a == b).all() for a, b in zip(together, alone, strict=True))
 
 
-def test_quantised_weights_decide_as_the_package_does() -> None:
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+# Labels and scores are those of these tables: whoever builds others raises the versions of both stages.
+TABLES_OF_VERSIONS = ("d81dc7bdde02163a8e2b23028ec18a6ac8d87bc645539bcc58ef4ae02736938e", {"identify": 1, "pages": 7})
 
-    package, model = LanguageIdentifier.from_model_file(MODEL_FILE), lid_embedded.load()
+
+def test_the_tables_are_those_of_the_versions_of_the_stages() -> None:
+    versions = {function.stage.name: function.stage.version for function in (identify, pages)}  # type: ignore[attr-defined]
+    assert (hashlib.sha256(TABLES.read_bytes()).hexdigest(), versions) == TABLES_OF_VERSIONS
+
+
+@pytest.fixture(scope="module")
+def package():
+    """py3langid, from whose model the tables are built."""
+    langid = pytest.importorskip("py3langid.langid")
+    return langid.LanguageIdentifier.from_model_file(langid.MODEL_FILE)
+
+
+def test_the_tables_are_what_the_builder_makes_of_the_package(package) -> None:
+    built, model = build_tables.build_arrays(package), load_model()
+    assert [two_letter_code(name) for name in built.pop("classes")] == [model.labels[k] for k in model.class_label]
+    for name, array in built.items():
+        assert array.dtype == getattr(model, name).dtype and (array == getattr(model, name)).all(), name
+
+
+def test_quantised_weights_decide_as_the_package_does(package) -> None:
+    model = load_model()
     texts = [text for _, _, text in SENTENCES]
-    raw, _ = lid_embedded.scores(*lid_embedded.encode(texts), model)
+    raw, _ = class_scores(*encode_texts(texts), model)
     for text, row in zip(texts, raw, strict=True):
-        assert model.labels[model.label[row.argmax()]] == two_letters(package.classify(text)[0])
+        assert model.labels[model.class_label[row.argmax()]] == two_letter_code(package.classify(text)[0])
 
 
 def test_prior_orders_by_frequency() -> None:
-    en, de, sv, br, zxx, pcm = prior(("en", "de", "sv", "br", "zxx", "pcm"))
+    en, de, sv, br, zxx, pcm = log_prior(("en", "de", "sv", "br", "zxx", "pcm"))
     assert 0 == en > de > sv > br > zxx > pcm > -5
 
 
@@ -189,13 +229,13 @@ def test_prior_orders_by_frequency() -> None:
      ("no", "nb"), ("als", "gsw"), ("als_Latn", "sq"), ("iw", "he"), ("yue_Hant", "yue"), ("swh", "sw"), ("hbs", "sh")],
 )  # fmt: skip
 def test_codes(label: str, code: str) -> None:
-    assert two_letters(label) == code
+    assert two_letter_code(label) == code
 
 
 def test_scripts_agree_with_the_unicode_property() -> None:
     regex = pytest.importorskip("regex")
     letters = [chr(point) for point in range(0x20000) if unicodedata.category(chr(point)) in ("Lu", "Ll", "Lo")]
-    found, wrong = table(), []
+    found, wrong = script_table(), []
     for code in set(CODES) - {"Zyyy", "Zzzz"}:
         pattern = regex.compile(rf"\p{{Script={code}}}")
         mine = {c for c in letters if (*CODES, "Hani", "Hani")[found[ord(c)]] == code}
@@ -206,7 +246,7 @@ def test_scripts_agree_with_the_unicode_property() -> None:
 
 @given(st.lists(st.text(), max_size=5))
 def test_scripts_of_any_text(texts: list[str]) -> None:
-    found = scripts(*lid_embedded.encode(texts))
+    found = dominant_scripts(*encode_texts(texts))
     letters = [any(unicodedata.category(char)[0] == "L" for char in text) for text in texts]
     assert all(has or script in ("Zyyy", "Zzzz") or any(unicodedata.category(c)[0] == "M" for c in text)
                for has, script, text in zip(letters, found, texts, strict=True))  # fmt: skip
@@ -215,8 +255,8 @@ def test_scripts_of_any_text(texts: list[str]) -> None:
 @pytest.mark.parametrize("size, length", [(10, 0), (10, 32), (10, 33), (10, 1000)])
 def test_sample_is_bounded_and_spread(size: int, length: int) -> None:
     text = "".join(chr(0x4E00 + i) for i in range(length))
-    found = sample(text, size)
-    assert len(found) <= 3 * size + 2 and sample(found, size) == found
+    found = sample_text(text, size)
+    assert len(found) <= 3 * size + 2 and sample_text(found, size) == found
     assert found[:size] == text[:size] and found[-size:] == text[-size:]
 
 
@@ -236,7 +276,7 @@ def toy_model(tmp_path_factory: pytest.TempPathFactory):
 
 def test_fasttext_models(toy_model) -> None:
     path, digest = toy_model
-    guesses = identifier(str(path), digest).identify([SENTENCES[0][2], SENTENCES[1][2], "", "\ud800 1"])
+    guesses = load_identifier(str(path), digest).identify([SENTENCES[0][2], SENTENCES[1][2], "", "\ud800 1"])
     assert [(g.language, g.script) for g in guesses] == [
         ("de", "Latn"),
         ("en", "Latn"),
@@ -252,11 +292,11 @@ def test_model_from_a_url_is_fetched_once_and_verified(toy_model, tmp_path, monk
     copy = tmp_path / "model.bin"
     copy.write_bytes(path.read_bytes())
     with pytest.raises(UserError, match=f"sha256 is {digest}"):
-        lid_models.fetch(copy.as_uri(), "0" * 64)
+        fetch_model(copy.as_uri(), "0" * 64)
     assert not any((tmp_path / "cache").rglob("*.bin")) and len(list((tmp_path / "cache").rglob("*"))) == 1
-    fetched = lid_models.fetch(copy.as_uri(), digest)
+    fetched = fetch_model(copy.as_uri(), digest)
     copy.unlink()
-    assert lid_models.fetch(copy.as_uri(), digest) == fetched and fetched.read_bytes() == path.read_bytes()
+    assert fetch_model(copy.as_uri(), digest) == fetched and fetched.read_bytes() == path.read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -272,20 +312,20 @@ def test_model_from_a_url_is_fetched_once_and_verified(toy_model, tmp_path, monk
 )
 def test_bad_settings_are_one_line(model: str, sha256: str | None, says: str, toy_model) -> None:
     with pytest.raises(UserError) as error:
-        check(str(toy_model[0]) if model == "TOY" else model, sha256)
+        check_identifier(str(toy_model[0]) if model == "TOY" else model, sha256)
     assert says in str(error.value) and "\n" not in str(error.value)
 
 
 def test_what_is_no_language_model(tmp_path) -> None:
     (tmp_path / "broken.bin").write_bytes(b"no model")
     with pytest.raises(UserError, match=r"not a fastText model"):
-        identifier(str(tmp_path / "broken.bin"))
+        load_identifier(str(tmp_path / "broken.bin"))
 
 
 def test_langdetect_is_deterministic() -> None:
     texts = [SENTENCES[0][2], "kurz", "Hi", SENTENCES[2][2], "", "99"]
-    one = identifier("langdetect").identify(texts)
-    two = identifier("langdetect").identify(texts[::-1])[::-1]
+    one = load_identifier("langdetect").identify(texts)
+    two = load_identifier("langdetect").identify(texts[::-1])[::-1]
     assert one == two and (one[0].language, one[3].language, one[4].language) == ("de", "fr", "und")
 
 
@@ -327,7 +367,7 @@ def test_lines() -> None:
 )  # fmt: skip
 def test_floors_on_sentences(load, languages: str, floor: float, recipes_floor: float, shared) -> None:
     labelled = load(shared, 50)
-    guesses = [guess.language for guess in identifier().identify([text for _, text in labelled])]
+    guesses = [guess.language for guess in load_identifier().identify([text for _, text in labelled])]
     truth = [language for language, _ in labelled]
     assert language_data.scores(truth, guesses, languages.split())[0] >= floor
     recipes = [name for name in language_data.RECIPES if name in truth]
@@ -339,7 +379,7 @@ def test_floor_on_crawled_pages(shared) -> None:
 
     hplt = [page for page in itertools.islice(language_data.pages(shared), 100) if page[2]]
     texts = [extract_plain_text(html, main_content=True) for _, html, _ in hplt]
-    guesses = identifier().identify(texts)
+    guesses = load_identifier().identify(texts)
     long = [(said, g) for (_, _, said), g, t in zip(hplt, guesses, texts, strict=True) if len(t) >= 200]
     right = sum(said == guess.language and guess.score >= 0.65 for said, guess in long)
     assert len(long) >= 70 and right / len(long) >= 0.94

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extract.langid.html_text import Runs, _behind_blanks, _tag_end, runs
-from extract.langid.identify import identifier, prefilter
-from extract.langid.prefilter import declared, windows
+from extract.langid.html_text import TextRuns, skip_blanks, tag_end, visible_runs
+from extract.langid.identify import load_identifier
+from extract.langid.prefilter import declared_language, prefilter, select_windows
 from tests.support import language_data
 
 GERMAN = "Gestern hat es den ganzen Tag geregnet, deshalb blieben wir zu Hause und lasen Bücher. " * 4
@@ -22,7 +22,7 @@ BULGARIAN = "Вчера валя през целия ден, затова ост
 
 
 def visible(page: str) -> list[str]:
-    found = runs(np.frombuffer(page.encode(), np.uint8))
+    found = visible_runs(np.frombuffer(page.encode(), np.uint8))
     return [bytes(found.text[a:b]).decode() for a, b in itertools.pairwise(found.start)]
 
 
@@ -77,7 +77,7 @@ def test_generated_pages(blocks) -> None:
     [b"<", b">", b"&", b"&#", b"&#x", b";", b"<!--", b"-->", b"<script", b"</script>", b"'", b'="', b"a", b"\xc3"]
 ), max_size=40).map(b"".join)))  # fmt: skip
 def test_no_bytes_break_it(data: bytes) -> None:
-    found = runs(np.frombuffer(data, np.uint8))
+    found = visible_runs(np.frombuffer(data, np.uint8))
     assert found.start[0] == 0 and (np.diff(found.start) > 0).all() and found.start[-1] == len(found.text)
     assert len(found.text) <= len(data) and len(found.letters) == len(found.start) - 1
     may, language, score = prefilter(data, "de")
@@ -90,11 +90,11 @@ PIECES = [b"-", b">", b"'", b'"', b"=", b" ", b"\n" * 63, b" " * 64, b"x" * 63, 
 @given(st.lists(st.sampled_from(PIECES)).map(b"".join), st.integers(1, 70))
 def test_searches_by_blocks(data: bytes, start: int) -> None:
     array, start = np.frombuffer(data, np.uint8), min(start, len(data))
-    assert _behind_blanks(array, start) == len(data) - len(data[start:].lstrip())
-    assert _tag_end(array, start) == tag_end(data, start)
+    assert skip_blanks(array, start) == len(data) - len(data[start:].lstrip())
+    assert tag_end(array, start) == reference_tag_end(data, start)
 
 
-def tag_end(data: bytes, start: int) -> int:
+def reference_tag_end(data: bytes, start: int) -> int:
     """Byte by byte."""
     quote = ""
     for at in range(start, min(len(data), start + 2048)):
@@ -116,17 +116,17 @@ def test_windows_against_slices(sizes: list[tuple[int, int]]) -> None:
     start = np.cumsum([0, *(size for size, _ in sizes)])
     letters = np.array([count for _, count in sizes], np.int64)
     text = (np.arange(start[-1]) * 7919 % 251).astype(np.uint8)
-    data, offsets = windows(Runs(text, start, letters))
+    data, offsets = select_windows(TextRuns(text, start, letters))
     got = [bytes(data[a:b]) for a, b in itertools.pairwise(offsets)]
     parts = [(bytes(text[a:b]), count) for (a, b), count in zip(itertools.pairwise(start), letters, strict=True)]
     assert got == sliced(parts)
 
 
-def sliced(runs: list[tuple[bytes, int]]) -> list[bytes]:
-    long = [run for run in runs if run[1] >= 100]
-    short = [run for run in runs if 0 < run[1] < 100]
+def sliced(visible_runs: list[tuple[bytes, int]]) -> list[bytes]:
+    long = [run for run in visible_runs if run[1] >= 100]
+    short = [run for run in visible_runs if 0 < run[1] < 100]
     if sum(count for _, count in long) < 800:
-        return spaced(b"".join(text for text, count in runs if count), 4)
+        return spaced(b"".join(text for text, count in visible_runs if count), 4)
     found = spaced(b"".join(text for text, _ in long), 4)
     return found + (spaced(b"".join(text for text, _ in short), 2) if sum(count for _, count in short) >= 800 else [])
 
@@ -198,11 +198,11 @@ def test_threshold() -> None:
     ],
 )
 def test_declared(head: str, language: str | None) -> None:
-    assert declared(head.encode()) == language
+    assert declared_language(head.encode()) == language
 
 
 def test_windows_are_bounded() -> None:
-    data, offsets = windows(runs(np.frombuffer(f"<p>{GERMAN * 500}<li>x".encode(), np.uint8)))
+    data, offsets = select_windows(visible_runs(np.frombuffer(f"<p>{GERMAN * 500}<li>x".encode(), np.uint8)))
     assert len(data) == offsets[-1] <= 6 * 800 and len(offsets) == 5
 
 
@@ -227,7 +227,7 @@ def test_nothing_is_lost_that_the_identifier_would_keep(shared) -> None:
     from resiliparse.extract.html2text import extract_plain_text
 
     pages = [page for _, page, _ in itertools.islice(language_data.pages(shared), 300)]
-    final = identifier().identify([extract_plain_text(page, main_content=True) for page in pages])
+    final = load_identifier().identify([extract_plain_text(page, main_content=True) for page in pages])
     own = [(g.language, prefilter(p, g.language)[0]) for g, p in zip(final, pages, strict=True) if g.score >= 0.65]
     assert len(own) > 250 and [language for language, may in own if not may] in ([], ["fr"])  # one blog's comment feed
     others = [prefilter(p, "de")[0] for g, p in zip(final, pages, strict=True) if g.language != "de"]

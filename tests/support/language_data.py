@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from extract.html.decode import decode_page
-from extract.langid.codes import two_letters
+from extract.langid.languages import two_letter_code
 
 RECIPES = ["de", "en", "fr", "es", "it", "nl", "pl", "pt", "ru", "tr", "cs", "sv", "da"]
 Labelled = list[tuple[str, str]]  # (language, text)
@@ -34,7 +34,7 @@ def _drawn(items: Iterable[tuple[str, list[str]]], count: int) -> Labelled:
 def lingua(shared: Path, count: int) -> Labelled:
     """Sentences of 75 languages (the test set of lingua)."""
     folder = shared / "lid" / "lingua-sentences"
-    return _drawn(((two_letters(path.name[:-7]), _lines(path)) for path in sorted(folder.glob("*.txt.gz"))), count)
+    return _drawn(((two_letter_code(path.name[:-7]), _lines(path)) for path in sorted(folder.glob("*.txt.gz"))), count)
 
 
 def tatoeba(shared: Path, count: int) -> Labelled:
@@ -42,13 +42,15 @@ def tatoeba(shared: Path, count: int) -> Labelled:
     paths = sorted((shared / "lid" / "tatoeba-laser").glob("*.gz"))
     items = [(path.name.split(".")[-2], path) for path in paths]
     # three letters throughout: `als` is Tosk Albanian here, and no spelling of Wikipedia's
-    return _drawn(((two_letters(name + "_"), _lines(path)) for name, path in items if name != "eng"), count)
+    return _drawn(((two_letter_code(name + "_"), _lines(path)) for name, path in items if name != "eng"), count)
 
 
 def flores(shared: Path, count: int) -> Labelled:
     """Sentences of 20 languages."""
     paths = sorted((shared / "lid").glob("flores200-dev-*/*.dev.gz"))
-    return _drawn(((two_letters(path.name[:8]), _lines(path)) for path in paths if "arb_Latn" not in path.name), count)
+    return _drawn(
+        ((two_letter_code(path.name[:8]), _lines(path)) for path in paths if "arb_Latn" not in path.name), count
+    )
 
 
 def udhr(shared: Path, count: int) -> Labelled:
@@ -58,7 +60,7 @@ def udhr(shared: Path, count: int) -> Labelled:
         for path in sorted((shared / "lid" / "udhr-xml").glob("udhr_*.xml.gz")):
             with gzip.open(path) as file:
                 root = ElementTree.parse(file).getroot()
-            name = two_letters(root.get("iso639-3", "und") + "_")
+            name = two_letter_code(root.get("iso639-3", "und") + "_")
             found = (" ".join("".join(p.itertext()).split()) for p in root.iter("{http://efele.net/udhr}para"))
             yield name, [text for text in found if len(text) >= 40]
 
@@ -89,12 +91,12 @@ def pages(shared: Path) -> Iterator[tuple[str, str, str | None]]:
 def _silver(path: Path) -> dict[str, str]:
     with open(path, encoding="utf-8") as file:
         rows = [json.loads(line) for line in file]
-    return {row["url"]: two_letters(row["lang"]) for row in rows if row["lang"] and row["prob"] >= 0.5}
+    return {row["url"]: two_letter_code(row["lang"]) for row in rows if row["lang"] and row["prob"] >= 0.5}
 
 
 def declared(html: str) -> str | None:
     found = re.search(r"<html[^>]*?\slang\s*=\s*[\"']?([A-Za-z]{2,3})", html[:20000], re.I)
-    return two_letters(found[1]) if found else None
+    return two_letter_code(found[1]) if found else None
 
 
 def scores(truth: list[str], guess: list[str], languages: list[str]) -> tuple[float, float]:
