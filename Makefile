@@ -15,7 +15,8 @@ given = $(if $(filter-out undefined,$(origin $(1))),$(2) $(call quoted,$($(1))))
 options = --root $(call quoted,$(ROOT)) $(call given,SOURCE,--source) $(call given,INDEX,--index) \
   $(if $(WORKERS),--workers $(call quoted,$(WORKERS))) $(if $(LOCAL),--local) $(if $(SET),--set $(call quoted,$(SET)))
 
-.PHONY: help corpus plan gc funnel costs test check bench bench-scale-dedup quality lock clean
+SECONDS ?= 600
+.PHONY: help corpus plan gc funnel costs test explore bench bench-scale-dedup quality lock clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -48,6 +49,12 @@ test: .venv/ready-dev  ## lint, types and every test
 	$(python) -m mypy
 	$(python) -m pipeline warm
 	$(python) -m pytest $(PYTEST)
+
+explore: .venv/ready-dev  ## property tests with new examples for SECONDS=600; what fails becomes an explicit example
+	@$(python) -m pipeline warm
+	@end=$$(($$(date +%s) + $(SECONDS))); while [ $$(date +%s) -lt $$end ]; do \
+	  HYPOTHESIS_PROFILE=explore $(python) -m pytest -q -x --timeout $(SECONDS) --hypothesis-seed=random $(PYTEST) || exit 1; \
+	done
 
 # Peers that only benchmarks and parity tests need: extras of .venv, and environments of their own where their pins clash
 # with ours. One that does not install leaves the reason in its folder, which the benchmark's table then shows.

@@ -89,41 +89,32 @@ class SourceFormat:
             given = {"source_name": source_name, "columns": columns}
             arguments = {name: given[name] for name in _OPTIONAL_ARGUMENTS if name in parameters}
             try:
-                if self.user_function is None:
-                    yield from self.reader(opened, start, end, **arguments)
-                else:
-                    yield from self._user_rows(opened, path, source_name, start, end, arguments)
+                yield from self._events(opened, path, source_name, lambda: self.reader(opened, start, end, **arguments))
             except DecodeError as error:
                 yield LostRange(source_name, file.tell(), size - file.tell(), str(error))
             except UserError as error:
                 raise UserError(f"{path}: {error}") from error
 
-    def _user_rows(
-        self,
-        file: BinaryIO,
-        path: str,
-        source_name: str,
-        start: int,
-        end: int | None,
-        arguments: dict[str, Any],
-    ) -> Iterator[Row]:
-        """Rows of a user's reader. Raises UserError with the line of the user's code where it fails."""
+    def _events(
+        self, file: BinaryIO, path: str, source_name: str, reader: Callable[[], Iterator[Any]]
+    ) -> Iterator[Event]:
+        """What a reader yields, dictionaries as rows. Raises UserError with the line of user code that fails."""
         function = self.user_function
-        assert function is not None
         by_position = self.can_be_split(path)
         offset, inner_offset = -1, 0
-        rows = self._iterate_user_code(function, lambda: iter(self.reader(file, start, end, **arguments)))
-        for number, values in enumerate(rows):
+        for number, values in enumerate(self._iterate_user_code(function, reader) if function else reader()):
             if not isinstance(values, dict):
+                if function is None:  # a record, a row or a lost range of a built-in reader
+                    yield values
+                    continue
                 raise UserError(
                     f"{function.path}: {function.name} yields {type(values).__name__}; "
                     'yield dictionaries such as {"text": "..."}'
                 )
             if "text" not in values and "html" not in values:
                 keys = ", ".join(map(str, values)) or "nothing"
-                raise UserError(
-                    f"{function.path}: {function.name} yields a row with neither text nor html; it has {keys}"
-                )
+                place = f"{function.path}: {function.name}" if function else self.name
+                raise UserError(f"{place} yields a row with neither text nor html; it has {keys}")
             position = number
             if by_position:
                 position = offset if file.closed else file.tell()
@@ -135,7 +126,7 @@ class SourceFormat:
     def _iterate_user_code(function: UserFunction, start: Callable[[], Iterator[Any]]) -> Iterator[Any]:
         """What the iterator that `start` makes yields; an error of the user's code is a UserError with its line."""
         try:
-            yield from start()
+            yield from iter(start())
         except (UserError, DecodeError):
             raise
         except Exception as error:
