@@ -32,7 +32,9 @@ from pipeline.index import dump
 from pipeline.index.pointer import Pointer
 from pipeline.plugins import bind as plugins
 from pipeline.plugins.stages import drop_same_keys, user_keys, user_sidecar
-from pipeline.publish import corpus as publishing
+from pipeline.publish.corpus import corpus as published_folder
+from pipeline.publish.data import data as data_files
+from pipeline.publish.layout import layout as file_layout
 from pipeline.publish.ledger import ledger
 from pipeline.runner.dag import InputFiles, all_shards, partition
 
@@ -95,10 +97,10 @@ def build(recipe: Config, files: tuple[str, ...] | None = None, index: Pointer |
     book = b.step(ledger, pages=pages, selections=b.selections, resolved=resolved, relations=b.relations)
 
     # 4. Publish: even files, texts fixed, personal data masked; then card, statistics and report.
-    layout = b.step(publishing.layout, section="publish", ledgers=all_shards(book))
+    layout = b.step(file_layout, section="publish", ledgers=all_shards(book))
     beside = {name: all_shards(b.sidecars[name]) for name in ("languages", "signals", "quality") if name in b.sidecars}
     data = b.step(
-        publishing.data,
+        data_files,
         section="publish",
         layout=partition(layout),
         ledgers=all_shards(book),
@@ -108,7 +110,7 @@ def build(recipe: Config, files: tuple[str, ...] | None = None, index: Pointer |
         removed={name: all_shards(bound) for name, bound in b.removed.items()},
     )
     corpus = b.step(
-        publishing.corpus,
+        published_folder,
         data=all_shards(data),
         ledgers=all_shards(book),
         pages=all_shards(pages),

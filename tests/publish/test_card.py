@@ -3,13 +3,12 @@ import json
 from pathlib import Path
 
 import jinja2
-import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.publish.card import COLUMN_DESCRIPTIONS, funnel_table, render_card, size_category
-from pipeline.publish.corpus import DATA
+from pipeline.publish.card import funnel_table, render_card, size_category
+from pipeline.publish.columns import DATA_COLUMNS
 from pipeline.publish.templating import escape_markdown, replace_unsafe_characters
 from tests.support import small_world as world
 
@@ -52,7 +51,9 @@ def test_card_header_is_what_the_hub_reads(published):
     assert header["license"] == "other"
     assert header["size_categories"] == ["n<1K"]
     assert header["configs"][0]["data_files"] == [{"split": "train", "path": "data/*.parquet"}]
-    assert [feature["name"] for feature in header["dataset_info"]["features"]] == DATA.names
+    assert [feature["name"] for feature in header["dataset_info"]["features"]] == [
+        column.name for column in DATA_COLUMNS
+    ]
     assert header["dataset_info"]["splits"][0]["num_examples"] == 207
     assert "No licence is claimed" in body
     assert "| near | near_duplicate | 6 | 2.2% | 207 |" in body
@@ -65,9 +66,9 @@ def test_features_of_the_header_have_the_dtypes_of_the_datasets_library(publishe
 
 
 def test_every_published_column_is_described(published):
-    assert list(COLUMN_DESCRIPTIONS) == DATA.names
+    assert all(column.doc for column in DATA_COLUMNS)
     html = _rendered((published / "README.md").read_text())
-    for name in DATA.names:
+    for name in [column.name for column in DATA_COLUMNS]:
         assert f"<td><code>{name}</code></td>" in html
 
 
@@ -81,7 +82,7 @@ def test_size_category(documents, name):
 
 @pytest.mark.parametrize(("language", "in_header"), [("no", "no"), ("", "multilingual"), ("any", "multilingual")])
 def test_language_of_the_header_is_a_text(language, in_header):
-    header, body = _header(render_card(STATS, DATA, "Corpus", language, 0))
+    header, body = _header(render_card(STATS, DATA_COLUMNS, "Corpus", language, 0))
     assert header["language"] == [in_header]
     assert f"| language | {language or 'any'} |" in body
 
@@ -94,7 +95,7 @@ def test_no_value_can_become_markdown_or_yaml():
         "funnel": funnel, "duplicates": {HOSTILE: clusters}, "contamination": [benchmark], "pii": {HOSTILE: 1},
         "cuts": {HOSTILE: {"characters": 1, "documents": 1, "dropped": 0}},
     }  # fmt: skip
-    card = render_card(stats, DATA, HOSTILE, HOSTILE, 0)
+    card = render_card(stats, DATA_COLUMNS, HOSTILE, HOSTILE, 0)
     header, body = _header(card)
     shown = replace_unsafe_characters(HOSTILE)
     assert (header["pretty_name"], header["language"]) == (shown, [shown])
@@ -104,7 +105,7 @@ def test_no_value_can_become_markdown_or_yaml():
         "funnel": [funnel[0] | {"stage": "s", "rule": "r"}], "duplicates": {"s": clusters}, "pii": {"k": 1},
         "contamination": [benchmark | {"benchmark": "b"}], "cuts": {"s": stats["cuts"][HOSTILE]},
     }  # fmt: skip
-    _, harmless_body = _header(render_card(harmless, DATA, "title", "de", 0))
+    _, harmless_body = _header(render_card(harmless, DATA_COLUMNS, "title", "de", 0))
     assert _tags(_rendered(body)) == _tags(_rendered(harmless_body))
     card.encode()
 
@@ -138,14 +139,14 @@ def test_steps_are_those_of_the_statistics():
         },
         "cuts": {"menus": {"characters": 1, "documents": 2, "dropped": 0}},
     }
-    body = " ".join(render_card(stats, DATA, "Corpus", "de", 0).split())
+    body = " ".join(render_card(stats, DATA_COLUMNS, "Corpus", "de", 0).split())
     assert "**same_title** (duplicate_title): 3 documents in 2 clusters." in body
     assert "**known**: 5 documents, duplicates of documents in earlier corpora of the same index; 4 of those" in body
     assert "**menus**: 1 character removed from 2 documents, 0 documents dropped." in body
 
 
 def test_sections_without_content():
-    body = render_card(STATS, DATA, "Corpus", "de", 0)
+    body = render_card(STATS, DATA_COLUMNS, "Corpus", "de", 0)
     assert "Nothing was masked." in body
     assert "## Benchmarks" not in body
     assert "Passages that" not in body
@@ -158,12 +159,7 @@ def test_personal_data_is_counted_by_kind(published):
 
 def test_a_missing_statistic_is_an_error():
     with pytest.raises(jinja2.UndefinedError, match="words"):
-        render_card(STATS | {"kept": {"documents": 1, "text_bytes": 1}}, DATA, "Corpus", "de", 0)
-
-
-def test_a_column_without_description_is_an_error():
-    with pytest.raises(KeyError, match="new_column"):
-        render_card(STATS, pa.schema([("new_column", pa.string())]), "Corpus", "de", 0)
+        render_card(STATS | {"kept": {"documents": 1, "text_bytes": 1}}, DATA_COLUMNS, "Corpus", "de", 0)
 
 
 def test_funnel_table_has_a_row_for_each_reason(published):

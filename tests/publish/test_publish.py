@@ -12,10 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.base.schema import LEDGER
-from pipeline.publish import corpus as publish
 from pipeline.publish import stats
+from pipeline.publish.columns import DATA
 from pipeline.publish.contamination_counts import count_contamination
+from pipeline.publish.data import data as data_files
 from pipeline.publish.explain import explain
+from pipeline.publish.layout import layout as file_layout
 from pipeline.publish.ledger import KEPT
 from pipeline.runner.manifests import folder_of, read_manifest
 from pipeline.runner.scheduler import InProcess, execute, quiet
@@ -57,7 +59,7 @@ def _ledgers(shards):
 
 
 def _files(shards, shard_bytes):
-    outs = list(publish.layout(_ledgers(shards), shard_bytes=shard_bytes))
+    outs = list(file_layout(_ledgers(shards), shard_bytes=shard_bytes))
     assert [out.bucket for out in outs] == list(range(len(outs)))
     return [out.table.to_pylist() for out in outs]
 
@@ -136,20 +138,20 @@ def test_duplicates_say_how_many_a_document_stands_for(published):
 def test_quality_is_null_where_no_classifier_ran(published):
     store, made, _ = published
     parts = world.shards_by_step(store, made)
-    layout = [Shard.of(out.table) for out in publish.layout(parts["ledger"])]
+    layout = [Shard.of(out.table) for out in file_layout(parts["ledger"])]
     sidecars = {name: parts[name] for name in ("languages", "signals")}
-    table = next(iter(publish.data(layout, parts["ledger"], parts["pages"], sidecars, parts["near"])))
-    assert table.schema == publish.DATA
+    table = next(iter(data_files(layout, parts["ledger"], parts["pages"], sidecars, parts["near"])))
+    assert table.schema == DATA
     assert table["quality"].null_count == table.num_rows
 
 
 def test_sidecars_of_other_pages_are_an_error(published):
     store, made, _ = published
     parts = world.shards_by_step(store, made)
-    layout = [Shard.of(out.table) for out in publish.layout(parts["ledger"])]
+    layout = [Shard.of(out.table) for out in file_layout(parts["ledger"])]
     wrong = [Shard.of(p.table().slice(1).append_column("x", pa.nulls(59)), index=p.index) for p in parts["signals"]]
     with pytest.raises(AssertionError, match="ids differ"):
-        list(publish.data(layout, parts["ledger"], parts["pages"], {"signals": wrong}, parts["near"]))
+        list(data_files(layout, parts["ledger"], parts["pages"], {"signals": wrong}, parts["near"]))
 
 
 # --- the folder
@@ -202,7 +204,7 @@ def test_datasets_loads_the_data_and_nothing_else(published, hub):
     _, _, folder = published
     loaded = hub.load_dataset(folder)
     assert list(loaded) == ["train"]
-    assert loaded["train"].column_names == publish.DATA.names
+    assert loaded["train"].column_names == DATA.names
     assert loaded["train"]["id"][:] == [row["id"] for row in _rows(folder)]
     streamed = hub.load_dataset(folder, split="train", streaming=True)
     assert [row["text"] for row in streamed] == [row["text"] for row in _rows(folder)]
@@ -227,7 +229,7 @@ def test_an_empty_corpus_is_a_corpus(tmp_path, monkeypatch, hub):
     monkeypatch.setattr(world, "fate_of", lambda shard, row: "gopher_word_count")
     _, _, folder = world.build(tmp_path / "root")
     assert os.listdir(f"{folder}/data") == ["train-00000-of-00001.parquet"]
-    assert pq.read_schema(f"{folder}/data/train-00000-of-00001.parquet").names == publish.DATA.names
+    assert pq.read_schema(f"{folder}/data/train-00000-of-00001.parquet").names == DATA.names
     said = _stats(folder)
     assert said["kept"]["documents"] == 0
     assert "Nothing was kept" in said["alarms"][0]["text"]

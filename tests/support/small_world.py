@@ -12,9 +12,11 @@ from dedup.chains import resolved_chains
 from filters.contamination.contamination import HITS
 from filters.rules import verdicts
 from pipeline.base.schema import CONTAMINATION, LANGUAGES, PAGES, QUALITY, REJECTS, SELECTION, SIGNALS, URLS
-from pipeline.publish import corpus as publish
 from pipeline.publish import ledger
+from pipeline.publish.corpus import corpus as published_folder
+from pipeline.publish.data import data as data_files
 from pipeline.publish.explain import Evidence
+from pipeline.publish.layout import layout as file_layout
 from pipeline.runner.dag import InputFiles, Step, all_shards, partition, step
 from pipeline.runner.manifests import shards_of
 from pipeline.runner.scheduler import InProcess, execute, quiet
@@ -207,10 +209,10 @@ def steps(shard_bytes: int = 110_000, **settings) -> dict[str, Step]:
     bound["ledger"] = step(
         ledger.ledger, pages=bound["pages"], selections=selections, resolved=resolved, relations=RELATIONS
     )
-    bound["layout"] = step(publish.layout, ledgers=all_shards(bound["ledger"]), shard_bytes=shard_bytes)
+    bound["layout"] = step(file_layout, ledgers=all_shards(bound["ledger"]), shard_bytes=shard_bytes)
     common = {"ledgers": all_shards(bound["ledger"]), "pages": all_shards(bound["pages"])}
     bound["data"] = step(
-        publish.data,
+        data_files,
         layout=partition(bound["layout"]),
         sidecars={name: all_shards(bound[name]) for name in ("languages", "signals", "quality")},
         selection=all_shards(bound["near"]),
@@ -218,7 +220,7 @@ def steps(shard_bytes: int = 110_000, **settings) -> dict[str, Step]:
         **settings,
     )
     bound["corpus"] = step(
-        publish.corpus,
+        published_folder,
         data=all_shards(bound["data"]),
         sidecars={name: all_shards(step_) for name, step_ in sidecars.items()},
         selections={name: all_shards(step_) for name, step_ in selections.items()},
