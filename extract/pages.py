@@ -17,7 +17,8 @@ from extract.record_to_page import ACCOMPANYING, process_record
 from extract.sources.record_parser import Record
 from extract.sources.registry import Event, SourceFormat, find_format
 from extract.sources.rows import DEFAULT_COLUMNS, Columns
-from extract.watchdog import Limits, SkippedItems, run_guarded
+from extract.watchdog import Limits, run_guarded
+from extract.watchdog_child import SkippedItems
 from pipeline.base.errors import UserError
 from pipeline.base.schema import PAGE_COLUMNS, PAGES, REJECTS
 from pipeline.base.user_code import UserFunction
@@ -153,7 +154,7 @@ def gather_tables(source_name: str, results: Iterator[tuple[str, Any]]) -> Itera
 def work(
     task: PagesTask, first_item: int, skipped_items: SkippedItems, begin: Callable[[int], None]
 ) -> Iterator[tuple[int, tuple[str, Any]]]:
-    """Process every record of a range of a file, in order, in the watchdog's child (see `extract.watchdog.Work`)."""
+    """Process every record of a range of a file, in order, in the watchdog's child (`extract.watchdog_child.Work`)."""
     file_range = task.range
     source_format = find_format(file_range.name, task.readers)
     settings = replace(task.settings, dump=_find_dump(file_range, source_format) or task.settings.dump)

@@ -15,34 +15,26 @@ that never returns to Python nor frees its memory.
 """
 
 import contextlib
-import importlib
 import mmap
 import os
 import pickle
-import signal
-import struct
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-import traceback
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
+from extract.watchdog_child import BETWEEN_ITEMS, ITEM_STATE
 from pipeline.base.errors import UserError
 
 TIMEOUT, CRASH, MEMORY = "timeout", "crash", "memory"  # reasons for which an item is skipped
 _CHECK_SECONDS = 0.05  # between two looks at the child
-_BATCH_RESULTS, _BATCH_SECONDS = 64, 0.5  # of results that are sent together
 _MAX_CRASHES_BETWEEN_ITEMS = 5  # in a row
 _COMPUTING_SHARE = 0.5  # of the timeout that must be CPU time for the item to be skipped without a retry
-_ITEM_STATE = struct.Struct("qdd")  # number of the item (-1: between items), its start: wall clock, CPU of the process
-_BETWEEN_ITEMS = _ITEM_STATE.pack(-1, 0.0, 0.0)
-_PARENT_IS_GONE = 86  # exit status
-_PR_SET_PDEATHSIG = 1  # of Linux's prctl
 
 
 @dataclass(frozen=True)
@@ -53,16 +45,10 @@ class Limits:
     memory: int
 
 
-# Number of an item -> (TIMEOUT, CRASH or MEMORY; its seconds, exit status or bytes).
-SkippedItems = Mapping[int, tuple[str, float]]
-# (settings, first item wanted, items to skip, `begin`) -> (number, result) for every item from the first wanted one on.
-# The function calls `begin(number)` before it works on an item.
-Work = Callable[[Any, int, SkippedItems, Callable[[int], None]], Iterator[tuple[int, Any]]]
-
-
 def run_guarded(work: str, settings: Any, limits: Limits) -> Iterator[Any]:
-    """The results of `work` ("module:function", see Work) for all items of `settings`, in order.
+    """The results of `work` for all items of `settings`, in order.
 
+    `work` is "module:function" (see `extract.watchdog_child.Work`).
     Raises UserError if the function does, and RuntimeError with the child's traceback if it raises anything else, or if
     a child dies again and again between items.
     """
@@ -140,10 +126,10 @@ class _Child:
         with tempfile.TemporaryFile() as shared:
             shared.truncate(mmap.PAGESIZE)
             self.state = mmap.mmap(shared.fileno(), mmap.PAGESIZE)
-            self.state[: _ITEM_STATE.size] = _BETWEEN_ITEMS
+            self.state[: ITEM_STATE.size] = BETWEEN_ITEMS
             (child_in, parent_out), (parent_in, child_out) = os.pipe(), os.pipe()
             descriptors = (child_in, child_out, shared.fileno())
-            code = f"from extract.watchdog import child_main; child_main{(*descriptors, os.getpid())}"
+            code = f"from extract.watchdog_child import child_main; child_main{(*descriptors, os.getpid())}"
             paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
             self.process = subprocess.Popen(
                 [sys.executable, "-P", "-c", code],
@@ -184,7 +170,7 @@ class _Child:
                 return None, (CRASH, float(self.process.wait()))
 
     def _exceeded_limit(self, limits: Limits) -> tuple[str, float] | None:
-        item, began, cpu_began = _ITEM_STATE.unpack(self.state[: _ITEM_STATE.size])
+        item, began, cpu_began = ITEM_STATE.unpack(self.state[: ITEM_STATE.size])
         if item >= 0 and time.monotonic() - began > limits.timeout:
             self.item_cpu_seconds = self._cpu_seconds() - cpu_began
             return TIMEOUT, limits.timeout
@@ -208,7 +194,7 @@ class _Child:
 
     def current_item(self) -> int | None:
         """Number of the item that the child works on or died in, None between items."""
-        number = _ITEM_STATE.unpack(self.state[: _ITEM_STATE.size])[0]
+        number = ITEM_STATE.unpack(self.state[: ITEM_STATE.size])[0]
         return number if number >= 0 else None
 
     def kill(self) -> None:
@@ -231,66 +217,3 @@ def _this_threads_child() -> _Child:
     if child is None or not child.is_usable():
         child = _THREAD.child = _Child()
     return child
-
-
-def child_main(task_descriptor: int, result_descriptor: int, state_descriptor: int, parent_pid: int) -> None:
-    """The child's main function: receive tasks, send results, write its state to shared memory. Never returns."""
-    _end_with_parent(parent_pid)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent to handle
-    tasks, results = Connection(task_descriptor, writable=False), Connection(result_descriptor, readable=False)
-    state = mmap.mmap(state_descriptor, mmap.PAGESIZE)
-    while True:
-        try:
-            task = tasks.recv()
-        except EOFError:
-            os._exit(0)
-        try:
-            _run_task(task, results, state)
-            results.send(("finished",))
-        except BrokenPipeError:
-            os._exit(_PARENT_IS_GONE)
-        except UserError as error:
-            results.send(("user error", str(error)))
-        except BaseException:  # noqa: BLE001 - sent to the parent, which raises it
-            results.send(("error", traceback.format_exc()))
-
-
-def _run_task(task: Any, results: Connection, state: mmap.mmap) -> None:
-    work, settings, first_item, skipped_items = task
-    module, _, name = work.partition(":")
-    function: Work = getattr(importlib.import_module(module), name)
-
-    def begin(number: int) -> None:
-        state[: _ITEM_STATE.size] = _ITEM_STATE.pack(number, time.monotonic(), time.process_time())
-
-    batch: list[tuple[int, Any]] = []
-    last_sent = time.monotonic()
-    for numbered_result in function(settings, first_item, skipped_items, begin):
-        state[: _ITEM_STATE.size] = _BETWEEN_ITEMS
-        batch.append(numbered_result)
-        if len(batch) >= _BATCH_RESULTS or time.monotonic() - last_sent > _BATCH_SECONDS:
-            results.send(("results", batch))
-            batch, last_sent = [], time.monotonic()
-    state[: _ITEM_STATE.size] = _BETWEEN_ITEMS
-    if batch:
-        results.send(("results", batch))
-
-
-def _end_with_parent(parent_pid: int) -> None:
-    """End this process when its parent ends, even in the middle of C code that never returns.
-
-    On Linux the kernel does that; elsewhere a thread looks once a second.
-    """
-    if sys.platform == "linux":
-        import ctypes
-
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent_pid:
-        os._exit(_PARENT_IS_GONE)
-
-    def watch_parent() -> None:
-        while os.getppid() == parent_pid:
-            time.sleep(1)
-        os._exit(_PARENT_IS_GONE)
-
-    threading.Thread(target=watch_parent, daemon=True).start()

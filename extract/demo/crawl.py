@@ -1,9 +1,10 @@
-"""A demo crawl, written by us: what `make corpus` runs on when no source is named.
+"""A demo crawl, written by us: what `make corpus` runs on if no source is named.
 
 A few hundred invented pages on invented hosts (`*.example`, RFC 2606) become a handful of WARC files. The texts, the
-templates and the families of machine-made pages are data in `configs/demo`; `pages` puts them together, `build` writes
-them down, `crawl` is the stage. The same seed gives the same bytes (with the same releases of zlib and brotli); another
-seed gives other numbers, names and comments in the machine-made parts, and another order.
+templates and the families of machine-made pages are data in `configs/demo`; `demo_captures` makes pages of them,
+`build_warc_files` writes these to files, and `crawl` is the stage. The same seed gives the same bytes (with the same
+releases of zlib and brotli); another seed gives other numbers, names and comments in the machine-made parts, and
+another order.
 """
 
 import base64
@@ -19,12 +20,12 @@ import pyarrow as pa
 
 from extract.demo import html as texts
 from extract.demo.html import Document
-from extract.demo.http import SENDINGS, Page, Records, encode, moments
+from extract.demo.http import SENDINGS, Page, WarcWriter, capture_dates, encode_text
 from pipeline.base.errors import UserError
 from pipeline.runner.stage import stage
 from pipeline.store.writer import Output
 
-# What a page is, and what a good run makes of it.
+# Kinds of pages.
 KINDS = {
     "good_article": "an essay, report or explanation worth keeping",
     "technical": "the same with tables, code or formulas, on which rules about words may go wrong",
@@ -61,14 +62,15 @@ KINDS = {
     "server_error": "500 and 503",
     "redirect": "301, 302, 307",
 }  # fmt: skip
-# One row a file, each in its own bucket, as the stage `pages` takes them; a relative `path` is a raw file of the step.
+# One row per file, each in a partition of its own, as the stage `pages` takes them; a relative `path` is a raw file of
+# the step.
 FILES = pa.schema(
     [("path", pa.string()), ("name", pa.string()), ("start", pa.int64()), ("end", pa.int64()), ("records", pa.int64())]
 )
 
 
 def content_digest() -> str:
-    """sha256 of every text and template of the demo: the recipe gives it to `crawl`, so that it is part of the key."""
+    """SHA-256 of every text and template of the demo; as a setting of `crawl`, it makes them part of the key."""
     digest = hashlib.sha256()
     for file in sorted(texts.FOLDER.rglob("*")):
         if file.is_file():
@@ -79,14 +81,15 @@ def content_digest() -> str:
 
 @stage(version=1, libraries=("warcio", "brotli"), outputs={"part": FILES})
 def crawl(*, seed: int = 1, texts_sha256: str = "") -> Iterator[pa.Table | Output]:
-    """The demo crawl as raw files, and one row a file: its name and how many records it was given.
+    """Write the demo crawl as raw files, and yield one row per file with its name and number of records.
 
-    `seed` varies the machine-made parts. `texts_sha256` (see `content_digest`) names the texts that are meant; others
-    than these raise UserError, an empty one takes what is there.
+    Args:
+        seed: Number that varies the machine-made parts of the crawl.
+        texts_sha256: Expected `content_digest` of the texts; empty to accept any. Other texts raise UserError.
     """
     if texts_sha256 not in ("", content_digest()):
         raise UserError("configs/demo changed while the run was being planned; run it again")
-    files = _files(seed)
+    files = _write_files(seed)
     for name, (data, _) in files.items():
         yield Output.file(name, data)
     for i, (name, (_, records)) in enumerate(files.items()):
@@ -94,169 +97,173 @@ def crawl(*, seed: int = 1, texts_sha256: str = "") -> Iterator[pa.Table | Outpu
         yield Output(pa.Table.from_pylist([row], FILES), bucket=i)
 
 
-def build(seed: int = 1) -> dict[str, bytes]:
-    """The WARC files by name. The last one breaks off within its last gzip member."""
-    return {name: data for name, (data, _) in _files(seed).items()}
+def build_warc_files(seed: int = 1) -> dict[str, bytes]:
+    """Contents of the WARC files by name. The last file is truncated within its last gzip member."""
+    return {name: data for name, (data, _) in _write_files(seed).items()}
 
 
 def file_names() -> tuple[str, ...]:
-    """The names of the files that `crawl` makes, two a crawl."""
+    """Names of the files that the stage writes, two per crawl."""
     return tuple(f"demo-{number:05}.warc.gz" for number in range(4))
 
 
-def _files(seed: int) -> dict[str, tuple[bytes, int]]:
-    captures = pages(seed)
-    when = _schedule(captures)
+def _write_files(seed: int) -> dict[str, tuple[bytes, int]]:
+    captures = demo_captures(seed)
+    dates = _schedule_captures(captures)
     files = {}
     for number, name in enumerate(file_names()):
-        records = Records(name, number // 2)
-        for page in _chosen([page for page in captures if page.dump == number // 2], number % 2):
-            records.capture(page, when[page.url, page.dump], when.get((page.url, 0)))
+        records = WarcWriter(name, number // 2)
+        for page in _captures_of_file([page for page in captures if page.dump == number // 2], number % 2):
+            records.write_capture(page, dates[page.url, page.dump], dates.get((page.url, 0)))
         files[name] = records.close(cut=number == 3), records.count
     return files
 
 
-def _chosen(captures: list[Page], half: int) -> list[Page]:
-    """Every other page, for one of the two files of a crawl; what breaks off (the last page) goes to the second."""
+def _captures_of_file(captures: list[Page], half: int) -> list[Page]:
+    """Every other page, for one of the two files of a crawl; the truncated page (the last one) goes to the second."""
     return [page for place, page in enumerate(captures) if (1 if page.cut == "member" else place % 2) == half]
 
 
-def _schedule(captures: list[Page]) -> dict[tuple[str, int], datetime]:
-    when: dict[tuple[str, int], datetime] = {}
+def _schedule_captures(captures: list[Page]) -> dict[tuple[str, int], datetime]:
+    dates: dict[tuple[str, int], datetime] = {}
     for dump in (0, 1):
         own = [page for page in captures if page.dump == dump]
-        when |= {(page.url, dump): date for page, date in zip(own, moments(dump, len(own)), strict=True)}
-    return when
+        dates |= {(page.url, dump): date for page, date in zip(own, capture_dates(dump, len(own)), strict=True)}
+    return dates
 
 
-def pages(seed: int = 1) -> list[Page]:
-    """Every capture in the order it is crawled. What breaks off comes last."""
-    documents = [*texts.documents(), *_families(seed)]
+def demo_captures(seed: int = 1) -> list[Page]:
+    """Every capture in the order of the crawl. The truncated one comes last."""
+    documents = [*texts.read_documents(), *_templated_pages(seed)]
     titles: dict[str, list[tuple[str, str]]] = {}
     for document in documents:
-        titles.setdefault(document.says["host"], []).append((document.says["path"], document.title))
-    out = [page for document in documents for page in _captures(document, titles, seed)]
-    out += _homes(titles, seed)
-    out += [_special(entry, seed) for entry in texts.read("specials.toml")["special"]]
-    _check(out)
-    out.sort(key=lambda page: (page.cut == "member", random.Random(f"{seed}:{page.dump}:{page.url}").random()))
-    return out
+        titles.setdefault(document.header["host"], []).append((document.header["path"], document.title))
+    captures = [page for document in documents for page in _captures_of_text(document, titles, seed)]
+    captures += _home_pages(titles, seed)
+    captures += [_special_response(entry, seed) for entry in texts.read_toml("specials.toml")["special"]]
+    _check_captures(captures)
+    captures.sort(key=lambda page: (page.cut == "member", random.Random(f"{seed}:{page.dump}:{page.url}").random()))
+    return captures
 
 
-def _check(captures: list[Page]) -> None:
+def _check_captures(captures: list[Page]) -> None:
     seen: set[tuple[str, int]] = set()
     for page in captures:
         if (page.url, page.dump) in seen:
-            raise ValueError(f"demo page {page.url} is there twice in one crawl")
+            raise ValueError(f"demo page {page.url} is twice in one crawl")
         if page.kind not in KINDS:
             raise ValueError(f"demo page {page.url} is of an unknown kind {page.kind!r}")
         seen.add((page.url, page.dump))
 
 
 # --- pages from texts -----------------------------------------------------------------------------------------------
-def _captures(document: Document, titles: dict[str, list[tuple[str, str]]], seed: int) -> Iterator[Page]:
-    """A text and what became of it: copies on other hosts, redirects to it, later visits."""
-    says = document.says
-    original = _page(document, says["host"], titles, seed)
+def _captures_of_text(document: Document, titles: dict[str, list[tuple[str, str]]], seed: int) -> Iterator[Page]:
+    """The page of a text, its copies on other hosts, redirects to it, and later visits."""
+    header = document.header
+    original = _render_page(document, header["host"], titles, seed)
     yield original
     for host in document.copies.get("mirror", ()):
-        yield replace(original, url=f"https://{host}{says['path']}", kind="mirror", mirror_of=original.url)
+        yield replace(original, url=f"https://{host}{header['path']}", kind="mirror", mirror_of=original.url)
     for host in document.copies.get("syndicated", ()):
-        yield replace(_page(document, host, titles, seed), kind="syndicated", mirror_of=original.url)
+        yield replace(_render_page(document, host, titles, seed), kind="syndicated", mirror_of=original.url)
     for copy in document.copies.get("near", ()):
         host, *edits = copy.split(" | ")
-        edited = replace(document, body=texts.edit(document.body, edits))
-        page = _page(edited, host.strip(), titles, seed)
+        edited = replace(document, body=texts.apply_edits(document.body, edits))
+        page = _render_page(edited, host.strip(), titles, seed)
         yield replace(page, kind="near_duplicate", near_duplicate_of=original.url)
     for path in document.copies.get("redirect", ()):
         headers = (("Location", original.url),)
-        url = f"https://{says['host']}{path}"
+        url = f"https://{header['host']}{path}"
         yield Page(url, "redirect", None, b"", media="", status="301 Moved Permanently", headers=headers)
-    if "refetch" in says:
+    if "refetch" in header:
         yield replace(original, kind="refetch", dump=1, mirror_of=original.url)
-    if "revisit" in says:
+    if "revisit" in header:
         yield replace(original, kind="revisit", dump=1, mirror_of=original.url, revisit=True)
-    if update := says.get("update"):
-        edited = replace(document, body=texts.edit(document.body, update.split(" | ")))
-        page = _page(edited, says["host"], titles, seed)
+    if update := header.get("update"):
+        edited = replace(document, body=texts.apply_edits(document.body, update.split(" | ")))
+        page = _render_page(edited, header["host"], titles, seed)
         yield replace(page, kind="near_duplicate", dump=1, near_duplicate_of=original.url)
 
 
-def _page(document: Document, host: str, titles: dict[str, list[tuple[str, str]]], seed: int) -> Page:
-    says = document.says
-    send = says.get("send", "utf8")
-    related = [link for link in titles.get(host, []) if link[0] != says["path"]]
-    page = texts.render(document, host, SENDINGS[send].meta, related, seed)
-    headers = tuple((("X-Robots-Tag", says["x-robots"]),) if "x-robots" in says else ())
-    url = f"https://{host}{says['path']}"
-    dump = int(random.Random(f"dump {url}").random() < 0.4 or says.get("cut") == "member")
-    if {"refetch", "revisit", "update"} & says.keys():
+def _render_page(document: Document, host: str, titles: dict[str, list[tuple[str, str]]], seed: int) -> Page:
+    header = document.header
+    sending = header.get("send", "utf8")
+    related = [link for link in titles.get(host, []) if link[0] != header["path"]]
+    page = texts.render_page(document, host, SENDINGS[sending].meta, related, seed)
+    headers = tuple((("X-Robots-Tag", header["x-robots"]),) if "x-robots" in header else ())
+    url = f"https://{host}{header['path']}"
+    dump = int(random.Random(f"dump {url}").random() < 0.4 or header.get("cut") == "member")
+    if {"refetch", "revisit", "update"} & header.keys():
         dump = 0
-    return Page(url, document.kind, document.language, encode(page, send), document.body, send, headers=headers,
-                encoding=says.get("encoding", ""), cut=says.get("cut", ""), dump=dump,
+    return Page(url, document.kind, document.language, encode_text(page, sending), document.body, sending,
+                headers=headers, encoding=header.get("encoding", ""), cut=header.get("cut", ""), dump=dump,
                 near_duplicate_of=document.near_duplicate_of)  # fmt: skip
 
 
-def _homes(titles: dict[str, list[tuple[str, str]]], seed: int) -> Iterator[Page]:
-    """A front page for every host with several pages: headlines and little else."""
+def _home_pages(titles: dict[str, list[tuple[str, str]]], seed: int) -> Iterator[Page]:
+    """A front page for every host with several pages: little more than headlines."""
     for host, links in sorted(titles.items()):
-        if len(links) > 2 and texts.site(host)["theme"] != "bare":
+        if len(links) > 2 and texts.site_settings(host)["theme"] != "bare":
             body = "\n".join(f"- [{title}]({path})" for path, title in links[:24])
-            says = {"host": host, "path": "/"}
-            language = texts.site(host).get("language", "de")
-            yield _page(Document(texts.site(host)["name"], body, language, "home", says), host, titles, seed)
+            header = {"host": host, "path": "/"}
+            language = texts.site_settings(host).get("language", "de")
+            yield _render_page(
+                Document(texts.site_settings(host)["name"], body, language, "home", header), host, titles, seed
+            )
 
 
 # --- pages made by machines -----------------------------------------------------------------------------------------
 _SLOT = re.compile(r"\{(?:(\d+)-(\d+)|@(\w+)|(\w+))\}")
 
 
-def _families(seed: int) -> Iterator[Document]:
-    """Templated pages of `families.toml`: the same text again and again with other names and numbers."""
-    data = texts.read("families.toml")
+def _templated_pages(seed: int) -> Iterator[Document]:
+    """Templated pages of `families.toml`: the same texts with other names and numbers."""
+    data = texts.read_toml("families.toml")
     first = None
     for family in data["family"]:
         for number in range(family["count"]):
             rng = random.Random(f"{seed}:{family['path']}:{number}")
             rows = data["rows"][family["rows"]]
             row = dict(zip(rows["columns"], rows["data"][number % len(rows["data"])], strict=True))
-            row |= {"number": str(number + family.get("first", 0)), "slug": _slug(row["place"])}
+            row |= {"number": str(number + family.get("first", 0)), "slug": _slugify(row["place"])}
 
             def fill(text: str, rng: random.Random = rng, row: dict[str, str] = row) -> str:
-                return _SLOT.sub(lambda slot: _slot(slot, row, data["lists"], rng), text)
+                return _SLOT.sub(lambda slot: _fill_slot(slot, row, data["lists"], rng), text)
 
             body = fill(family["text"])
             if line := family.get("line"):
                 body += "\n" + family.get("glue", "\n").join(fill(line) for _ in range(family["repeat"]))
-            says = {key: fill(family[key]) for key in texts.KEYS if key in family}
-            document = Document(fill(family["title"]), body, family.get("language", "de"), family["kind"], says)
+            header = {key: fill(family[key]) for key in texts.HEADER_KEYS if key in family}
+            document = Document(fill(family["title"]), body, family.get("language", "de"), family["kind"], header)
             near = family["kind"] == "near_duplicate"
             first = document.url if near and not number else first
             yield replace(document, near_duplicate_of=first if near and number else None)
 
 
-def _slot(slot: re.Match[str], row: dict[str, str], lists: dict[str, list[str]], rng: random.Random) -> str:
+def _fill_slot(slot: re.Match[str], row: dict[str, str], lists: dict[str, list[str]], rng: random.Random) -> str:
     low, high, chosen, column = slot.groups()
     if column:
         return row[column]
     return rng.choice(lists[chosen]) if chosen else str(rng.randint(int(low), int(high)))
 
 
-def _slug(name: str) -> str:
+def _slugify(name: str) -> str:
     for old, new in (("ä", "ae"), ("ö", "oe"), ("ü", "ue"), ("ß", "ss"), (" ", "-")):
         name = name.lower().replace(old, new)
     return name
 
 
-def _special(entry: dict[str, Any], seed: int) -> Page:
-    """Answers that are no pages: other media types, errors, empty bodies."""
-    given: dict[str, Any] = {key: entry[key] for key in ("media", "status", "encoding", "dump", "send") if key in entry}
-    given["headers"] = tuple(map(tuple, entry.get("headers", ())))
+def _special_response(entry: dict[str, Any], seed: int) -> Page:
+    """A response that is no page: another media type, an error, an empty body."""
+    fields: dict[str, Any] = {
+        key: entry[key] for key in ("media", "status", "encoding", "dump", "send") if key in entry
+    }
+    fields["headers"] = tuple(map(tuple, entry.get("headers", ())))
     body = entry.get("text", "").encode()
     if "base64" in entry:
         body = base64.b64decode(entry["base64"])
     elif "page" in entry:
         host, _, path = entry["url"].split("://")[1].partition("/")
         document = Document(entry["title"], entry["page"], "de", entry["kind"], {"host": host, "path": "/" + path})
-        body = encode(texts.render(document, host, "utf-8", [], seed), "utf8")
-    return Page(entry["url"], entry["kind"], entry.get("language"), body, **given)
+        body = encode_text(texts.render_page(document, host, "utf-8", [], seed), "utf8")
+    return Page(entry["url"], entry["kind"], entry.get("language"), body, **fields)

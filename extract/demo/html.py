@@ -1,6 +1,6 @@
 """The demo crawl's pages as HTML: texts in a small Markdown, one HTML template a theme, boilerplate by language.
 
-Everything a page says comes from `configs/demo`; this module only knows how the pieces fit together.
+All content comes from `configs/demo`; this module only combines it.
 """
 
 import html
@@ -16,10 +16,10 @@ from pipeline.base.paths import CONFIGS
 
 FOLDER = CONFIGS / "demo"
 
-# What the texts of a file are, by how its name begins, unless their header says otherwise.
-STEMS = {"articles": "good_article", "recipes": "recipe", "forum": "forum", "pages": "page"}
-# What the header of a text may say, and whether it may be said more than once.
-KEYS = {
+# Kind of the texts of a file, by the beginning of its name; the header of a text may name another one.
+KIND_OF_FILE = {"articles": "good_article", "recipes": "recipe", "forum": "forum", "pages": "page"}
+# Keys of the header of a text, and whether one may occur more than once.
+HEADER_KEYS = {
     **dict.fromkeys(("host", "path", "author", "tags", "kind", "language", "html-lang"), False),
     **dict.fromkeys(("send", "encoding", "robots", "x-robots", "tdm", "license", "cut", "comments", "theme"), False),
     **dict.fromkeys(("refetch", "revisit", "update"), False),
@@ -29,52 +29,54 @@ KEYS = {
 
 @dataclass(frozen=True)
 class Document:
-    """One text of `configs/demo`: its title, its body in Markdown, and what the header says of it."""
+    """One text of `configs/demo`: its title, its body in Markdown, and its header."""
 
     title: str
     body: str
     language: str
     kind: str
-    says: Mapping[str, str] = field(default_factory=dict)
+    header: Mapping[str, str] = field(default_factory=dict)
     copies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     near_duplicate_of: str | None = None
 
     @property
     def url(self) -> str:
-        """Where the page lives."""
-        return f"https://{self.says['host']}{self.says['path']}"
+        """Address of the page."""
+        return f"https://{self.header['host']}{self.header['path']}"
 
 
-def documents() -> Iterator[Document]:
-    """All texts, by file name and then in the order of the file."""
+def read_documents() -> Iterator[Document]:
+    """Read all texts, in the order of file names and then of the file."""
     for file in sorted(FOLDER.glob("??/*.md")):
         for text in file.read_text("utf-8").split("\n=====\n"):
-            yield _document(text, file.parent.name, STEMS[file.stem.split("-")[0]])
+            yield _parse_document(text, file.parent.name, KIND_OF_FILE[file.stem.split("-")[0]])
 
 
-def _document(text: str, language: str, kind: str) -> Document:
+def _parse_document(text: str, language: str, kind: str) -> Document:
     head, _, body = text.strip().partition("\n\n")
     title, *lines = head.splitlines()
-    says: dict[str, str] = {}
+    header: dict[str, str] = {}
     copies: dict[str, list[str]] = {}
     for line in lines:
         key, _, value = line.partition(": ")
-        if KEYS[key]:
+        if HEADER_KEYS[key]:
             copies.setdefault(key, []).append(value)
         else:
-            says[key] = value
+            header[key] = value
     many = {key: tuple(values) for key, values in copies.items()}
-    return Document(title.removeprefix("# "), body, says.get("language", language), says.get("kind", kind), says, many)
+    return Document(
+        title.removeprefix("# "), body, header.get("language", language), header.get("kind", kind), header, many
+    )
 
 
 @cache
-def read(name: str) -> dict[str, Any]:
-    """One TOML file of `configs/demo`."""
+def read_toml(name: str) -> dict[str, Any]:
+    """Read a TOML file of `configs/demo`."""
     return tomllib.loads((FOLDER / name).read_text("utf-8"))
 
 
-def edit(text: str, edits: list[str]) -> str:
-    """Apply edits of the form `old => new`. Raises ValueError when an old text is not there."""
+def apply_edits(text: str, edits: list[str]) -> str:
+    """Apply edits of the form `old => new`. Raises ValueError if an old text does not occur."""
     for change in edits:
         old, _, new = change.strip().partition(" => ")
         if old not in text:
@@ -92,20 +94,19 @@ _INLINE = (
 )
 
 
-def markdown(text: str) -> str:
-    """HTML of what the texts use of Markdown: headings, lists, quotes, tables, fenced code, `$$` TeX, raw HTML."""
-    parts = re.split(r"^(```.*?^```)$", text, flags=re.M | re.S)
-    out = []
-    for i, part in enumerate(parts):
+def markdown_to_html(text: str) -> str:
+    """Convert the Markdown that the texts use: headings, lists, quotes, tables, fenced code, `$$` TeX, raw HTML."""
+    blocks = []
+    for i, part in enumerate(re.split(r"^(```.*?^```)$", text, flags=re.M | re.S)):
         if i % 2:
             code = part.split("\n", 1)[1].rsplit("\n", 1)[0]
-            out.append(f"<pre><code>{html.escape(code, quote=False)}</code></pre>")
+            blocks.append(f"<pre><code>{html.escape(code, quote=False)}</code></pre>")
         else:
-            out += [_block(block) for block in re.split(r"\n\s*\n", part) if block.strip()]
-    return "\n".join(out)
+            blocks += [_block_to_html(block) for block in re.split(r"\n\s*\n", part) if block.strip()]
+    return "\n".join(blocks)
 
 
-def _block(block: str) -> str:
+def _block_to_html(block: str) -> str:
     block = block.strip("\n")
     first = block.lstrip()
     if first.startswith("<"):
@@ -114,110 +115,116 @@ def _block(block: str) -> str:
         return f'<div class="math">\\[{html.escape(block.strip().strip("$").strip(), quote=False)}\\]</div>'
     if heading := re.match(r"(#{2,4}) (.+)", block):
         level = len(heading[1])
-        return f"<h{level}>{_inline(heading[2])}</h{level}>"
+        return f"<h{level}>{_inline_to_html(heading[2])}</h{level}>"
     if first.startswith("|"):
-        return _table(block)
+        return _table_to_html(block)
     if first.startswith("> "):
-        return f"<blockquote><p>{_inline(re.sub(r'^> ?', '', block, flags=re.M))}</p></blockquote>"
+        return f"<blockquote><p>{_inline_to_html(re.sub(r'^> ?', '', block, flags=re.M))}</p></blockquote>"
     for mark, tag in ((r"- ", "ul"), (r"\d+\. ", "ol")):
         if re.match(mark, first):
             items = re.split(rf"^{mark}", block, flags=re.M)[1:]
-            return f"<{tag}>\n" + "\n".join(f"<li>{_inline(item.strip())}</li>" for item in items) + f"\n</{tag}>"
-    return f"<p>{_inline(block)}</p>"
+            return (
+                f"<{tag}>\n" + "\n".join(f"<li>{_inline_to_html(item.strip())}</li>" for item in items) + f"\n</{tag}>"
+            )
+    return f"<p>{_inline_to_html(block)}</p>"
 
 
-def _inline(text: str) -> str:
+def _inline_to_html(text: str) -> str:
     text = html.escape(text, quote=False)
     for pattern, replacement in _INLINE:
         text = pattern.sub(replacement, text)
     return text
 
 
-def _table(block: str) -> str:
+def _table_to_html(block: str) -> str:
     rows = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in block.splitlines()]
     rows = [row for row in rows if not all(set(cell) <= set("-:") for cell in row)]
-    out = []
+    parts = []
     for number, row in enumerate(rows):
         tag = "td" if number else "th"
-        out.append("<tr>" + "".join(f"<{tag}>{_inline(cell)}</{tag}>" for cell in row) + "</tr>")
-    return "<table>\n" + "\n".join(out) + "\n</table>"
+        parts.append("<tr>" + "".join(f"<{tag}>{_inline_to_html(cell)}</{tag}>" for cell in row) + "</tr>")
+    return "<table>\n" + "\n".join(parts) + "\n</table>"
 
 
-def _posts(text: str) -> str:
-    """A thread: posts start with a line `@@ who | when`."""
-    out = []
+def _thread_to_html(text: str) -> str:
+    """HTML of a thread, whose posts start with a line `@@ author | date`."""
+    parts = []
     for number, post in enumerate(re.split(r"^@@ ", text, flags=re.M)[1:], 1):
         head, _, body = post.partition("\n")
         who, _, when = (part.strip() for part in head.partition("|"))
-        out.append(
+        parts.append(
             f'<div class="post" id="p{number}"><div class="postprofile"><b>{who}</b><br>#{number} &middot; {when}</div>'
-            f'<div class="content">{markdown(body)}</div></div>'
+            f'<div class="content">{markdown_to_html(body)}</div></div>'
         )
-    return "\n".join(out)
+    return "\n".join(parts)
 
 
 # --- pages ----------------------------------------------------------------------------------------------------------
 @cache
-def _theme(name: str) -> tuple[str, str]:
-    """A theme: the pattern of one link (its first line) and the page."""
+def _read_theme(name: str) -> tuple[str, str]:
+    """(pattern of one link, which is the first line of the file; template of the page)."""
     item, _, page = (FOLDER / "themes" / f"{name}.html").read_text("utf-8").partition("\n")
     return item, page
 
 
-def site(host: str) -> dict[str, Any]:
-    """What `sites.toml` says of a host."""
-    return read("sites.toml")[host]
+def site_settings(host: str) -> dict[str, Any]:
+    """The entry of a host in `sites.toml`."""
+    return read_toml("sites.toml")[host]
 
 
-def render(document: Document, host: str, meta_charset: str | None, related: list[tuple[str, str]], seed: int) -> str:
-    """The page of `document` as `host` shows it. `related` are (href, title) of other pages of the host."""
-    here = site(host)
-    words = read("ui.toml")[here.get("language", document.language)]
-    item, template = _theme(document.says.get("theme", here["theme"]))
-    rng = random.Random(f"{seed}:{host}:{document.says['path']}")
+def render_page(
+    document: Document, host: str, meta_charset: str | None, related: list[tuple[str, str]], seed: int
+) -> str:
+    """HTML of the page of `document` on `host`. `related` are (href, title) of other pages of the host."""
+    site = site_settings(host)
+    words = read_toml("ui.toml")[site.get("language", document.language)]
+    item, template = _read_theme(document.header.get("theme", site["theme"]))
+    rng = random.Random(f"{seed}:{host}:{document.header['path']}")
     fields = {
-        "lang": document.says.get("html-lang", document.language),
-        "head": _head(document, meta_charset),
+        "lang": document.header.get("html-lang", document.language),
+        "head": _meta_tags(document, meta_charset),
         "title": html.escape(document.title),
-        "body": _posts(document.body) if document.body.startswith("@@ ") else markdown(document.body),
-        "author": document.says.get("author", ""),
+        "body": _thread_to_html(document.body) if document.body.startswith("@@ ") else markdown_to_html(document.body),
+        "author": document.header.get("author", ""),
         "date": f"{rng.randint(1, 28)}.{rng.randint(1, 8)}.2026",
-        "crumb": html.escape(document.says.get("tags", here["nav"][0]).split(", ")[0]),
-        "tags": document.says.get("tags", ""),
+        "crumb": html.escape(document.header.get("tags", site["nav"][0]).split(", ")[0]),
+        "tags": document.header.get("tags", ""),
         "id": str(rng.randrange(1000, 99999)),
-        "site": here["name"],
-        "tagline": here["tagline"],
+        "site": site["name"],
+        "tagline": site["tagline"],
         "host": host,
-        "nav": _links(item, [("/" + entry.lower().replace(" ", "-"), entry) for entry in here["nav"]]),
-        "footer": _links(item, [("/" + entry.lower(), entry) for entry in words["footer"]]),
-        "related": _links(item, rng.sample(related, min(5, len(related)))),
-        "teasers": _links(item, [(f"/t/{rng.randrange(9999)}", text) for text in rng.sample(words["teasers"], 5)]),
-        "comments": _comments(document, here, words, rng),
-        "license": _license(document, words),
+        "nav": _format_links(item, [("/" + entry.lower().replace(" ", "-"), entry) for entry in site["nav"]]),
+        "footer": _format_links(item, [("/" + entry.lower(), entry) for entry in words["footer"]]),
+        "related": _format_links(item, rng.sample(related, min(5, len(related)))),
+        "teasers": _format_links(
+            item, [(f"/t/{rng.randrange(9999)}", text) for text in rng.sample(words["teasers"], 5)]
+        ),
+        "comments": _comment_section(document, site, words, rng),
+        "license": _license_link(document, words),
         **{key: value for key, value in words.items() if isinstance(value, str)},
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda match: fields[match[1]], template)
 
 
-def _head(document: Document, charset: str | None) -> str:
+def _meta_tags(document: Document, charset: str | None) -> str:
     lines = []
     if charset:
         lines.append(f'<meta charset="{charset}">')
-    if robots := document.says.get("robots"):
+    if robots := document.header.get("robots"):
         lines.append(f'<meta name="robots" content="{robots}">')
-    if tdm := document.says.get("tdm"):
+    if tdm := document.header.get("tdm"):
         lines.append(f'<meta name="tdm-reservation" content="{tdm}">')
     lines.append(f'<meta name="description" content="{html.escape(document.title)}">')
     return "\n".join(lines)
 
 
-def _license(document: Document, words: Mapping[str, Any]) -> str:
-    link = document.says.get("license")
+def _license_link(document: Document, words: Mapping[str, Any]) -> str:
+    link = document.header.get("license")
     return f'<p class="license"><a rel="license" href="{link}">{words["licensed"]}</a></p>' if link else ""
 
 
-def _comments(document: Document, here: Mapping[str, Any], words: Mapping[str, Any], rng: random.Random) -> str:
-    if not here.get("comments") or document.says.get("comments") == "no":
+def _comment_section(document: Document, site: Mapping[str, Any], words: Mapping[str, Any], rng: random.Random) -> str:
+    if not site.get("comments") or document.header.get("comments") == "no":
         return ""
     chosen = rng.sample(words["comments_pool"], rng.randint(0, 4))
     names = rng.sample(words["names"], len(chosen))
@@ -228,5 +235,5 @@ def _comments(document: Document, here: Mapping[str, Any], words: Mapping[str, A
     return f'<section id="comments"><h3>{words["comments"]} ({len(posts)})</h3><ol>{"".join(posts)}</ol></section>'
 
 
-def _links(item: str, links: list[tuple[str, str]]) -> str:
+def _format_links(item: str, links: list[tuple[str, str]]) -> str:
     return "\n".join(item.format(href=href, text=html.escape(text)) for href, text in links)

@@ -1,7 +1,7 @@
-"""The demo crawl's pages on the wire and in WARC files: character sets, codings, HTTP messages, records.
+"""How the demo crawl's pages are sent and stored: character sets, codings, HTTP messages, records.
 
 Record order and headers follow Common Crawl's files: one warcinfo record, then request, response (or revisit) and
-metadata for every capture, each in a gzip member of its own. Record ids are UUIDs of version 5: always the same.
+metadata for every capture, each in a gzip member of its own. Record ids are UUIDs of version 5, so they never change.
 """
 
 import gzip
@@ -21,12 +21,12 @@ _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://demo-crawl.example/")
 
 @dataclass(frozen=True)
 class Sending:
-    """How a text is sent: `codec` is the truth, `header` and `meta` are the claims (None: nothing is claimed)."""
+    """How a text is sent: `codec` is the true one, `header` and `meta` are the declared ones (None: none declared)."""
 
     codec: str
     header: str | None
     meta: str | None
-    rule: str  # which piece of evidence gives the truth: header, bom, meta, detection
+    rule: str  # the evidence that shows the true codec: header, bom, meta, detection
 
 
 SENDINGS = {
@@ -69,22 +69,24 @@ class Page:
 
     @property
     def content_type(self) -> str:
-        """The Content-Type header, with the charset that is claimed."""
+        """The Content-Type header with the declared charset."""
         charset = SENDINGS[self.send].header if self.media.startswith("text/") else None
         return f"{self.media}; charset={charset}" if charset else self.media
 
 
-def encode(text: str, send: str) -> bytes:
-    """Bytes of a page; what its character set lacks becomes a numeric reference, as authoring tools do. UTF-16 is
-    little-endian with its mark on every machine."""
+def encode_text(text: str, send: str) -> bytes:
+    """Encode a page. Characters that its set lacks become numeric references, as authoring tools write them.
+
+    UTF-16 is little-endian with a byte order mark on every machine.
+    """
     codec = SENDINGS[send].codec
     if codec == "utf-16":
         return b"\xff\xfe" + text.encode("utf-16-le")
     return text.encode(codec, errors="xmlcharrefreplace")
 
 
-def coded(content: bytes, encoding: str) -> bytes:
-    """Apply content coding and chunked transfer coding in the order named."""
+def apply_codings(content: bytes, encoding: str) -> bytes:
+    """Apply content codings and chunked transfer coding in the order of `encoding`."""
     for coding in filter(None, encoding.split("+")):
         content = _CODINGS[coding](content)
     return content
@@ -119,8 +121,8 @@ def _response_headers(page: Page, body: bytes, date: datetime) -> list[tuple[str
     return [*headers, ("Transfer-Encoding", "chunked") if "chunked" in codings else ("Content-Length", str(len(body)))]
 
 
-class Records:
-    """Writes one WARC file into memory. `name` and the captures decide its bytes, nothing else does."""
+class WarcWriter:
+    """Writes one WARC file into memory. Its bytes depend on `name` and the captures alone."""
 
     def __init__(self, name: str, dump: int):
         from warcio.warcwriter import BufferWARCWriter
@@ -129,71 +131,86 @@ class Records:
         self.crawl, self.start = DUMPS[dump]
         self.writer: Any = BufferWARCWriter(gzip=True)
         self.count = 0
-        self.last = 0  # where the last record begins
-        self._info()
+        self.last_offset = 0  # where the last record begins
+        self._write_warcinfo()
 
-    def _named(self, what: str, date: datetime) -> dict[str, str]:
-        name = uuid.uuid5(_NAMESPACE, f"{self.crawl} {self.name} {what}")
+    def _record_headers(self, record_name: str, date: datetime) -> dict[str, str]:
+        name = uuid.uuid5(_NAMESPACE, f"{self.crawl} {self.name} {record_name}")
         return {"WARC-Record-ID": f"<urn:uuid:{name}>", "WARC-Date": date.strftime("%Y-%m-%dT%H:%M:%SZ")}
 
     def _write(self, record: Any) -> None:
-        self.last = self.writer.out.tell()
+        self.last_offset = self.writer.out.tell()
         self.writer.write_record(record)
         self.count += 1
 
-    def _info(self) -> None:
+    def _write_warcinfo(self) -> None:
         info = {"isPartOf": self.crawl, "description": "Demo crawl: invented pages on reserved names",
                 "format": "WARC File Format 1.1", "software": "extract.demo"}  # fmt: skip
         record = self.writer.create_warcinfo_record(self.name, info)
-        for key, value in self._named("warcinfo", self.start).items():
+        for key, value in self._record_headers("warcinfo", self.start).items():
             record.rec_headers.replace_header(key, value)
-        self.info_id = record.rec_headers.get_header("WARC-Record-ID")
+        self.warcinfo_id = record.rec_headers.get_header("WARC-Record-ID")
         self._write(record)
 
-    def capture(self, page: Page, date: datetime, first_seen: datetime | None = None) -> None:
-        """Request, response (or revisit of what was seen at `first_seen`) and metadata of one page."""
+    def write_capture(self, page: Page, date: datetime, first_seen: datetime | None = None) -> None:
+        """Write request, response (or a revisit of the capture at `first_seen`) and metadata of one page."""
         from warcio.statusandheaders import StatusAndHeaders as Head
 
-        body = coded(page.content, page.encoding)
+        body = apply_codings(page.content, page.encoding)
         host, _, path = page.url.split("://", 1)[1].partition("/")
-        asked = Head(f"GET /{path} HTTP/1.1", [("Host", host), ("User-Agent", "DemoBot/1.0")], is_http_request=True)
-        head = Head(page.status, _response_headers(page, body, date), protocol="HTTP/1.1")
-        common = {"WARC-Warcinfo-ID": self.info_id, "WARC-IP-Address": _address(host)}
-        response = self._named(f"response {page.url}", date) | common
-        request = self._named(f"request {page.url}", date) | common
-        make = self.writer.create_warc_record
-        self._write(make(page.url, "request", http_headers=asked, payload=io.BytesIO(), warc_headers_dict=request))
+        request_head = Head(
+            f"GET /{path} HTTP/1.1", [("Host", host), ("User-Agent", "DemoBot/1.0")], is_http_request=True
+        )
+        response_head = Head(page.status, _response_headers(page, body, date), protocol="HTTP/1.1")
+        common = {"WARC-Warcinfo-ID": self.warcinfo_id, "WARC-IP-Address": _ip_address(host)}
+        response = self._record_headers(f"response {page.url}", date) | common
+        request = self._record_headers(f"request {page.url}", date) | common
+        create_record = self.writer.create_warc_record
+        self._write(
+            create_record(
+                page.url, "request", http_headers=request_head, payload=io.BytesIO(), warc_headers_dict=request
+            )
+        )
         if page.revisit:
             then = (first_seen or date).strftime("%Y-%m-%dT%H:%M:%SZ")
-            record = self.writer.create_revisit_record(page.url, _digest(body), page.url, then, head, response)
+            record = self.writer.create_revisit_record(
+                page.url, _payload_digest(body), page.url, then, response_head, response
+            )
         else:
             if page.cut == "record":
                 response, body = {**response, "WARC-Truncated": "length"}, body[: len(body) * 3 // 5]
-            record = make(page.url, "response", io.BytesIO(body), http_headers=head, warc_headers_dict=response)
+            record = create_record(
+                page.url, "response", io.BytesIO(body), http_headers=response_head, warc_headers_dict=response
+            )
         self._write(record)
         if page.cut != "member":
-            self._metadata(page, date, response["WARC-Record-ID"])
+            self._write_metadata(page, date, response["WARC-Record-ID"])
 
-    def _metadata(self, page: Page, date: datetime, concerns: str) -> None:
+    def _write_metadata(self, page: Page, date: datetime, response_id: str) -> None:
         fields = f"fetchTimeMs: {120 + len(page.content) % 900}\r\n".encode()
-        headers = {**self._named(f"metadata {page.url}", date), "WARC-Warcinfo-ID": self.info_id}
-        headers["WARC-Concurrent-To"] = concerns
-        kind = "application/warc-fields"
-        self._write(self.writer.create_warc_record(page.url, "metadata", io.BytesIO(fields), warc_content_type=kind,
-                                                   warc_headers_dict=headers))  # fmt: skip
+        headers = {**self._record_headers(f"metadata {page.url}", date), "WARC-Warcinfo-ID": self.warcinfo_id}
+        headers["WARC-Concurrent-To"] = response_id
+        record = self.writer.create_warc_record(
+            page.url,
+            "metadata",
+            io.BytesIO(fields),
+            warc_content_type="application/warc-fields",
+            warc_headers_dict=headers,
+        )
+        self._write(record)
 
     def close(self, cut: bool) -> bytes:
-        """The file; with `cut`, only three fifths of its last gzip member, as when a transfer breaks off."""
+        """Bytes of the file; with `cut`, only three fifths of its last gzip member, as after a broken transfer."""
         data: bytes = self.writer.get_contents()
-        return data[: self.last + (len(data) - self.last) * 3 // 5] if cut else data
+        return data[: self.last_offset + (len(data) - self.last_offset) * 3 // 5] if cut else data
 
 
-def _address(host: str) -> str:
-    """An address of a documentation range (RFC 5737) for a host."""
+def _ip_address(host: str) -> str:
+    """An IP address of a documentation range (RFC 5737) for a host."""
     return f"203.0.113.{zlib.crc32(host.encode()) % 250 + 1}"
 
 
-def _digest(body: bytes) -> str:
+def _payload_digest(body: bytes) -> str:
     from warcio.utils import Digester
 
     digester = Digester("sha1")
@@ -201,8 +218,8 @@ def _digest(body: bytes) -> str:
     return str(digester)
 
 
-def moments(dump: int, count: int) -> Iterator[datetime]:
-    """`count` moments, spread over the five days of a crawl."""
+def capture_dates(dump: int, count: int) -> Iterator[datetime]:
+    """Dates of `count` captures, spread over the five days of a crawl."""
     step = timedelta(days=5) / max(count, 1)
     for number in range(count):
         yield (DUMPS[dump][1] + step * number).replace(microsecond=0)

@@ -8,43 +8,23 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from extract.html.mathml_symbols import join_latex, symbols_to_latex
+from extract.html.mathml_symbols import (
+    ACCENTS_ABOVE,
+    ACCENTS_BELOW,
+    CLOSE,
+    ESCAPES,
+    FUNCTIONS,
+    INVISIBLE,
+    MATRIX_BRACKETS,
+    OPEN,
+    TALL_ELEMENTS,
+    VARIANTS,
+    WITH_LIMITS,
+    join_latex,
+    symbols_to_latex,
+)
 
 MAX_DEPTH = 60  # nested elements; what is nested deeper becomes its text
-_INVISIBLE = dict.fromkeys(map(ord, "\u2061\u2062\u2063\u2064\u200b\u200c\u200d\ufeff"))  # applied, times, comma, plus
-_ESCAPES = {"\\": r"\textbackslash{}", "^": r"\^{}", "~": r"\~{}"}
-_FUNCTIONS = frozenset((
-    "arccos", "arcsin", "arctan", "arg", "cos", "cosh", "cot", "coth", "csc", "deg", "det", "dim", "exp", "gcd", "hom",
-    "inf", "ker", "lg", "lim", "liminf", "limsup", "ln", "log", "max", "min", "Pr", "sec", "sin", "sinh", "sup", "tan",
-    "tanh",
-))  # fmt: skip
-_VARIANTS = {
-    "normal": "mathrm", "bold": "mathbf", "bold-italic": "boldsymbol", "double-struck": "mathbb", "script": "mathcal",
-    "bold-script": "mathcal", "fraktur": "mathfrak", "sans-serif": "mathsf", "monospace": "mathtt",
-}  # fmt: skip
-_ACCENTS_ABOVE = {
-    "¯": "overline", "‾": "overline", "_": "overline", "^": "hat", "ˆ": "hat", "~": "tilde", "˜": "tilde", "→": "vec",
-    "⃗": "vec", "˙": "dot", ".": "dot", "¨": "ddot", "ˇ": "check", "˘": "breve", "⏞": "overbrace", "´": "acute",
-    "`": "grave", "←": "overleftarrow", "↔": "overleftrightarrow", "̂": "hat", "̃": "tilde", "̄": "bar",
-}  # fmt: skip
-_ACCENTS_BELOW = {
-    "_": "underline",
-    "̲": "underline",
-    "¯": "underline",
-    "‾": "underline",
-    "⏟": "underbrace",
-    "→": "underrightarrow",
-}
-_WITH_LIMITS = frozenset("∑∏∐⋃⋂⨁⨂⋀⋁∫∬∭∮")
-_MATRIX_BRACKETS = {
-    ("(", ")"): "pmatrix",
-    ("[", "]"): "bmatrix",
-    ("|", "|"): "vmatrix",
-    ("‖", "‖"): "Vmatrix",
-    ("{", ""): "cases",
-}
-_TALL_ELEMENTS = frozenset(("mfrac", "munder", "mover", "munderover", "mtable"))
-_OPEN, _CLOSE = frozenset("([{⟨⌊⌈"), frozenset(")]}⟩⌋⌉")
 
 
 def mathml_to_latex(element: Any) -> str:
@@ -57,7 +37,7 @@ def _element_name(element: Any) -> str:
 
 
 def _element_text(element: Any) -> str:
-    return " ".join("".join(element.itertext()).translate(_INVISIBLE).split())
+    return " ".join("".join(element.itertext()).translate(INVISIBLE).split())
 
 
 def _child_elements(element: Any) -> list[Any]:
@@ -80,15 +60,15 @@ def _convert_row(element: Any, depth: int) -> str:
         return symbols_to_latex(_element_text(element))
     if matrix := _convert_matrix(children, depth):
         return matrix
-    tall = any(_element_name(inner) in _TALL_ELEMENTS for child in children for inner in child.iter())
+    tall = any(_element_name(inner) in TALL_ELEMENTS for child in children for inner in child.iter())
     return join_latex(_convert_bracket(child, depth) if tall else _convert(child, depth) for child in children)
 
 
 def _convert_bracket(child: Any, depth: int) -> str:
     text = _element_text(child)
-    if _element_name(child) != "mo" or child.get("stretchy") == "false" or text not in _OPEN | _CLOSE | {"|"}:
+    if _element_name(child) != "mo" or child.get("stretchy") == "false" or text not in OPEN | CLOSE | {"|"}:
         return _convert(child, depth)
-    form = child.get("form") or ("prefix" if text in _OPEN else "postfix" if text in _CLOSE else "")
+    form = child.get("form") or ("prefix" if text in OPEN else "postfix" if text in CLOSE else "")
     return {"prefix": r"\left", "postfix": r"\right"}.get(form, "") + symbols_to_latex(text)
 
 
@@ -105,8 +85,8 @@ def _convert_matrix(children: list[Any], depth: int) -> str:
     ):
         return ""
     pair = (edges[0], edges[1] if len(edges) == 2 else "")
-    if _element_name(inner[0]) == "mtable" and pair in _MATRIX_BRACKETS:
-        return _write_environment(_MATRIX_BRACKETS[pair], inner[0], depth)
+    if _element_name(inner[0]) == "mtable" and pair in MATRIX_BRACKETS:
+        return _write_environment(MATRIX_BRACKETS[pair], inner[0], depth)
     return (
         r"\binom" + _each_in_braces(_child_elements(inner[0]), depth)
         if pair == ("(", ")") and _is_barless(inner[0])
@@ -131,19 +111,19 @@ def _convert_table(element: Any, depth: int) -> str:
 
 def _convert_identifier(element: Any, _depth: int) -> str:
     text, variant = _element_text(element), element.get("mathvariant", "")
-    if text in _FUNCTIONS:
+    if text in FUNCTIONS:
         return "\\" + text
     converted = symbols_to_latex(text)
-    if variant in _VARIANTS and not (variant == "normal" and converted.startswith("\\")):
-        return rf"\{_VARIANTS[variant]}{{{converted}}}" if converted else ""
+    if variant in VARIANTS and not (variant == "normal" and converted.startswith("\\")):
+        return rf"\{VARIANTS[variant]}{{{converted}}}" if converted else ""
     return rf"\mathrm{{{converted}}}" if len(text) > 1 and text.isalpha() and not variant else converted
 
 
 def _convert_text(element: Any, _depth: int) -> str:
-    text = "".join(element.itertext()).translate(_INVISIBLE).replace("\xa0", " ")
+    text = "".join(element.itertext()).translate(INVISIBLE).replace("\xa0", " ")
     if not text.strip():
         return r"\ " if text else ""
-    escaped = re.sub(r"[{}%#&$_^~\\]", lambda match: _ESCAPES.get(match[0], "\\" + match[0]), re.sub(r"\s+", " ", text))
+    escaped = re.sub(r"[{}%#&$_^~\\]", lambda match: ESCAPES.get(match[0], "\\" + match[0]), re.sub(r"\s+", " ", text))
     return rf"\text{{{escaped}}}"
 
 
@@ -154,7 +134,7 @@ def _convert_space(element: Any, _depth: int) -> str:
 
 def _convert_operator(element: Any, _depth: int) -> str:
     text = _element_text(element)
-    if text in _FUNCTIONS:
+    if text in FUNCTIONS:
         return "\\" + text
     return rf"\operatorname{{{text}}}" if len(text) > 1 and text.isalpha() else symbols_to_latex(text)
 
@@ -212,12 +192,12 @@ def _convert_scripts(element: Any, depth: int) -> str:
 def _convert_stacked(element: Any, depth: int) -> str:
     """Over and under: limits of operators, accents, or else anything set above or below."""
     children = _child_elements(element)
-    if len(children) < 2 or _element_text(children[0]) in _WITH_LIMITS or _element_text(children[0]) in _FUNCTIONS:
+    if len(children) < 2 or _element_text(children[0]) in WITH_LIMITS or _element_text(children[0]) in FUNCTIONS:
         return _convert_scripts(element, depth)
     if len(children) == 3:
         base_and_below = _each_in_braces([children[1], children[0]], depth)
         return rf"\overset{_in_braces(children[2], depth)}{{\underset{base_and_below}}}"
-    accents, plain = (_ACCENTS_ABOVE, "overset") if _element_name(element) == "mover" else (_ACCENTS_BELOW, "underset")
+    accents, plain = (ACCENTS_ABOVE, "overset") if _element_name(element) == "mover" else (ACCENTS_BELOW, "underset")
     if command := accents.get(_element_text(children[1])):
         return rf"\{command}" + _in_braces(children[0], depth)
     if _element_name(children[0]) in ("munder", "mover") and _element_text(children[0])[-1:] in ("⏟", "⏞"):
@@ -250,8 +230,8 @@ def _convert_fenced(element: Any, depth: int) -> str:
     separators = element.get("separators", ",").replace(" ", "") or ""
     children, parts = _child_elements(element), []
     edges = (element.get("open", "("), element.get("close", ")"))
-    if len(children) == 1 and _element_name(children[0]) == "mtable" and edges in _MATRIX_BRACKETS:
-        return _write_environment(_MATRIX_BRACKETS[edges], children[0], depth)
+    if len(children) == 1 and _element_name(children[0]) == "mtable" and edges in MATRIX_BRACKETS:
+        return _write_environment(MATRIX_BRACKETS[edges], children[0], depth)
     for k, child in enumerate(children):
         parts += [
             symbols_to_latex(separators[min(k, len(separators)) - 1]) if k and separators else "",
@@ -274,26 +254,19 @@ def _convert_first(element: Any, depth: int) -> str:
 
 
 _CONVERTERS: dict[str, Callable[[Any, int], str]] = {
+    **dict.fromkeys(("mtext", "ms"), _convert_text),
+    **dict.fromkeys(("msqrt", "mroot"), _convert_root),
+    **dict.fromkeys(("msub", "msup", "msubsup"), _convert_scripts),
+    **dict.fromkeys(("munder", "mover", "munderover"), _convert_stacked),
+    **dict.fromkeys(("semantics", "maction"), _convert_first),
     "mi": _convert_identifier,
     "mo": _convert_operator,
-    "mtext": _convert_text,
-    "ms": _convert_text,
     "mspace": _convert_space,
     "mfrac": _convert_fraction,
-    "msqrt": _convert_root,
-    "mroot": _convert_root,
-    "msub": _convert_scripts,
-    "msup": _convert_scripts,
-    "msubsup": _convert_scripts,
-    "munder": _convert_stacked,
-    "mover": _convert_stacked,
-    "munderover": _convert_stacked,
     "mmultiscripts": _convert_multiscripts,
     "mtable": _convert_table,
     "mfenced": _convert_fenced,
     "menclose": _convert_enclosed,
-    "semantics": _convert_first,
-    "maction": _convert_first,
     "annotation-xml": lambda *_: "",
     "mphantom": lambda element, depth: r"\phantom{" + _convert_row(element, depth) + "}",
 }

@@ -4,6 +4,43 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+# Tables of `extract.html.mathml`
+INVISIBLE = dict.fromkeys(map(ord, "\u2061\u2062\u2063\u2064\u200b\u200c\u200d\ufeff"))  # applied, times, comma, plus
+ESCAPES = {"\\": r"\textbackslash{}", "^": r"\^{}", "~": r"\~{}"}
+FUNCTIONS = frozenset((
+    "arccos", "arcsin", "arctan", "arg", "cos", "cosh", "cot", "coth", "csc", "deg", "det", "dim", "exp", "gcd", "hom",
+    "inf", "ker", "lg", "lim", "liminf", "limsup", "ln", "log", "max", "min", "Pr", "sec", "sin", "sinh", "sup", "tan",
+    "tanh",
+))  # fmt: skip
+VARIANTS = {
+    "normal": "mathrm", "bold": "mathbf", "bold-italic": "boldsymbol", "double-struck": "mathbb", "script": "mathcal",
+    "bold-script": "mathcal", "fraktur": "mathfrak", "sans-serif": "mathsf", "monospace": "mathtt",
+}  # fmt: skip
+ACCENTS_ABOVE = {
+    "¯": "overline", "‾": "overline", "_": "overline", "^": "hat", "ˆ": "hat", "~": "tilde", "˜": "tilde", "→": "vec",
+    "⃗": "vec", "˙": "dot", ".": "dot", "¨": "ddot", "ˇ": "check", "˘": "breve", "⏞": "overbrace", "´": "acute",
+    "`": "grave", "←": "overleftarrow", "↔": "overleftrightarrow", "̂": "hat", "̃": "tilde", "̄": "bar",
+}  # fmt: skip
+ACCENTS_BELOW = {
+    "_": "underline",
+    "̲": "underline",
+    "¯": "underline",
+    "‾": "underline",
+    "⏟": "underbrace",
+    "→": "underrightarrow",
+}
+WITH_LIMITS = frozenset("∑∏∐⋃⋂⨁⨂⋀⋁∫∬∭∮")
+MATRIX_BRACKETS = {
+    ("(", ")"): "pmatrix",
+    ("[", "]"): "bmatrix",
+    ("|", "|"): "vmatrix",
+    ("‖", "‖"): "Vmatrix",
+    ("{", ""): "cases",
+}
+TALL_ELEMENTS = frozenset(("mfrac", "munder", "mover", "munderover", "mtable"))
+OPEN, CLOSE = frozenset("([{⟨⌊⌈"), frozenset(")]}⟩⌋⌉")
+
+# Characters
 _COMMANDS = {
     "±": "pm", "∓": "mp", "×": "times", "÷": "div", "⋅": "cdot", "·": "cdot", "∗": "ast", "∘": "circ", "∙": "bullet",
     "≤": "leq", "≥": "geq", "⩽": "leqslant", "⩾": "geqslant", "≪": "ll", "≫": "gg", "≠": "neq", "≡": "equiv",

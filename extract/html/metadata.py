@@ -4,30 +4,24 @@ Read from the page's metas, JSON-LD (schema.org), `itemprop` and `time` elements
 DOM. The most reliable source that says something counts. Nothing is guessed from running text.
 """
 
-import json
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from html import unescape
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from extract.html.byte_search import find_all
 from extract.html.dates import parse_dateline, parse_day, parse_url_day
+from extract.html.json_ld import MAX_NAME, JsonLd, join_people, json_ld_rank, person_name, plain_name, read_json_ld
 from extract.html.tags import Tag
 
 T = TypeVar("T")
 Metas = dict[str, list[str]]
-JsonLd = list[dict[str, Any]]
-_MAX_NAME = 200  # characters of a name
-_MAX_JSON_LD = 400_000  # bytes of JSON-LD that are read
-_MAX_PERSON = 100  # characters of an author's name
 _MAX_MATCHES = 100  # of a pattern on a page
 _MAX_LABELLED_TAGS = 10  # whose texts are looked at
 _MAX_TAG_BYTES = 1000
-_ARTICLE_TYPES = ("Article", "NewsArticle", "BlogPosting", "Report", "DiscussionForumPosting", "Recipe", "WebPage")
 _DATE_METAS = (
     "article:published_time", "og:article:published_time", "datepublished", "og:published_time", "parsely-pub-date",
     "sailthru.date", "citation_publication_date", "citation_date", "dc.date.issued", "dcterms.issued", "dc.date",
@@ -56,18 +50,8 @@ _TEXT_WITH_DIGITS = re.compile(rb">([^<>\d]{0,100}\d[^<>]{5,200})<")
 _TEXT_WITH_BY = re.compile(rb">\s{0,100}((?:[Bb]y|BY|[Vv]on|[Pp]ar|[Pp]or|[Dd]oor|[Aa][vf]|[Dd]i)\b[^<>]{3,200})<")
 _BYTES_BEFORE_HEADING, _DAY_BYTES_AFTER, _BY_BYTES_AFTER = 500, 4000, 1500  # searched for day and author
 _WORD_BYTE = re.compile(rb"[A-Za-z\x80-\xff]")
-_BY_PREFIX = re.compile(
-    r"\A(?:\s*(?:by|von|de|par|por|di|door|av|af|at|autor(?:in)?|author|text|erstellt|publié par"
-    r"|(?:geschrieben|verfasst|eingestellt) von|(?:written|posted|published|authored) by)\b\s*:?)+\s*",
-    re.I,
-)
 _WRITTEN_BY_LABEL = re.compile(r"written by|(?:verfasst|geschrieben) von|écrit par|escrito por|scritto da", re.I)
 _BY_AND_NAME = re.compile(r"\w+:? ((?:[^\W\d_a-z][\w.'’-]+ ?){2,4})(?=\Z|[^\w ])")
-_NOT_A_NAME = re.compile(
-    r"[/@]|\b\d{4}\b|\A[\W\d_]*\Z|\bam\Z|\Are:"
-    r"|\A(?:name|posted|updated by|website|admin|redaktion|op)\b(?! \w{3})",
-    re.I,
-)
 _ABSOLUTE_URL = re.compile(r"https?://[^\s/]+\S{0,2000}\Z", re.I)
 
 
@@ -88,12 +72,12 @@ class PageMetadata:
 def read_metadata(html: bytes, head: list[Tag], url: str | None = None) -> PageMetadata:
     """Read a page (UTF-8). `head` is what `extract.html.rights.read_head` returns. Never raises; linear time."""
     metas = _group_metas(head)
-    json_ld = sorted(_read_json_ld(html), key=_json_ld_rank)
+    json_ld = sorted(read_json_ld(html), key=json_ld_rank)
     return PageMetadata(
         _find_author(html, metas, json_ld),
         _find_published(html, metas, json_ld, url),
-        _first_true(metas.get(name, [""])[0][:_MAX_NAME] for name in _SITE_METAS)
-        or _first_true(_plain_name(item.get("publisher")) for item in json_ld),
+        _first_true(metas.get(name, [""])[0][:MAX_NAME] for name in _SITE_METAS)
+        or _first_true(plain_name(item.get("publisher")) for item in json_ld),
         _find_canonical(head, metas),
         _first_true(item["articleBody"] for item in json_ld if isinstance(item.get("articleBody"), str)),
     )
@@ -114,81 +98,25 @@ def _group_metas(head: list[Tag]) -> Metas:
     return metas
 
 
-def _read_json_ld(html: bytes) -> Iterator[dict[str, Any]]:
-    """Objects of the page's JSON-LD, those in lists and `@graph` included."""
-    end = bytes_read = 0
-    for offset in find_all(html, b"ld+json"):
-        if offset < end:
-            continue
-        start = html.find(b">", offset) + 1
-        end = html.find(b"</script", start)
-        if not start or end < 0 or bytes_read >= _MAX_JSON_LD:
-            return
-        bytes_read += end - start
-        with suppress(ValueError, RecursionError):  # JSON-LD that cannot be read says nothing
-            text = _decode_utf8(html[start:end]).strip().removeprefix("<!--").removesuffix("-->")
-            yield from _json_ld_objects(json.loads(text, strict=False))
-
-
-def _json_ld_objects(value: Any) -> Iterator[dict[str, Any]]:
-    for item in value if isinstance(value, list) else [value]:
-        if isinstance(item, dict):
-            yield item
-            yield from _json_ld_objects(item.get("@graph", []))
-
-
-def _json_ld_rank(item: dict[str, Any]) -> int:
-    """Sort key: articles first, pages next, then the rest."""
-    types = item.get("@type")
-    types = types if isinstance(types, list) else [types]
-    return min((_ARTICLE_TYPES.index(kind) for kind in types if kind in _ARTICLE_TYPES), default=len(_ARTICLE_TYPES))
-
-
 def _find_author(html: bytes, metas: Metas, json_ld: JsonLd) -> str | None:
     for item in json_ld:
         authors = item.get("author", [])
-        if names := _join_people(authors if isinstance(authors, list) else [authors], json_ld):
+        if names := join_people(authors if isinstance(authors, list) else [authors], json_ld):
             return names
     for name in _AUTHOR_METAS:
-        if names := _join_people(metas.get(name, []), json_ld):
+        if names := join_people(metas.get(name, []), json_ld):
             return names
     is_author_label = _WRITTEN_BY_LABEL.fullmatch(_first_true(metas.get("twitter:label1", [])) or "")
-    if is_author_label and (names := _join_people(metas.get("twitter:data1", []), json_ld)):
+    if is_author_label and (names := join_people(metas.get("twitter:data1", []), json_ld)):
         return names
     in_bylines = (
-        _person_name(text, json_ld) for word, pattern in _BYLINES for text in _labelled_texts(html, word, pattern, 4)
+        person_name(text, json_ld) for word, pattern in _BYLINES for text in _labelled_texts(html, word, pattern, 4)
     )
     return _first_true(in_bylines) or _first_true(
-        _person_name(by_and_name[1], json_ld)
+        person_name(by_and_name[1], json_ld)
         for text in _texts_near_heading(html, _TEXT_WITH_BY, _BY_BYTES_AFTER)
         if (by_and_name := _BY_AND_NAME.match(text))
     )
-
-
-def _join_people(values: list[Any], json_ld: JsonLd) -> str | None:
-    names = dict.fromkeys(name for value in values if (name := _person_name(value, json_ld)))
-    return "; ".join(names)[:_MAX_NAME] or None
-
-
-def _person_name(value: Any, json_ld: JsonLd) -> str:
-    """The name of a person; "" for organisations, addresses and other things that are no name."""
-    if isinstance(value, dict) and "name" not in value and "@id" in value:
-        value = next((item for item in json_ld if item.get("@id") == value["@id"] and "name" in item), value)
-    if isinstance(value, dict) and value.get("@type") == "Organization":
-        return ""
-    text = _BY_PREFIX.sub("", _plain_name(value) or "").strip(" ,|-–:")
-    return text if 2 <= len(text) <= _MAX_PERSON and not _NOT_A_NAME.search(text) else ""
-
-
-def _plain_name(value: Any) -> str | None:
-    """The name in a JSON-LD value: text, an object with a name, or a list of these (the first counts)."""
-    value = value[0] if isinstance(value, list) and value else value
-    value = value.get("name") if isinstance(value, dict) else value
-    value = value[0] if isinstance(value, list) and value else value
-    if not isinstance(value, str):
-        return None
-    text = " ".join(unescape(value).split())[:_MAX_NAME]
-    return text.encode("utf-8", "replace").decode()  # JSON may contain surrogates
 
 
 def _find_matches(html: bytes, word: bytes, pattern: re.Pattern[bytes]) -> Iterator[re.Match[bytes]]:

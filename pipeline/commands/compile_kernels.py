@@ -106,7 +106,7 @@ def _source(half: str, folder: Path) -> Path:
     if half == "pages":
         from extract.demo import crawl as demo
 
-        name, data = next(iter(demo.build().items()))
+        name, data = next(iter(demo.build_warc_files().items()))
         (folder / name).write_bytes(data)
         return folder / name
     configs = kept.CHECKOUT / "configs" / "demo"

@@ -29,12 +29,12 @@ NAMES = demo.file_names()
 
 @cache
 def files() -> dict[str, bytes]:
-    return demo.build(1)
+    return demo.build_warc_files(1)
 
 
 @cache
 def pages() -> list[Page]:
-    return demo.pages(1)
+    return demo.demo_captures(1)
 
 
 def of_kind(*kinds: str) -> list[Page]:
@@ -58,7 +58,7 @@ def shingles(text: str, n: int = 5) -> set[tuple[str, ...]]:
 # --- bytes ----------------------------------------------------------------------------------------------------------
 def _elsewhere(hash_seed: str, seed: int) -> str:
     code = "import hashlib\nfrom extract.demo import crawl\nd = hashlib.sha256()\n"
-    code += f"for n, b in crawl.build({seed}).items():\n"
+    code += f"for n, b in crawl.build_warc_files({seed}).items():\n"
     code += "    d.update(n.encode() + b)\nprint(d.hexdigest())"
     env = {**os.environ, "PYTHONHASHSEED": hash_seed, "TZ": "Asia/Tokyo" if hash_seed == "1" else "UTC"}
     done = subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, env=env, capture_output=True, text=True)
@@ -73,7 +73,7 @@ def test_same_bytes_in_other_processes():
 
 
 def test_another_seed_changes_machine_made_pages_only():
-    other = {(page.url, page.dump): page for page in demo.pages(2)}
+    other = {(page.url, page.dump): page for page in demo.demo_captures(2)}
     for page in of_kind("good_article", "technical", "recipe", "forum"):
         assert other[page.url, page.dump].text == page.text
     assert any(
@@ -333,8 +333,8 @@ def test_wrong_labels_are_wrong():
 def test_codings_undo():
     seen = {page.encoding: page for page in pages()}
     assert seen.keys() >= {"", "gzip", "br", "deflate", "chunked", "gzip+chunked"}
-    assert gzip.decompress(demo_http.coded(b"x" * 5000, "gzip")) == b"x" * 5000
-    chunked = demo_http.coded(b"abc" * 1000, "chunked")
+    assert gzip.decompress(demo_http.apply_codings(b"x" * 5000, "gzip")) == b"x" * 5000
+    chunked = demo_http.apply_codings(b"abc" * 1000, "chunked")
     assert chunked.startswith(b"55b\r\nabc") and chunked.endswith(b"\r\n0\r\n\r\n")
 
 
@@ -394,9 +394,9 @@ def test_stage_refuses_other_texts():
 
 
 def test_an_edit_that_changes_nothing_is_an_error():
-    assert demo_html.edit("a b c", ["b => d"]) == "a d c"
+    assert demo_html.apply_edits("a b c", ["b => d"]) == "a d c"
     with pytest.raises(ValueError, match="no 'x'"):
-        demo_html.edit("a b c", ["x => d"])
+        demo_html.apply_edits("a b c", ["x => d"])
 
 
 @pytest.mark.parametrize(
@@ -414,4 +414,4 @@ def test_an_edit_that_changes_nothing_is_an_error():
     ],
 )  # fmt: skip
 def test_markdown(text, markup):
-    assert demo_html.markdown(text) == markup
+    assert demo_html.markdown_to_html(text) == markup

@@ -79,7 +79,7 @@ def test_the_folder_holds_what_the_readme_says(whole):
 def test_every_record_of_the_crawl_is_in_the_ledger(whole):
     """Captures in = rows out; the one that the file's end cuts off is a row too."""
     _, folder = whole
-    wanted = Counter(page.url for page in demo.pages())
+    wanted = Counter(page.url for page in demo.demo_captures())
     found = Counter(url for url in ledger(folder)["url"] if url)
     lost = wanted - found
     assert sum(lost.values()) <= 1 and not found - wanted
@@ -110,7 +110,7 @@ def test_each_kind_of_page_fares_as_it_should(whole):
     for url, verdict in ledger(folder).select("url", "verdict").iter_rows():
         verdicts[url].append(verdict == "kept")
     shares = defaultdict(list)
-    for page in demo.pages():
+    for page in demo.demo_captures():
         shares[page.kind].append(any(verdicts[page.url]))
         if page.kind == "good_article" and page.language != "de":
             assert not any(verdicts[page.url]), page.url
@@ -122,7 +122,7 @@ def test_good_german_articles_are_there_in_some_copy(whole):
     """Kept, or dropped as a duplicate of a page that is kept."""
     rows = ledger(whole[1])
     kept = set(rows.filter(pl.col("verdict") == "kept")["id"])
-    articles = [p.url for p in demo.pages() if p.kind == "good_article" and p.language == "de"]
+    articles = [p.url for p in demo.demo_captures() if p.kind == "good_article" and p.language == "de"]
     there = set()
     for url, id_, other in rows.select("url", "id", "duplicate_of").iter_rows():
         there |= {url} if (other or id_) in kept else set()
@@ -133,7 +133,7 @@ def test_of_a_family_of_near_duplicates_one_page_stays(whole):
     _, folder = whole
     kept = set(ledger(folder).filter(pl.col("verdict") == "kept")["url"])
     families = defaultdict(set)
-    for page in demo.pages():
+    for page in demo.demo_captures():
         if page.kind == "near_duplicate":
             families[page.near_duplicate_of] |= {page.url, page.near_duplicate_of}
     assert len(families) >= 4
@@ -162,7 +162,7 @@ def test_a_document_stands_for_itself_and_every_page_that_names_it(whole):
 
 def test_personal_data_is_masked(whole):
     _, folder = whole
-    urls = [p.url for p in demo.pages() if p.kind == "personal_data"]
+    urls = [p.url for p in demo.demo_captures() if p.kind == "personal_data"]
     rows = pl.read_parquet(folder / "data" / "*.parquet").filter(pl.col("url").is_in(urls))
     text = "".join(rows["text"])
     assert "<email-pii>" in text and "<phone-pii>" in text and "@" not in text
