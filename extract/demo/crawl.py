@@ -21,47 +21,11 @@ import pyarrow as pa
 from extract.demo import html as texts
 from extract.demo.html import Document
 from extract.demo.http import SENDINGS, Page, WarcWriter, capture_dates, encode_text
+from extract.demo.kinds import KINDS
 from pipeline.base.errors import UserError
 from pipeline.runner.stage import stage
 from pipeline.store.writer import Output
 
-# Kinds of pages.
-KINDS = {
-    "good_article": "an essay, report or explanation worth keeping",
-    "technical": "the same with tables, code or formulas, on which rules about words may go wrong",
-    "recipe": "a recipe; most are prose enough to stay",
-    "forum": "a thread of questions and answers",
-    "press_release": "a press release, the original",
-    "personal_data": "prose with invented people's addresses and numbers: masked when published",
-    "benchmark_leak": "a page that repeats items of benchmark-de.jsonl",
-    "mixed_language": "German and English by turns",
-    "noai": "robots or X-Robots-Tag forbid the use for training",
-    "tdm_reserved": "text and data mining is reserved",
-    "mirror": "byte for byte the page `mirror_of` on another host",
-    "syndicated": "the text of `mirror_of` in another host's template",
-    "refetch": "the page `mirror_of`, fetched again in the second crawl",
-    "revisit": "a revisit record: unchanged since the first crawl, no body",
-    "near_duplicate": "`near_duplicate_of` with a few words changed (Jaccard of word 5-grams at least 0.8)",
-    "templated": "filled-in templates that share less than near-duplicates do",
-    "legal": "imprint, privacy notice, terms",
-    "shop": "a product page",
-    "home": "a front page: headlines and links",
-    "link_farm": "links and nothing else",
-    "keyword_spam": "search terms in a row",
-    "comment_spam": "a guest book full of advertising",
-    "cookie_wall": "consent or subscription instead of the article",
-    "calendar_trap": "generated calendar pages without end",
-    "low_quality": "reads like a bad machine translation",
-    "all_caps": "shouting",
-    "lorem_ipsum": "placeholder text",
-    "truncated": "WARC-Truncated: the record ends within the body",
-    "cut_member": "the file ends within the record: lost, or counted as damage",
-    "empty_body": "200 and no byte",
-    "non_html": "PDF, JSON, images, feeds, plain text, style sheets",
-    "not_found": "404 and 410",
-    "server_error": "500 and 503",
-    "redirect": "301, 302, 307",
-}  # fmt: skip
 # One row per file, each in a partition of its own, as the stage `pages` takes them; a relative `path` is a raw file of
 # the step.
 FILES = pa.schema(
@@ -89,7 +53,7 @@ def crawl(*, seed: int = 1, texts_sha256: str = "") -> Iterator[pa.Table | Outpu
     """
     if texts_sha256 not in ("", content_digest()):
         raise UserError("configs/demo changed while the run was being planned; run it again")
-    files = _write_files(seed)
+    files = files_with_counts(seed)
     for name, (data, _) in files.items():
         yield Output.file(name, data)
     for i, (name, (_, records)) in enumerate(files.items()):
@@ -99,7 +63,7 @@ def crawl(*, seed: int = 1, texts_sha256: str = "") -> Iterator[pa.Table | Outpu
 
 def build_warc_files(seed: int = 1) -> dict[str, bytes]:
     """Contents of the WARC files by name. The last file is truncated within its last gzip member."""
-    return {name: data for name, (data, _) in _write_files(seed).items()}
+    return {name: data for name, (data, _) in files_with_counts(seed).items()}
 
 
 def file_names() -> tuple[str, ...]:
@@ -107,7 +71,8 @@ def file_names() -> tuple[str, ...]:
     return tuple(f"demo-{number:05}.warc.gz" for number in range(4))
 
 
-def _write_files(seed: int) -> dict[str, tuple[bytes, int]]:
+def files_with_counts(seed: int) -> dict[str, tuple[bytes, int]]:
+    """(content, number of records) of the WARC files by name."""
     captures = demo_captures(seed)
     dates = _schedule_captures(captures)
     files = {}

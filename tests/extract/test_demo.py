@@ -91,7 +91,7 @@ def test_texts_stay_small():
 def test_warcio_reads_every_record_and_digests_hold():
     from warcio.archiveiterator import ArchiveIterator
 
-    stated = {name: count for name, (_, count) in demo._files(1).items()}
+    stated = {name: count for name, (_, count) in demo.files_with_counts(1).items()}
     for name in NAMES[:3]:
         count = 0
         for record in ArchiveIterator(io.BytesIO(files()[name]), check_digests="raise"):
@@ -158,7 +158,7 @@ def test_one_gzip_member_a_record():
         one = zlib.decompressobj(wbits=31)
         assert one.decompress(data).startswith(b"WARC/1.")
         data, members = one.unused_data, members + 1
-    assert members == demo._files(1)[NAMES[0]][1]
+    assert members == demo.files_with_counts(1)[NAMES[0]][1]
 
 
 def test_last_file_breaks_off_within_its_last_member():
@@ -173,7 +173,7 @@ def test_last_file_breaks_off_within_its_last_member():
         if not one.eof:
             break
         data, whole = one.unused_data, whole + 1
-    assert whole == demo._files(1)[NAMES[3]][1] - 1
+    assert whole == demo.files_with_counts(1)[NAMES[3]][1] - 1
     (page,) = of_kind("cut_member")
     assert page.url.encode() in text and len(text) < len(page.content)
 
