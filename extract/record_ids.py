@@ -5,11 +5,13 @@ import re
 
 import xxhash
 
+from extract.sources.compression import LostRange
 from extract.sources.record_parser import Record
 from extract.sources.registry import Event
 from extract.sources.rows import Row
 
 _CORPUS_ID = re.compile(r"[0-9a-f]{32}")
+_KINDS = {Record: "Record", Row: "Row", LostRange: "Lost"}  # part of ids: they must not change with names in the code
 
 
 class RecordIds:
@@ -34,9 +36,8 @@ class RecordIds:
         if isinstance(event, Row) and _CORPUS_ID.fullmatch(own_id) and own_id not in self._kept_ids:
             self._kept_ids.add(own_id)
             return own_id
-        inner_offset = event.inner_offset if isinstance(event, Record | Row) else 0
-        kind = {"LostRange": "Lost"}.get(type(event).__name__, type(event).__name__)  # ids of earlier runs have "Lost"
-        place = (posixpath.basename(event.source), self._copy, event.offset, inner_offset, kind, own_id)
+        inner_offset = 0 if isinstance(event, LostRange) else event.inner_offset
+        place = (posixpath.basename(event.source), self._copy, event.offset, inner_offset, _KINDS[type(event)], own_id)
         return xxhash.xxh3_128_hexdigest("\0".join(map(str, place)).encode("utf-8", "replace"))
 
 

@@ -48,7 +48,7 @@ def process_record(
     may hang.
     """
     url = record_url(event)
-    row = {"id": record_id, "url": url, "source": event.source, "offset": event.offset}
+    place = {"id": record_id, "url": url, "source": event.source, "offset": event.offset}
     try:
         if skip_reason:
             rule, value = skip_reason
@@ -59,8 +59,8 @@ def process_record(
             raise Rejected("source", rule, float(event.length), None, event.reason)
         fields = _row_to_page(event, url, settings) if isinstance(event, Row) else _record_to_page(event, url, settings)
     except Rejected as rejected:
-        return "rejects", row | rejected.row
-    return "part", row | {"host": url_host(url), "dump": settings.dump} | fields
+        return "rejects", {**place, **rejected.row}
+    return "part", {**place, "host": url_host(url), "dump": settings.dump, **fields}
 
 
 def _record_to_page(record: Record, url: str | None, settings: ExtractSettings) -> dict[str, Any]:
@@ -80,18 +80,23 @@ def _row_to_page(row: Row, url: str | None, settings: ExtractSettings) -> dict[s
     """Fields of PAGES of a row of a table: its text as it is, or the text of its HTML. Raises Rejected."""
     values = row.values
     date = parse_date(values["date"])
-    declared = {"title": _as_text(values.get("title")), "html_lang": _as_text(values.get("language"))}
-    declared = {name: value for name, value in declared.items() if value}
-    if isinstance(html := values.get("html"), str | bytes):
-        body = html.encode("utf-8", "replace") if isinstance(html, str) else html
-        if not body.strip():
+    html, text = values.get("html"), values["text"]
+    if isinstance(html, str):
+        html, content_type = html.encode("utf-8", "replace"), "text/html; charset=utf-8"
+    else:
+        content_type = "text/html"
+    if isinstance(html, bytes):
+        if not html.strip():
             raise Rejected("http", "empty")
-        content_type = "text/html; charset=utf-8" if isinstance(html, str) else "text/html"
-        return _html_to_page(decode_html(body, content_type, {}, url, date, settings), settings) | declared
-    text = values["text"]
-    if not isinstance(text, str) or not text.strip():
+        page = _html_to_page(decode_html(html, content_type, {}, url, date, settings), settings)
+    elif isinstance(text, str) and text.strip():
+        page = {"date": date, "text": _as_text(text), "title": None, "charset": "utf-8", "extractor": "none"}
+    else:
         raise Rejected("source", "no_text")
-    return {"date": date, "text": _as_text(text), "title": None, "charset": "utf-8", "extractor": "none"} | declared
+    for column, key in (("title", "title"), ("html_lang", "language")):
+        if declared := _as_text(values.get(key)):
+            page[column] = declared
+    return page
 
 
 def _as_text(value: Any) -> str | None:
