@@ -237,8 +237,8 @@ def _convert_fenced(element: Any, depth: int) -> str:
             symbols_to_latex(separators[min(k, len(separators)) - 1]) if k and separators else "",
             _convert(child, depth),
         ]
-    left, right = (symbols_to_latex(edge) or "." for edge in edges)
-    return join_latex([r"\left" + left, *parts, r"\right" + right])
+    opening, closing = (symbols_to_latex(edge) or "." for edge in edges)
+    return join_latex([r"\left" + opening, *parts, r"\right" + closing])
 
 
 def _convert_enclosed(element: Any, depth: int) -> str:

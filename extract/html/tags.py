@@ -94,15 +94,15 @@ def _index_of(names, name):
 
 
 @njit(cache=True, nogil=True)
-def _find_tags(data, position, wanted_names, last_name, never_closed, found):
-    """Fill `found` with the next tags: index into `wanted_names`, begin and end of the attributes.
+def _find_tags(data, position, wanted_names, last_name, never_closed, batch):
+    """Fill `batch` with the next tags: index into `wanted_names`, begin and end of the attributes.
 
     `never_closed` marks elements (and comments, the last entry) that nothing closes from here on; they are text.
     Returns (number of tags, offset where to go on).
     """
     count = 0
     position = find_byte(data, position, len(data), LESS_THAN)
-    while position < len(data) and count < len(found):
+    while position < len(data) and count < len(batch):
         position += 1
         raw, after = -1, position
         is_comment = position + 2 < len(data) and data[position] == EXCLAMATION
@@ -116,7 +116,7 @@ def _find_tags(data, position, wanted_names, last_name, never_closed, found):
             wanted = _index_of(wanted_names, name)
             end = _tag_end(data, after) if raw < 0 and wanted >= 0 and name != 0 else -1
             if end >= 0:
-                found[count, 0], found[count, 1], found[count, 2] = wanted, after, end
+                batch[count, 0], batch[count, 1], batch[count, 2] = wanted, after, end
                 count, after = count + 1, end + 1
         if raw >= 0 and not never_closed[raw]:
             end = comment_end(data, after) if raw == len(_RAW_NAMES) else element_end(data, after, name)

@@ -212,7 +212,7 @@ def test_codings(head, body):
         (b"Content-Encoding: br\r\n", brotli.compress(bytes(range(256)) * 90 + BODY)[:-8]),
     ],
 )
-def test_bodies_that_break_off_are_told(head, body):
+def test_bodies_that_break_off_are_reported(head, body):
     message = parse_message(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n" + body, 1 << 20)
     assert message.damage and message.body and not message.body.startswith(b"\x1f\x8b")
 

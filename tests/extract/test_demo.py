@@ -42,8 +42,8 @@ def of_kind(*kinds: str) -> list[Page]:
 
 
 def the(url: str, dump: int = 0) -> Page:
-    found = [page for page in pages() if page.url == url]
-    return next((page for page in found if page.dump == dump), found[0])
+    actual = [page for page in pages() if page.url == url]
+    return next((page for page in actual if page.dump == dump), actual[0])
 
 
 def words(text: str) -> list[str]:
@@ -51,8 +51,8 @@ def words(text: str) -> list[str]:
 
 
 def shingles(text: str, n: int = 5) -> set[tuple[str, ...]]:
-    found = words(text)
-    return {tuple(found[i : i + n]) for i in range(len(found) - n + 1)}
+    actual = words(text)
+    return {tuple(actual[i : i + n]) for i in range(len(actual) - n + 1)}
 
 
 # --- bytes ----------------------------------------------------------------------------------------------------------
@@ -67,9 +67,9 @@ def _elsewhere(hash_seed: str, seed: int) -> str:
 
 
 def test_same_bytes_in_other_processes():
-    mine = hashlib.sha256(b"".join(name.encode() + data for name, data in files().items())).hexdigest()
-    assert _elsewhere("0", 1) == _elsewhere("1", 1) == mine
-    assert _elsewhere("0", 2) != mine
+    own = hashlib.sha256(b"".join(name.encode() + data for name, data in files().items())).hexdigest()
+    assert _elsewhere("0", 1) == _elsewhere("1", 1) == own
+    assert _elsewhere("0", 2) != own
 
 
 def test_another_seed_changes_machine_made_pages_only():
@@ -164,7 +164,7 @@ def test_one_gzip_member_a_record():
 def test_last_file_breaks_off_within_its_last_member():
     for name in NAMES[:3]:
         gzip.decompress(files()[name])
-    data, whole = files()[NAMES[3]], 0
+    data, one_pass = files()[NAMES[3]], 0
     with pytest.raises(EOFError):
         gzip.decompress(data)
     while True:
@@ -172,8 +172,8 @@ def test_last_file_breaks_off_within_its_last_member():
         text = one.decompress(data)
         if not one.eof:
             break
-        data, whole = one.unused_data, whole + 1
-    assert whole == demo.files_with_counts(1)[NAMES[3]][1] - 1
+        data, one_pass = one.unused_data, one_pass + 1
+    assert one_pass == demo.files_with_counts(1)[NAMES[3]][1] - 1
     (page,) = of_kind("cut_member")
     assert page.url.encode() in text and len(text) < len(page.content)
 
@@ -181,17 +181,17 @@ def test_last_file_breaks_off_within_its_last_member():
 def test_truncated_records_say_so_and_are():
     from warcio.archiveiterator import ArchiveIterator
 
-    found = {}
+    actual = {}
     for name in NAMES[:3]:
         for record in ArchiveIterator(io.BytesIO(files()[name])):
             if record.rec_headers.get_header("WARC-Truncated") == "length":
                 promised = int(record.http_headers.get_header("Content-Length"))
-                found[record.rec_headers.get_header("WARC-Target-URI")] = promised, len(record.raw_stream.read())
+                actual[record.rec_headers.get_header("WARC-Target-URI")] = promised, len(record.raw_stream.read())
     for page in of_kind("truncated"):
-        if page.url in found:
-            promised, there = found[page.url]
+        if page.url in actual:
+            promised, there = actual[page.url]
             assert promised == len(page.content) and there == promised * 3 // 5
-    assert found
+    assert actual
 
 
 def test_revisits_refer_to_the_first_capture():
@@ -281,8 +281,8 @@ def test_rights_are_said():
 
 # --- character sets and codings -------------------------------------------------------------------------------------
 def _label(content: bytes) -> str | None:
-    found = re.search(rb'<meta charset="([^"]+)"', content)
-    return found[1].decode() if found else None
+    actual = re.search(rb'<meta charset="([^"]+)"', content)
+    return actual[1].decode() if actual else None
 
 
 def _web(label: str) -> str:
@@ -311,8 +311,8 @@ def test_charset_traps_decode_by_the_right_rule(send):
     assert chosen
     for page in chosen:
         shown = set(words(html.unescape(_by_rule(page))))
-        said = re.sub(r"`+|\$\$.*?\$\$|<[^>]*>", " ", page.text)
-        assert set(words(said)) <= shown, page.url
+        declared_value = re.sub(r"`+|\$\$.*?\$\$|<[^>]*>", " ", page.text)
+        assert set(words(declared_value)) <= shown, page.url
         assert _label(page.content) == SENDINGS[send].meta or SENDINGS[send].codec == "utf-16"
         assert page.content_type == "text/html" + (
             f"; charset={SENDINGS[send].header}" if SENDINGS[send].header else ""

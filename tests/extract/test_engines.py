@@ -148,9 +148,9 @@ def test_depth_against_the_obvious_way(parts):
 
 def test_deeper_than_resiliparse_can_take():
     assert extract("<div>" * MAX_DEPTH + "Text, der da ist", "resiliparse").text is not None
-    with pytest.raises(TooDeep) as told:
+    with pytest.raises(TooDeep) as reported:
         extract("<div>" * (MAX_DEPTH + 1) + "x", "resiliparse")
-    assert told.value.value == MAX_DEPTH + 1
+    assert reported.value.value == MAX_DEPTH + 1
 
 
 @pytest.mark.parametrize(

@@ -158,10 +158,10 @@ def slow_probabilities(text: bytes) -> list[float]:
         math.exp(scale * (t - max(total)) + float(model.prior[i]))
         for t, i in zip(total, model.class_label, strict=True)
     ]
-    found = [0.0] * len(model.labels)
+    actual = [0.0] * len(model.labels)
     for part, label in zip(parts, model.class_label, strict=True):
-        found[label] += part / sum(parts) if counts else 0.0
-    return found
+        actual[label] += part / sum(parts) if counts else 0.0
+    return actual
 
 
 @settings(max_examples=25)
@@ -235,29 +235,29 @@ def test_codes(label: str, code: str) -> None:
 def test_scripts_agree_with_the_unicode_property() -> None:
     regex = pytest.importorskip("regex")
     letters = [chr(point) for point in range(0x20000) if unicodedata.category(chr(point)) in ("Lu", "Ll", "Lo")]
-    found, wrong = script_table(), []
+    actual, wrong = script_table(), []
     for code in set(CODES) - {"Zyyy", "Zzzz"}:
         pattern = regex.compile(rf"\p{{Script={code}}}")
-        mine = {c for c in letters if (*CODES, "Hani", "Hani")[found[ord(c)]] == code}
-        wrong += sorted(mine ^ {c for c in letters if pattern.match(c)})
-        assert mine
+        own = {c for c in letters if (*CODES, "Hani", "Hani")[actual[ord(c)]] == code}
+        wrong += sorted(own ^ {c for c in letters if pattern.match(c)})
+        assert own
     assert {c for c in wrong if "HENTAIGANA" not in unicodedata.name(c)} == set("\u2126\u212a\u212bℲⅎↃ")  # signs
 
 
 @given(st.lists(st.text(), max_size=5))
 def test_scripts_of_any_text(texts: list[str]) -> None:
-    found = dominant_scripts(*encode_texts(texts))
+    actual = dominant_scripts(*encode_texts(texts))
     letters = [any(unicodedata.category(char)[0] == "L" for char in text) for text in texts]
     assert all(has or script in ("Zyyy", "Zzzz") or any(unicodedata.category(c)[0] == "M" for c in text)
-               for has, script, text in zip(letters, found, texts, strict=True))  # fmt: skip
+               for has, script, text in zip(letters, actual, texts, strict=True))  # fmt: skip
 
 
 @pytest.mark.parametrize("size, length", [(10, 0), (10, 32), (10, 33), (10, 1000)])
 def test_sample_is_bounded_and_spread(size: int, length: int) -> None:
     text = "".join(chr(0x4E00 + i) for i in range(length))
-    found = sample_text(text, size)
-    assert len(found) <= 3 * size + 2 and sample_text(found, size) == found
-    assert found[:size] == text[:size] and found[-size:] == text[-size:]
+    actual = sample_text(text, size)
+    assert len(actual) <= 3 * size + 2 and sample_text(actual, size) == actual
+    assert actual[:size] == text[:size] and actual[-size:] == text[-size:]
 
 
 @pytest.fixture(scope="module")
@@ -332,11 +332,11 @@ def test_langdetect_is_deterministic() -> None:
 def test_stage_labels_both_languages_of_a_page() -> None:
     german, english = (f"{SENTENCES[i][2]} " * 12 for i in (0, 1))
     table_ = pa.table({"id": ["a", "b", "c", "d"], "text": [german + english[:500], german, "", None]})
-    found = pa.concat_tables(identify(Shard.of(table_)))
-    assert found.schema == LANGUAGES and found["id"].to_pylist() == ["a", "b", "c", "d"]
-    assert found["language"].to_pylist() == ["de", "de", "und", "und"]
-    assert found["second_language"].to_pylist() == ["en", None, None, None]
-    assert found["second_score"][0].as_py() == pytest.approx(1 / 3, abs=0.2)
+    actual = pa.concat_tables(identify(Shard.of(table_)))
+    assert actual.schema == LANGUAGES and actual["id"].to_pylist() == ["a", "b", "c", "d"]
+    assert actual["language"].to_pylist() == ["de", "de", "und", "und"]
+    assert actual["second_language"].to_pylist() == ["en", None, None, None]
+    assert actual["second_score"][0].as_py() == pytest.approx(1 / 3, abs=0.2)
 
 
 def test_stage_wants_a_pinned_model(toy_model) -> None:
@@ -380,7 +380,7 @@ def test_floor_on_crawled_pages(shared) -> None:
     hplt = [page for page in itertools.islice(language_data.pages(shared), 100) if page[2]]
     texts = [extract_plain_text(html, main_content=True) for _, html, _ in hplt]
     guesses = load_identifier().identify(texts)
-    long = [(said, g) for (_, _, said), g, t in zip(hplt, guesses, texts, strict=True) if len(t) >= 200]
-    right = sum(said == guess.language and guess.score >= 0.65 for said, guess in long)
+    long = [(silver_label, g) for (_, _, silver_label), g, t in zip(hplt, guesses, texts, strict=True) if len(t) >= 200]
+    right = sum(silver_label == guess.language and guess.score >= 0.65 for silver_label, guess in long)
     assert len(long) >= 70 and right / len(long) >= 0.94
     assert np.mean([guess.score for _, guess in long]) > 0.95

@@ -39,8 +39,8 @@ def test_chunks(tmp_path):
     ):
         (tmp_path / name).write_bytes(b"x" * size)
     paths = [str(p) for p in tmp_path.rglob("*.*")]
-    found = [(r["name"], r["start"], r["end"]) for r in list_chunks(paths + paths[:1], 400)]
-    assert found == [
+    actual = [(r["name"], r["start"], r["end"]) for r in list_chunks(paths + paths[:1], 400)]
+    assert actual == [
         ("a.warc", 0, None),  # only from its start
         ("b/1.warc.gz", 0, 333),
         ("b/1.warc.gz", 333, 666),

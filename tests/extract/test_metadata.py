@@ -94,9 +94,9 @@ def test_texts_that_are_a_day(text: str, told: bool) -> None:
 
 @given(st.one_of(st.text(max_size=120), st.dates().map(str), st.from_regex(r"\d{1,8}[-./ ]\w{0,9}[-./ ]\d{1,4}")))
 def test_any_text_is_a_day_or_none(said: str) -> None:
-    found = parse_day(said)
-    assert found is None or 1990 <= found.year < 2100
-    assert parse_dateline(said) in (found, None)
+    actual = parse_day(said)
+    assert actual is None or 1990 <= actual.year < 2100
+    assert parse_dateline(said) in (actual, None)
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ _DAY = date(2020, 2, 3)
         ),
     ],
 )
-def test_what_pages_say(html: str, expected: PageMetadata) -> None:
+def test_metadata_of_pages(html: str, expected: PageMetadata) -> None:
     assert about(html) == expected
 
 
@@ -265,7 +265,7 @@ def _people(value: str | list[str]) -> set[str]:
 
 def test_gold_days_and_authors(shared) -> None:  # type: ignore[no-untyped-def]
     """Shares of WCXB's annotated days and authors that are found, and of the found ones that are right."""
-    found = {"publish_date": [0, 0, 0], "author": [0, 0, 0]}
+    actual = {"publish_date": [0, 0, 0], "author": [0, 0, 0]}
     for path in sorted((shared / "extraction/wcxb-dev").glob("*.json.gz"))[::2]:
         record = json.loads(gzip.decompress(path.read_bytes()))
         html = gzip.decompress(path.with_name(path.name.replace(".json.", ".html.")).read_bytes()).decode(
@@ -273,11 +273,11 @@ def test_gold_days_and_authors(shared) -> None:  # type: ignore[no-untyped-def]
         )
         said = about(html, record["url"])
         ours = {"publish_date": str(said.published or ""), "author": said.author or ""}
-        for key, counts in found.items():
+        for key, counts in actual.items():
             gold = record["ground_truth"][key] or ""
             right = ours[key] == gold[:10] if key == "publish_date" else _people(ours[key]) & _people(gold)
             for k, one in enumerate((gold, gold and ours[key], gold and ours[key] and right)):
                 counts[k] += bool(one)
     for key, recall, precision in (("publish_date", 0.7, 0.85), ("author", 0.65, 0.82)):
-        gold, told, right = found[key]
-        assert gold > 80 and right / gold >= recall and right / told >= precision, (key, found[key])
+        gold, told, right = actual[key]
+        assert gold > 80 and right / gold >= recall and right / told >= precision, (key, actual[key])

@@ -68,16 +68,16 @@ from tests.support.captures import HTML, TEXT, http_response, run_pages, warc_re
         ),
     ],
 )
-def test_what_is_a_page(tmp_path, record, stage, rule, value):
+def test_which_records_are_pages(tmp_path, record, stage, rule, value):
     (tmp_path / "x.warc.gz").write_bytes(record)
-    found = run_pages(tmp_path / "x.warc.gz", max_html_bytes=50_000)
-    assert len(found["part"]) + len(found["rejects"]) == 1
-    if rule is None and found["part"]:
-        assert found["part"][0]["text"]
+    actual = run_pages(tmp_path / "x.warc.gz", max_html_bytes=50_000)
+    assert len(actual["part"]) + len(actual["rejects"]) == 1
+    if rule is None and actual["part"]:
+        assert actual["part"][0]["text"]
     elif rule is None:
-        assert found["rejects"][0]["stage"] in ("extract", "decode")  # bytes of no set: no text, however it is read
+        assert actual["rejects"][0]["stage"] in ("extract", "decode")  # bytes of no set: no text, however it is read
     else:
-        (row,) = found["rejects"]
+        (row,) = actual["rejects"]
         assert (row["stage"], row["rule"], row["value"]) == (stage, rule, value)
 
 
@@ -91,8 +91,8 @@ def test_the_columns_of_a_page(tmp_path):
     page = warc_record("response", http_response(html, X_Robots_Tag="nofollow", TDM_Reservation="1"), 7)
     path = tmp_path / "x.warc.gz"
     path.write_bytes(info + warc_record("request", b"GET / HTTP/1.1\r\n\r\n", 2) + page)
-    found = run_pages(path)
-    (row,) = found["part"]
+    actual = run_pages(path)
+    (row,) = actual["part"]
     text, identity = row.pop("text"), row.pop("id")
     assert text.strip() == TEXT.strip() and re.fullmatch("[0-9a-f]{32}", identity)
     assert row == {
@@ -115,7 +115,7 @@ def test_the_columns_of_a_page(tmp_path):
         "sitename": "S",
         "canonical": None,
     }
-    assert {r["type"]: r["records"] for r in found["records"]} == {"(pages)": 1, "request": 1, "warcinfo": 1}
+    assert {r["type"]: r["records"] for r in actual["records"]} == {"(pages)": 1, "request": 1, "warcinfo": 1}
 
 
 def expected_input(path: Path) -> int:
@@ -125,33 +125,33 @@ def expected_input(path: Path) -> int:
 
 
 def real_files(shared: Path) -> list[Path]:
-    found = [p for p in sorted((shared / "warc").rglob("*")) if p.is_file()]
-    return [p for p in found if p.suffix not in (".tsv", ".txt", ".jsonl") and p.name != "trafilatura-dev.warc.gz"]
+    actual = [p for p in sorted((shared / "warc").rglob("*")) if p.is_file()]
+    return [p for p in actual if p.suffix not in (".tsv", ".txt", ".jsonl") and p.name != "trafilatura-dev.warc.gz"]
 
 
 def test_every_record_of_every_real_file_has_one_row(shared):
     files = real_files(shared)
     assert len(files) > 120
-    found = run_pages(*files)
-    rows = Counter(r["source"] for kind in ("part", "rejects") for r in found[kind])
+    actual = run_pages(*files)
+    rows = Counter(r["source"] for kind in ("part", "rejects") for r in actual[kind])
     names = {row["path"]: row["name"] for row in list_chunks([str(p) for p in files], 1 << 40)}
     assert {p: rows[names[str(p)]] for p in files} == {p: expected_input(p) for p in files}
     counted = Counter()
-    for row in found["records"]:
+    for row in actual["records"]:
         counted[row["type"]] += row["records"]
-    assert (counted["(pages)"], counted["(rejects)"]) == (len(found["part"]), len(found["rejects"]))
-    ids = Counter((r["source"], r["id"]) for kind in ("part", "rejects") for r in found[kind])
+    assert (counted["(pages)"], counted["(rejects)"]) == (len(actual["part"]), len(actual["rejects"]))
+    ids = Counter((r["source"], r["id"]) for kind in ("part", "rejects") for r in actual[kind])
     assert max(ids.values()) == 1
     assert all(len(identity) == 32 for _, identity in ids)
 
 
 @pytest.mark.parametrize("chunk", [1 << 40, 30_000])
 def test_golden_rows_of_a_real_crawl(shared, chunk):
-    found = run_pages(shared / "warc/commoncrawl/cc-main-2020-34/warcfile.warc.gz", chunk_bytes=chunk)
-    assert len(found["part"]) + len(found["rejects"]) == 16
-    assert {r["dump"] for r in found["part"]} == {"CC-MAIN-2020-34"}
+    actual = run_pages(shared / "warc/commoncrawl/cc-main-2020-34/warcfile.warc.gz", chunk_bytes=chunk)
+    assert len(actual["part"]) + len(actual["rejects"]) == 16
+    assert {r["dump"] for r in actual["part"]} == {"CC-MAIN-2020-34"}
     columns = ("host", "offset", "charset", "html_bytes", "html_lang", "robots")
-    golden = [tuple(r[k] for k in columns) for r in found["part"]]
+    golden = [tuple(r[k] for k in columns) for r in actual["part"]]
     assert golden[:6] == [
         ("003338.cn", 940, "utf-8", 36331, None, None),
         ("01spb.ru", 12685, "windows-1251", 104567, None, None),
@@ -160,9 +160,9 @@ def test_golden_rows_of_a_real_crawl(shared, chunk):
         ("041696.com", 42891, "gb18030", 14928, None, None),
         ("044545.com", 48321, "utf-8", 37751, "zh-cn", None),
     ]
-    assert found["part"][1]["title"].startswith("О компании - Стратег")
+    assert actual["part"][1]["title"].startswith("О компании - Стратег")
     counted = Counter()
-    for row in found["records"]:
+    for row in actual["records"]:
         counted[row["type"]] += row["records"]
     assert counted == {"(pages)": 16, "request": 17, "metadata": 16, "warcinfo": 1}
 
@@ -170,13 +170,13 @@ def test_golden_rows_of_a_real_crawl(shared, chunk):
 def test_chunks_give_what_one_pass_gives(shared):
     for name in ("hplt-cc100.warc.gz", "edge/warcio/example.warc.gz"):
         path = shared / "warc" / name
-        whole, cut = run_pages(path), run_pages(path, chunk_bytes=path.stat().st_size // 5)
-        assert cut["part"] == whole["part"] and cut["rejects"] == whole["rejects"]
+        one_pass, cut = run_pages(path), run_pages(path, chunk_bytes=path.stat().st_size // 5)
+        assert cut["part"] == one_pass["part"] and cut["rejects"] == one_pass["rejects"]
 
 
 def test_wet(shared):
-    found = run_pages(shared / "warc/commoncrawl/cc-main-2016-50/repaired-sample.wet.gz")
-    assert len(found["part"]) == 68 and {r["extractor"] for r in found["part"]} == {"none"}
+    actual = run_pages(shared / "warc/commoncrawl/cc-main-2016-50/repaired-sample.wet.gz")
+    assert len(actual["part"]) == 68 and {r["extractor"] for r in actual["part"]} == {"none"}
 
 
 def test_another_language_goes_before_extraction(shared):
@@ -199,16 +199,16 @@ def test_truncated_pages_are_kept_when_wanted(tmp_path):
     assert len(kept["part"]) == 2 and [r["rule"] for r in kept["rejects"]] == ["damaged"]
 
 
-def mad(path: Path, timeout=1.0, memory=500_000_000) -> dict[str, list]:
-    """The stage's rows with an engine that some pages of the file drive mad (tests/support/hostile.py)."""
+def run_with_hostile_engine(path: Path, timeout=1.0, memory=500_000_000) -> dict[str, list]:
+    """The stage's rows with an engine that fails on some pages of the file (tests/support/hostile.py)."""
     task = PagesTask(FileRange(str(path), path.name), ExtractSettings(engine="resiliparse"))
-    found: dict[str, list] = {"part": [], "rejects": [], "records": []}
+    actual: dict[str, list] = {"part": [], "rejects": [], "records": []}
     for item in gather_tables(
         path.name, run_guarded("tests.support.hostile:pages_work", task, Limits(timeout, memory))
     ):
         name, table = (item.name, item.table) if isinstance(item, Output) else ("part", item)
-        found[name] += table.to_pylist()
-    return found
+        actual[name] += table.to_pylist()
+    return actual
 
 
 def test_pages_that_hang_crash_or_eat_memory(tmp_path, monkeypatch):
@@ -228,10 +228,10 @@ def test_pages_that_hang_crash_or_eat_memory(tmp_path, monkeypatch):
         warc_record("response", http_response(HTML.replace("Ein Satz", f"{w} Satz")), i) for i, w in enumerate(words)
     )
     (tmp_path / "x.warc.gz").write_bytes(data)
-    found = mad(tmp_path / "x.warc.gz", timeout=4.0)
-    assert [r["url"][-1] for r in found["part"]] == ["0", "2", "9"]
-    told = {r["url"][-1]: (r["stage"], r["rule"], r["value"], r["detail"]) for r in found["rejects"]}
-    assert told == {
+    actual = run_with_hostile_engine(tmp_path / "x.warc.gz", timeout=4.0)
+    assert [r["url"][-1] for r in actual["part"]] == ["0", "2", "9"]
+    reported = {r["url"][-1]: (r["stage"], r["rule"], r["value"], r["detail"]) for r in actual["rejects"]}
+    assert reported == {
         "1": ("extract", "timeout", 4.0, None),
         "3": ("extract", "crash", -11.0, "exit status -11"),
         "4": ("extract", "crash", 5.0, "exit status 5"),

@@ -30,11 +30,11 @@ def test_records_have_ids_of_their_own_whatever_they_call_themselves(tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(data)
     files = [tmp_path / name for name in written]
-    whole = run_pages(*files)
-    found = [row["id"] for row in [*whole["part"], *whole["rejects"]]]
-    assert len(set(found)) == len(found) == 4 * 4 + 6 + 2
+    one_pass = run_pages(*files)
+    actual = [row["id"] for row in [*one_pass["part"], *one_pass["rejects"]]]
+    assert len(set(actual)) == len(actual) == 4 * 4 + 6 + 2
     cut = run_pages(*files, chunk_bytes=200)
-    assert [row["id"] for row in [*cut["part"], *cut["rejects"]]] == found
+    assert [row["id"] for row in [*cut["part"], *cut["rejects"]]] == actual
 
 
 def test_ids_are_those_of_the_file_whatever_else_is_read_and_where_it_lies(tmp_path):
@@ -66,12 +66,12 @@ def test_real_records_have_ids_of_their_own(shared):
 
 def test_rows_of_files_of_one_name_have_ids_of_their_own_in_every_run(tmp_path):
     """A month's `part-0.jsonl` is not the next month's: an index of earlier runs holds both."""
-    found = []
+    actual = []
     for month in ("2024-01", "2024-02"):
         (tmp_path / month).mkdir()
         (tmp_path / month / "part-0.jsonl").write_text(json.dumps({"text": f"Wetter im Monat {month}. {TEXT}"}))
-        found += [row["id"] for row in run_pages(tmp_path / month / "part-0.jsonl")["part"]]
-    assert len(set(found)) == 2
+        actual += [row["id"] for row in run_pages(tmp_path / month / "part-0.jsonl")["part"]]
+    assert len(set(actual)) == 2
 
 
 def test_ids_of_our_own_corpora_stay():

@@ -117,16 +117,16 @@ def test_real_pages_against_a_dom(shared):
             message = parse_message(r.content, 1 << 26)
             html = decode_page(message.body, message.headers.get("content-type")).text
             tree = HTMLTree.parse(html)
-            found = read_rights(html.encode("utf-8", "replace"), {})
+            actual = read_rights(html.encode("utf-8", "replace"), {})
             root = tree.document.query_selector("html")
-            assert (found.html_lang or "") == (root.getattr("lang") or root.getattr("xml:lang") or "").strip().lower()
+            assert (actual.html_lang or "") == (root.getattr("lang") or root.getattr("xml:lang") or "").strip().lower()
             inside, everywhere = (
                 set().union(*(parse_directives(m.getattr("content") or "") for m in metas))
                 for metas in (robots_metas(tree.head), robots_metas(tree.document))
             )
-            have = {d for d in (found.robots or "").split(",") if d and not re.match(r"[a-z-]+bot[a-z-]*:|slurp:", d)}
+            have = {d for d in (actual.robots or "").split(",") if d and not re.match(r"[a-z-]+bot[a-z-]*:|slurp:", d)}
             assert inside <= have <= everywhere  # a stray <div> ends lexbor's head, not the author's
-            seen += found.robots is not None
+            seen += actual.robots is not None
     assert seen > 30
 
 

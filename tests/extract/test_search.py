@@ -97,8 +97,8 @@ def test_tags(html: bytes, last: str) -> None:
 
 def test_tags_up_to_the_body() -> None:
     html = b"<meta a=1>" * 600 + b"<!-- <body> --><body " + b"<meta a=1>" * 100
-    found = find_tags(html, ("link", "meta"), last="body")
-    assert found.tolist() == [[1, 10 * i + 5, 10 * i + 9] for i in range(600)]
+    actual = find_tags(html, ("link", "meta"), last="body")
+    assert actual.tolist() == [[1, 10 * i + 5, 10 * i + 9] for i in range(600)]
 
 
 def test_tags_that_are_too_long_are_passed_over() -> None:

@@ -38,12 +38,12 @@ PACK = {"": bytes, ".gz": gzip.compress, ".zst": zstd.compress}
 def test_json_lines(tmp_path, suffix, chunk):
     path = tmp_path / f"x.jsonl{suffix}"
     path.write_bytes(PACK[suffix](jsonl(ROWS)))
-    found = run_pages(path, chunk_bytes=chunk)
-    assert [r["text"] for r in found["part"]] == [r["text"] for r in ROWS]
-    assert [r["url"] for r in found["part"]] == [r["url"] for r in ROWS]
-    assert found["part"][0]["date"] == datetime(2020, 1, 2, tzinfo=UTC) and found["part"][0]["host"] == "x.example"
-    assert found == run_pages(path) or chunk == 9000
-    assert len({r["id"] for r in found["part"]}) == 200 and {r["extractor"] for r in found["part"]} == {"none"}
+    actual = run_pages(path, chunk_bytes=chunk)
+    assert [r["text"] for r in actual["part"]] == [r["text"] for r in ROWS]
+    assert [r["url"] for r in actual["part"]] == [r["url"] for r in ROWS]
+    assert actual["part"][0]["date"] == datetime(2020, 1, 2, tzinfo=UTC) and actual["part"][0]["host"] == "x.example"
+    assert actual == run_pages(path) or chunk == 9000
+    assert len({r["id"] for r in actual["part"]}) == 200 and {r["extractor"] for r in actual["part"]} == {"none"}
 
 
 def test_bad_json_lines(tmp_path):
@@ -59,10 +59,10 @@ def test_bad_json_lines(tmp_path):
         b'{"text": "a\\ud800b"}',
     ]
     (tmp_path / "x.jsonl").write_bytes(b"\n".join(lines))
-    found = run_pages(tmp_path / "x.jsonl")
-    assert [r["text"] for r in found["part"]] == ["good", "a?b"]
-    assert [r["rule"] for r in found["rejects"]] == ["damaged", "damaged", "no_text", "no_text", "damaged", "no_text"]
-    assert [r["offset"] for r in found["rejects"]] == [17, 25, 29, 41, 54, 57]
+    actual = run_pages(tmp_path / "x.jsonl")
+    assert [r["text"] for r in actual["part"]] == ["good", "a?b"]
+    assert [r["rule"] for r in actual["rejects"]] == ["damaged", "damaged", "no_text", "no_text", "damaged", "no_text"]
+    assert [r["offset"] for r in actual["rejects"]] == [17, 25, 29, 41, 54, 57]
 
 
 @pytest.mark.parametrize("groups", [200, 30])
@@ -73,15 +73,15 @@ def test_parquet(tmp_path, groups):
     )
     pq.write_table(table, path, row_group_size=groups)
     settings = {"text_column": "content", "url_column": "meta.url", "id_column": "meta.id"}
-    whole, cut = run_pages(path, **settings), run_pages(path, chunk_bytes=path.stat().st_size // 4, **settings)
-    assert [r["text"] for r in whole["part"]] == [r["text"] for r in ROWS]
-    assert [(r["url"], r["offset"]) for r in whole["part"]] == [(r["url"], i) for i, r in enumerate(ROWS)]
-    assert cut["part"] == whole["part"]
+    one_pass, cut = run_pages(path, **settings), run_pages(path, chunk_bytes=path.stat().st_size // 4, **settings)
+    assert [r["text"] for r in one_pass["part"]] == [r["text"] for r in ROWS]
+    assert [(r["url"], r["offset"]) for r in one_pass["part"]] == [(r["url"], i) for i, r in enumerate(ROWS)]
+    assert cut["part"] == one_pass["part"]
     with pytest.raises(UserError, match="set text_column to one of content, meta, more"):
         run_pages(path)
 
 
-def test_no_parquet(tmp_path):
+def test_a_file_that_is_no_parquet(tmp_path):
     (tmp_path / "x.parquet").write_bytes(b"not a table")
     assert [r["rule"] for r in run_pages(tmp_path / "x.parquet")["rejects"]] == ["damaged"]
 
@@ -130,7 +130,7 @@ def test_rows_of_a_broken_compressed_table(tmp_path):
     data = bytearray(gzip.compress(jsonl(ROWS[:100])) + gzip.compress(jsonl(ROWS[100:])))
     data[400] ^= 0xFF
     (tmp_path / "x.jsonl.gz").write_bytes(bytes(data))
-    found = read_table(tmp_path / "x.jsonl.gz")
-    assert any(isinstance(r, LostRange) for r in found)
-    good = [r.values["id"] for r in found if isinstance(r, Row)]
+    actual = read_table(tmp_path / "x.jsonl.gz")
+    assert any(isinstance(r, LostRange) for r in actual)
+    good = [r.values["id"] for r in actual if isinstance(r, Row)]
     assert good[-100:] == [r["id"] for r in ROWS[100:]]

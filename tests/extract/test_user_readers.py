@@ -146,7 +146,7 @@ def test_built_in_formats_are_those_that_the_modules_of_sources_declare():
         ("@source(suffixes", "dict(suffixes", r"my_reader\.py: tsv is not a reader; write `from extract"),
     ],
 )  # fmt: skip
-def test_mistakes_are_told_with_file_and_line(tmp_path, write_reader, old, new, message):
+def test_mistakes_are_reported_with_file_and_line(tmp_path, write_reader, old, new, message):
     assert old in TSV_READER
     path = write_tsv(tmp_path / "x.tsv")
     with pytest.raises(UserError, match=message) as error:

@@ -1,4 +1,4 @@
-"""Reading WARC and ARC: against FastWARC and warcio record by record, at any split, and behind damage."""
+"""Reading WARC and ARC: against FastWARC and warcio record by record, at any split, and after damage."""
 
 import contextlib
 import gzip
@@ -38,25 +38,25 @@ SOUND = (
 
 def fastwarc(path: Path) -> list[tuple[str, str, bytes, bool]]:
     """(type, id, content, whether the content has its length) of every record that FastWARC reads."""
-    found = []
+    actual = []
     with contextlib.suppress(OSError):
         for r in ArchiveIterator(io.BytesIO(path.read_bytes()), parse_http=False):
             content = r.reader.read()
             kind = (r.headers.get("WARC-Type") or "unknown").strip().lower()
             good = r.headers.get("Content-Length") is not None and len(content) == r.content_length
-            found.append((kind, r.headers.get("WARC-Record-ID") or "", content, good))
-    return found
+            actual.append((kind, r.headers.get("WARC-Record-ID") or "", content, good))
+    return actual
 
 
 def warcio(path: Path) -> list[tuple[str, str, bytes, bool]]:
-    found = []
+    actual = []
     with contextlib.suppress(Exception):  # it stops with errors of several kinds; what it read before counts
         for r in Warcio(io.BytesIO(path.read_bytes()), no_record_parse=True, arc2warc=True):
             content = r.raw_stream.read()
             length = (r.rec_headers.get_header("Content-Length") or "").strip()
             good = length.isdigit() and len(content) == int(length)
-            found.append((r.rec_type or "unknown", r.rec_headers.get_header("WARC-Record-ID") or "", content, good))
-    return found
+            actual.append((r.rec_type or "unknown", r.rec_headers.get_header("WARC-Record-ID") or "", content, good))
+    return actual
 
 
 # What a library returns as whole and is not: the file's bytes say so.
@@ -78,10 +78,10 @@ def edge_files(shared: Path) -> list[Path]:
 def test_every_record_that_a_library_reads_whole_from_the_edge_files_is_found(shared):
     lacking, compared = [], 0
     for path in edge_files(shared):
-        mine = [r for r in read_records(str(path)) if isinstance(r, Record)]
-        for name, theirs in (("fastwarc", fastwarc(path)), ("warcio", warcio(path))):
-            pool = [r.content for r in mine]
-            for kind, identity, content, good in theirs:
+        own = [r for r in read_records(str(path)) if isinstance(r, Record)]
+        for name, reference in (("fastwarc", fastwarc(path)), ("warcio", warcio(path))):
+            pool = [r.content for r in own]
+            for kind, identity, content, good in reference:
                 if content in pool:
                     pool.remove(content)
                     compared += 1
@@ -91,7 +91,7 @@ def test_every_record_that_a_library_reads_whole_from_the_edge_files_is_found(sh
     assert compared > 350
 
 
-def test_broken_edge_files_give_lost_stretches_with_their_place(shared):
+def test_broken_edge_files_give_lost_ranges_with_their_place(shared):
     at = {p.name: [x for x in read_records(str(p)) if isinstance(x, LostRange)] for p in edge_files(shared)}
     assert [(x.offset, x.length) for x in at["invalid-warcfile-record-then-garbage.warc"]] == [(1135, 55)]
     assert [(x.offset, x.length) for x in at["invalid-arcfile-record-then-garbage.arc"]] == [(2329, 25)]
@@ -104,7 +104,7 @@ def test_broken_edge_files_give_lost_stretches_with_their_place(shared):
 @pytest.mark.parametrize("name", SOUND)
 def test_sound_files_read_as_fastwarc_reads_them(shared, name):
     path = shared / "warc" / name
-    theirs = [
+    reference = [
         (
             r.stream_pos,
             str(r.record_type),
@@ -114,11 +114,11 @@ def test_sound_files_read_as_fastwarc_reads_them(shared, name):
         )
         for r in ArchiveIterator(io.BytesIO(path.read_bytes()), parse_http=False)
     ]
-    mine = [
+    own = [
         (r.offset, r.type, r.headers.get("warc-record-id"), r.headers.get("warc-target-uri"), r.content)
         for r in read_records(str(path))
     ]
-    assert mine == theirs
+    assert own == reference
 
 
 def record(content: bytes, number: int, kind: bytes = b"response") -> bytes:
@@ -154,9 +154,9 @@ def test_any_split_gives_what_one_pass_gives(tmp_path, suffix, monkeypatch):
     blocks[10] = b"garbage between the members"
     path = tmp_path / f"x.warc.{suffix}"
     path.write_bytes(b"".join(blocks))
-    whole = list(read_records(str(path)))
-    assert sum(isinstance(x, LostRange) for x in whole) == 2
-    assert sum(isinstance(x, Record) and not x.damage for x in whole) == 10
+    one_pass = list(read_records(str(path)))
+    assert sum(isinstance(x, LostRange) for x in one_pass) == 2
+    assert sum(isinstance(x, Record) and not x.damage for x in one_pass) == 10
     size = path.stat().st_size
 
     @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -164,12 +164,12 @@ def test_any_split_gives_what_one_pass_gives(tmp_path, suffix, monkeypatch):
     def check(cuts):
         bounds = [0, *sorted(cuts), None]
         parts = [x for a, b in pairwise(bounds) for x in read_records(str(path), a, b)]
-        assert parts == whole
+        assert parts == one_pass
 
     check()
     step = max(1, size // 150)
     for cut in range(0, size, step):
-        assert [*read_records(str(path), 0, cut), *read_records(str(path), cut)] == whole, cut
+        assert [*read_records(str(path), 0, cut), *read_records(str(path), cut)] == one_pass, cut
 
 
 @settings(max_examples=30, deadline=None)
@@ -186,15 +186,15 @@ def test_uncompressed_and_arc_splits(shared, tmp_path):
     extra = arc[arc.index(b"\nhttp") :]
     (tmp_path / "x.arc").write_bytes(arc + extra * 3)
     for path in (tmp_path / "x.arc", shared / "warc/edge/webarchive-commons/IAH-urls-wget.warc"):
-        whole = list(read_records(str(path)))
-        assert len(whole) > 4
+        one_pass = list(read_records(str(path)))
+        assert len(one_pass) > 4
         for cut in range(0, path.stat().st_size, path.stat().st_size // 7):
-            assert [*read_records(str(path), 0, cut), *read_records(str(path), cut)] == whole
+            assert [*read_records(str(path), 0, cut), *read_records(str(path), cut)] == one_pass
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.integers(0, 10_000), bit=st.integers(0, 7), suffix=st.sampled_from(sorted(COMPRESS)))
-def test_one_flipped_bit_costs_one_member_and_is_told(tmp_path, place, bit, suffix):
+def test_one_flipped_bit_costs_one_member_and_is_reported(tmp_path, place, bit, suffix):
     noise = random.Random(2)
     blocks = [COMPRESS[suffix](record(noise.randbytes(300), i)) for i in range(20)]
     data = bytearray(b"".join(blocks))
@@ -203,24 +203,24 @@ def test_one_flipped_bit_costs_one_member_and_is_told(tmp_path, place, bit, suff
     path = tmp_path / "x"
     path.write_bytes(bytes(data))
     hit = next(i for i in range(20) if place < sum(map(len, blocks[: i + 1])))
-    found = list(read_records(str(path)))
-    good = {r.headers.get("warc-record-id"): r.content for r in found if isinstance(r, Record) and not r.damage}
+    actual = list(read_records(str(path)))
+    good = {r.headers.get("warc-record-id"): r.content for r in actual if isinstance(r, Record) and not r.damage}
     clean = random.Random(2)
     for i in range(20):
         content = clean.randbytes(300)
         if i != hit and not (hit == 0 and not good):  # a first member without its magic: see the next test
             assert good[f"<urn:r:{i}>"] == content
     unchanged = good.get(f"<urn:r:{hit}>") is not None
-    assert unchanged or any(isinstance(x, LostRange) or x.damage for x in found)
+    assert unchanged or any(isinstance(x, LostRange) or x.damage for x in actual)
 
 
 def test_a_file_whose_first_member_has_lost_its_magic(tmp_path):
     data = bytearray(b"".join(gzip.compress(record(b"text %d" % i, i)) for i in range(5)))
     data[0] ^= 0xFF
     (tmp_path / "x").write_bytes(bytes(data))
-    found = list(read_records(str(tmp_path / "x")))
-    assert isinstance(found[0], LostRange) and found[0].offset == 0
-    assert [r.content for r in found[1:]] == [b"text %d" % i for i in range(1, 5)]
+    actual = list(read_records(str(tmp_path / "x")))
+    assert isinstance(actual[0], LostRange) and actual[0].offset == 0
+    assert [r.content for r in actual[1:]] == [b"text %d" % i for i in range(1, 5)]
 
 
 def test_a_truncated_file_gives_what_is_readable(tmp_path):
@@ -258,11 +258,11 @@ def test_a_truncated_file_gives_what_is_readable(tmp_path):
 )
 def test_plain_files(tmp_path, data, expected):
     (tmp_path / "x.warc").write_bytes(data)
-    found = [
+    actual = [
         x.content if isinstance(x, Record) else ("lost", x.offset, x.length)
         for x in read_records(str(tmp_path / "x.warc"))
     ]
-    assert found == (expected or [b"x\r\n\r\nWARC/1.0\r\nWARC-Type: response\r\n\r\ny", b"b"])
+    assert actual == (expected or [b"x\r\n\r\nWARC/1.0\r\nWARC-Type: response\r\n\r\ny", b"b"])
 
 
 def test_zstd_with_a_dictionary_of_its_own(tmp_path):
@@ -280,7 +280,7 @@ def test_zstd_with_a_dictionary_of_its_own(tmp_path):
 @pytest.mark.parametrize(
     "stored", [b"", b"short", b"no dictionary at all", zstd.compress(b"none either"), zstd.compress(b"x" * 999)[:-3]]
 )
-def test_records_behind_a_broken_dictionary_are_lost_and_told(tmp_path, stored):
+def test_records_after_a_broken_dictionary_are_lost_and_reported(tmp_path, stored):
     dictionary = zstd.train_dict([b"common words of many pages %d" % i * 5 for i in range(300)], 4096)
     frame, record_ = b"\x5d\x2a\x4d\x18" + len(stored).to_bytes(4, "little") + stored, record(b"a", 1)
     path = tmp_path / "x.warc.zst"
@@ -296,13 +296,13 @@ def test_a_whole_file_in_one_member(tmp_path):
     for suffix, pack in COMPRESS.items():
         path = tmp_path / f"x.{suffix}"
         path.write_bytes(pack(b"".join(record(b"%d" % i * 1000, i) for i in range(3000))))
-        found = list(read_records(str(path)))
-        assert [r.content for r in found] == [b"%d" % i * 1000 for i in range(3000)]
-        assert len({(r.offset, r.inner_offset) for r in found}) == 3000
+        actual = list(read_records(str(path)))
+        assert [r.content for r in actual] == [b"%d" % i * 1000 for i in range(3000)]
+        assert len({(r.offset, r.inner_offset) for r in actual}) == 3000
         assert list(read_records(str(path), path.stat().st_size // 2)) == []
 
 
-def test_content_over_the_limit_is_cut_and_said(tmp_path, monkeypatch):
+def test_content_over_the_limit_is_truncated_and_reported(tmp_path, monkeypatch):
     from extract.sources import record_parser
 
     monkeypatch.setattr(record_parser, "MAX_CONTENT_BYTES", 1000)
@@ -318,7 +318,7 @@ def test_header_lines():
     assert parse_header(b"x\nname: \xe4") == {"name": "ä"}
 
 
-def test_what_cannot_be_opened_is_the_users_to_mend(tmp_path):
+def test_a_file_that_cannot_be_opened_is_a_user_error(tmp_path):
     for path in (tmp_path / "absent.warc.gz", tmp_path):
         with pytest.raises(UserError, match="cannot be read"):
             next(read_records(str(path)))

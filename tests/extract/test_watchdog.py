@@ -1,4 +1,4 @@
-"""Items that hang, crash and eat memory: killed, passed over, told; and the same rows whatever was killed."""
+"""Items that hang, crash and eat memory: killed, skipped and reported; and the same rows whatever was killed."""
 
 import os
 import signal
@@ -39,7 +39,7 @@ def test_results_are_in_order_and_the_child_is_kept():
         ("eat=200", "eat=200"),
     ],
 )
-def test_a_hostile_item_is_passed_over_and_its_neighbours_are_not(word, outcome):
+def test_a_hostile_item_is_skipped_and_its_neighbours_are_not(word, outcome):
     words = [f"w{i}" for i in range(100)]
     words[70:70] = [word]
     limits = Limits(20, LIMITS.memory) if word.startswith("eat") else LIMITS
@@ -66,7 +66,7 @@ def test_a_child_killed_from_outside_costs_no_item(tmp_path):
 
 def test_killed_at_any_time_the_rows_are_the_same():
     words = [f"sleep={0.01 + i / 1e6}" for i in range(150)]
-    found = []
+    actual = []
     for killed in range(4):
         run(["a"])
         before = {p.pid for p in psutil.Process().children()}
@@ -77,11 +77,11 @@ def test_killed_at_any_time_the_rows_are_the_same():
                 for process in psutil.Process().children():
                     if process.pid in before:
                         process.kill()
-        found.append(rows)
-    assert all(rows == words for rows in found)
+        actual.append(rows)
+    assert all(rows == words for rows in actual)
 
 
-def test_what_the_function_raises_is_raised_here():
+def test_errors_of_the_work_function_are_raised_in_the_parent():
     with pytest.raises(RuntimeError, match="ValueError: no good"):
         run(["a", "raise=no good", "b"])
     assert run(["a"]) == ["a"]  # and the next shard has a child again
@@ -99,7 +99,7 @@ def test_a_reader_that_stops_early_leaves_no_results_behind():
     assert run(["a", "b"]) == ["a", "b"]
 
 
-def test_time_between_items_is_not_theirs():
+def test_time_between_items_does_not_count():
     """The reader may be slow, the child then waits with a full pipe: nobody's fault."""
     rows = []
     for row in run_guarded(

@@ -61,14 +61,14 @@ def outside(
 
 
 def pages_work(task, first_item, skipped_items, begin):
-    """The pages' own work with an engine that some pages drive mad."""
+    """The pages' own work with an engine that fails on some pages."""
     from extract import engines, pages
 
-    engines.ENGINES["resiliparse"] = mad
+    engines.ENGINES["resiliparse"] = hostile_engine
     return pages.work(task, first_item, skipped_items, begin)
 
 
-def mad(page: DecodedPage, favour: str, markdown: bool) -> str:
+def hostile_engine(page: DecodedPage, favour: str, markdown: bool) -> str:
     html = page.text
     for word in ("spin", "die=SIGSEGV", "exit=5", "eat=900", "raise=no good"):
         if f"[{word}]" in html:
