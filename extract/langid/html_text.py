@@ -183,15 +183,17 @@ def _scan_runs(data, elements, element_kinds, names, points, text, start, letter
     while position < len(data):
         byte = data[position]
         if byte == LESS_THAN and position + 1 < len(data):
-            c = data[position + 1]
-            is_start_tag = 97 <= (c | 32) <= 122
-            if is_start_tag or c in (SLASH, EXCLAMATION, QUESTION):
-                is_comment = c == EXCLAMATION and position + 3 < len(data)
+            next_byte = data[position + 1]
+            is_start_tag = 97 <= (next_byte | 32) <= 122
+            if is_start_tag or next_byte in (SLASH, EXCLAMATION, QUESTION):
+                is_comment = next_byte == EXCLAMATION and position + 3 < len(data)
                 if is_comment and data[position + 2] == HYPHEN and data[position + 3] == HYPHEN:
                     position = comment_end(data, position + 4)
                     position = position if position >= 0 else len(data)
                     continue
-                name, _ = read_name(data, position + 1 + (c == SLASH), min(len(data), position + _MAX_NAME_BYTES))
+                name, _ = read_name(
+                    data, position + 1 + (next_byte == SLASH), min(len(data), position + _MAX_NAME_BYTES)
+                )
                 position = tag_end(data, position + 1)
                 kind = _element_kind(name, elements, element_kinds)
                 if is_start_tag and 0 <= kind < _INLINE_KIND and not never_closed[kind]:

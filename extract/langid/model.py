@@ -176,9 +176,9 @@ def _softmax_by_label(raw, weight, class_label, prior, out):
             top = max(top, raw[text, k] * scale + prior[class_label[k]])
         total = 0.0
         for k in range(raw.shape[1]):
-            p = math.exp(raw[text, k] * scale + prior[class_label[k]] - top)
-            out[text, class_label[k]] += p
-            total += p
+            share = math.exp(raw[text, k] * scale + prior[class_label[k]] - top)
+            out[text, class_label[k]] += share
+            total += share
         out[text] /= total
 
 

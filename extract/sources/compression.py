@@ -164,10 +164,17 @@ def _read_dictionary(stored: bytes) -> bytes:
     return dictionary
 
 
+def buffer_lines(file: BinaryIO) -> BinaryIO:
+    """The file with `readline`, which pyarrow's files of an object store do not have."""
+    if isinstance(file, io.BufferedReader):
+        return file
+    return cast(BinaryIO, io.BufferedReader(cast(io.RawIOBase, file), READ_BYTES))
+
+
 def open_decompressed(file: BinaryIO, codec: Codec | None) -> BinaryIO:
     """The decompressed bytes of a file as a file. Reading raises DecodeError where they are damaged."""
     file.seek(0)
-    return cast(BinaryIO, io.BufferedReader(_DecompressedFile(file, codec), READ_BYTES)) if codec else file
+    return buffer_lines(cast(BinaryIO, _DecompressedFile(file, codec)) if codec else file)
 
 
 class _DecompressedFile(io.RawIOBase):

@@ -172,10 +172,9 @@ def built_in_formats() -> tuple[SourceFormat, ...]:
     formats = []
     for info in pkgutil.iter_modules(package.__path__):
         module = importlib.import_module(f"extract.sources.{info.name}")
-        functions = [value for value in vars(module).values() if inspect.isfunction(value)]
-        formats += [
-            f.source_format for f in functions if hasattr(f, "source_format") and f.__module__ == module.__name__
-        ]
+        for value in vars(module).values():
+            if hasattr(value, "source_format") and value.__module__ == module.__name__:
+                formats.append(value.source_format)
     return tuple(formats)
 
 

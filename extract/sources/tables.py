@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from extract.sources.compression import SUFFIXES, LostRange, detect_codec, file_size
+from extract.sources.compression import SUFFIXES, LostRange, buffer_lines, detect_codec, file_size
 from extract.sources.gzip_members import read_member_chunks
 from extract.sources.registry import source
 from extract.sources.rows import Columns, Row
@@ -99,7 +99,7 @@ def _read_lines(
     """(offset, line without its end) of every line that starts in the range. Blank lines are skipped."""
     codec = detect_codec(file)
     if codec is None:
-        position = 0
+        file, position = buffer_lines(file), 0
         if start:
             file.seek(start - 1)
             position = start - 1 + len(file.readline())

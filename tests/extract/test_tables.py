@@ -46,6 +46,12 @@ def test_json_lines(tmp_path, suffix, chunk):
     assert len({r["id"] for r in actual["part"]}) == 200 and {r["extractor"] for r in actual["part"]} == {"none"}
 
 
+def test_json_lines_of_an_object_store(tmp_path):
+    (tmp_path / "x.jsonl").write_bytes(jsonl(ROWS))
+    by_uri = run_pages(f"file://{tmp_path}/x.jsonl", chunk_bytes=9000)
+    assert by_uri["part"] == run_pages(tmp_path / "x.jsonl")["part"]
+
+
 def test_bad_json_lines(tmp_path):
     lines = [
         b'{"text": "good"}',

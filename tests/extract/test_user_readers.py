@@ -61,6 +61,12 @@ def test_ranges_give_the_rows_and_ids_of_one_pass(tmp_path, write_reader, chunk_
     assert in_ranges["part"] == run_pages(path, readers=(reader,))["part"]
 
 
+def test_files_of_an_object_store_are_read_line_by_line_and_in_ranges(tmp_path, write_reader):
+    reader, path = write_reader(TSV_READER), write_tsv(tmp_path / "x.tsv")
+    by_uri = run_pages(f"file://{path}", readers=(reader,), chunk_bytes=20_011)
+    assert by_uri["part"] == run_pages(path, readers=(reader,))["part"]
+
+
 def test_compressed_files_are_decompressed_and_not_split(tmp_path, write_reader):
     reader, path = write_reader(TSV_READER), write_tsv(tmp_path / "x.tsv.gz")
     assert len(list_chunks([str(path)], 1000, (reader,))) == 1

@@ -17,7 +17,7 @@ HTML = f"<html lang=de><head><title>T</title></head><body><article><p>{TEXT}</p>
 
 
 def run_pages(
-    *paths: Path,
+    *paths: Path | str,
     chunk_bytes: int = 1 << 40,
     engine: str = "resiliparse",
     readers: tuple[UserFunction, ...] = (),
