@@ -61,11 +61,15 @@ def outside(
 
 
 def pages_work(task, first_item, skipped_items, begin):
-    """The pages' own work with an engine that fails on some pages."""
+    """The pages' own work with an engine that fails on some pages. The child outlives it, so the engine is put back."""
     from extract import engines, pages
 
+    real_engine = engines.ENGINES["resiliparse"]
     engines.ENGINES["resiliparse"] = hostile_engine
-    return pages.work(task, first_item, skipped_items, begin)
+    try:
+        yield from pages.work(task, first_item, skipped_items, begin)
+    finally:
+        engines.ENGINES["resiliparse"] = real_engine
 
 
 def hostile_engine(page: DecodedPage, favour: str, markdown: bool) -> str:
