@@ -59,16 +59,16 @@ def _best_size(log_odds, words, shifts, shift_weights):  # type: ignore[no-untyp
     """Number of blocks to take, of blocks sorted by falling log-odds."""
     n = len(log_odds)
     f1, expected_hits = np.zeros(n), np.zeros(n)
-    for s in range(len(shifts)):
+    for shift in range(len(shifts)):
         expected = 0.0
         for b in range(n):
-            expected += words[b] / (1.0 + np.exp(-log_odds[b] - shifts[s]))
+            expected += words[b] / (1.0 + np.exp(-log_odds[b] - shifts[shift]))
             expected_hits[b] = expected
         taken_words = 0.0
         for b in range(n):
             taken_words += words[b]
             if taken_words + expected > 0:
-                f1[b] += shift_weights[s] * 2 * expected_hits[b] / (taken_words + expected)
+                f1[b] += shift_weights[shift] * 2 * expected_hits[b] / (taken_words + expected)
     best_size, best = 0, -1.0
     for b in range(n):
         if f1[b] > best + 1e-12:

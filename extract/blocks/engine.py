@@ -43,6 +43,6 @@ def _scan_all(html: str | bytes) -> tuple[Page, bytes]:
 
 def block_log_odds(page: Page, html: bytes, model: Model) -> np.ndarray:
     """(blocks,) float64 log-odds of each block's being main text, before scale and bias."""
-    x = first_pass_features(page, html, model.vocabulary, N_FEATURES)
-    fill_second_pass(x, page, probability(predict_log_odds(x, model.first)))
-    return predict_log_odds(x, model.second)
+    features = first_pass_features(page, html, model.vocabulary, N_FEATURES)
+    fill_second_pass(features, page, probability(predict_log_odds(features, model.first)))
+    return predict_log_odds(features, model.second)

@@ -42,7 +42,7 @@ class BitvectorForest(NamedTuple):
     """A Forest as `predict_log_odds` reads it: tests of all nodes, tree by tree.
 
     Attributes:
-        starts: (trees + 1,) int32, tree t has the tests [starts[t], starts[t + 1]).
+        starts: (trees + 1,) int32, those of tree k are [starts[k], starts[k + 1]).
         column: (tests,) int32.
         threshold: (tests,) float32.
         keeps: (tests,) uint32, bits of the leaves that remain where the feature is above the threshold.
@@ -82,8 +82,8 @@ def _to_bitvectors(feature, value, right, roots):
     keeps, n_tests, leaves_before = np.full(max_tests, _ALL_LEAVES, np.uint32), 0, np.zeros(n + 1, np.int32)
     for node in range(n):
         leaves_before[node + 1] = leaves_before[node] + (feature[node] < 0)
-    for t in range(len(roots)):
-        root, end = roots[t], roots[t + 1] if t + 1 < len(roots) else n
+    for tree in range(len(roots)):
+        root, end = roots[tree], roots[tree + 1] if tree + 1 < len(roots) else n
         n_leaves = leaves_before[end] - leaves_before[root]
         max_leaves = max(max_leaves, n_leaves)
         if n_leaves > MAX_LEAVES:
@@ -91,7 +91,7 @@ def _to_bitvectors(feature, value, right, roots):
         for node in range(root, end):
             first_leaf = leaves_before[node] - leaves_before[root]
             if feature[node] < 0:
-                leaves[t, _bit_number(np.uint32(1 << first_leaf))] = value[node]
+                leaves[tree, _bit_number(np.uint32(1 << first_leaf))] = value[node]
                 continue
             left_leaves = leaves_before[right[node]] - leaves_before[node]
             column[n_tests], threshold[n_tests] = feature[node], value[node]
@@ -100,19 +100,22 @@ def _to_bitvectors(feature, value, right, roots):
         while n_tests % _NODES_PER_PASS:
             column[n_tests] = column[n_tests - 1]
             n_tests += 1
-        starts[t + 1] = n_tests
+        starts[tree + 1] = n_tests
     return starts, column[:n_tests], threshold[:n_tests], keeps[:n_tests], leaves, max_leaves
 
 
-def predict_log_odds(x: np.ndarray, forest: Forest | BitvectorForest) -> np.ndarray:
+def predict_log_odds(features: np.ndarray, forest: Forest | BitvectorForest) -> np.ndarray:
     """(rows,) float64 log-odds for float32 features (rows, columns); fastest where a column is contiguous."""
     trees = to_bitvectors(forest)
-    total = np.zeros(max(len(x), _BATCH_ROWS), np.float64)
-    columns = np.ascontiguousarray(x.T) if len(x) >= _BATCH_ROWS else np.zeros((x.shape[1], _BATCH_ROWS), np.float32)
-    if len(x) < _BATCH_ROWS:
-        columns[:, : len(x)] = x.T
+    n = len(features)
+    total = np.zeros(max(n, _BATCH_ROWS), np.float64)
+    if n >= _BATCH_ROWS:
+        columns = np.ascontiguousarray(features.T)
+    else:
+        columns = np.zeros((features.shape[1], _BATCH_ROWS), np.float32)
+        columns[:, :n] = features.T
     _add_log_odds(columns, total, *trees)
-    return total[: len(x)]
+    return total[:n]
 
 
 @njit(cache=True, nogil=True)
@@ -121,12 +124,12 @@ def _add_log_odds(columns, total, starts, column, threshold, keeps, leaves):
     remaining = np.empty(_BATCH_ROWS, np.uint32)
     for row in range(0, len(total), _BATCH_ROWS):
         first = min(row, len(total) - _BATCH_ROWS)  # the last rows are scored with some of those before them again
-        for t in range(len(leaves)):
+        for tree in range(len(leaves)):
             remaining[:] = _ALL_LEAVES
-            for test in range(starts[t], starts[t + 1], _NODES_PER_PASS):
+            for test in range(starts[tree], starts[tree + 1], _NODES_PER_PASS):
                 _apply_tests(remaining, columns, first, test, column, threshold, keeps)
             for k in range(row - first, _BATCH_ROWS):
-                total[first + k] += leaves[t, _bit_number(remaining[k])]
+                total[first + k] += leaves[tree, _bit_number(remaining[k])]
 
 
 @njit(cache=True, nogil=True, inline="always")

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from extract.blocks.features.columns import FEATURES
+from extract.blocks.features.columns import FEATURES, PAGE_KINDS
 from extract.blocks.features.token_weights import Vocabulary
 from extract.blocks.gbdt import BitvectorForest, Forest, to_bitvectors
 from extract.blocks.scan.tags import TAG_NAMES
@@ -23,12 +23,14 @@ class Model(NamedTuple):
 
 
 def save_model(model: Model, path: Path) -> None:
-    """Write a model as a compressed NumPy archive with the names of features and tags; the same bytes for the same
-    model."""
+    """Write a model, and the names that it was trained with, as a compressed NumPy archive.
+
+    The same model gives the same bytes.
+    """
     arrays = {f"vocabulary_{key}": array for key, array in model.vocabulary._asdict().items()}
     for name, forest in (("first", model.first), ("second", model.second)):
         arrays |= {f"{name}_{key}": array for key, array in forest._asdict().items()}
-    arrays |= {"features": np.array(FEATURES), "tags": np.array(TAG_NAMES)}
+    arrays |= {"features": np.array(FEATURES), "tags": np.array(TAG_NAMES), "page_kinds": np.array(PAGE_KINDS)}
     with path.open("wb") as file:
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
@@ -37,12 +39,13 @@ def load_model(path: Path = WEIGHTS) -> Model:
     """Read a model that `save_model` wrote; trees find their columns by the features' names.
 
     Raises FileNotFoundError where there is no file, ValueError where a feature that it was trained with is no longer
-    declared, or where tags have other numbers now.
+    declared, or where tags or kinds of pages have other numbers now.
     """
     with np.load(path) as archive:
         arrays = dict(archive)
-    if tuple(arrays["tags"].tolist()) != TAG_NAMES:
-        raise ValueError(f"{path}: trained with other tags than scan/tags.py has; train anew (extract.blocks.train)")
+    for key, declared, file in (("tags", TAG_NAMES, "scan/tags.py"), ("page_kinds", PAGE_KINDS, "features/columns.py")):
+        if tuple(arrays[key].tolist()) != declared:
+            raise ValueError(f"{path}: trained with other {key} than {file} has; train anew (extract.blocks.train)")
     if unknown := set(arrays["features"].tolist()) - set(FEATURES):
         raise ValueError(f"{path}: trained with features that columns.py does not have: {', '.join(sorted(unknown))}")
     columns = np.array([FEATURES.index(name) for name in arrays["features"].tolist()], np.int16)

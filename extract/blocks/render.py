@@ -55,7 +55,7 @@ def _complete_units(page: Page, outline: Outline, taken: np.ndarray) -> np.ndarr
     if len(nodes) == 0:
         return taken
     words = page.blocks["words"].astype(np.int64) + 1
-    word_sums, taken_sums = (np.concatenate(([0], np.cumsum(x))) for x in (words, words * taken))
+    word_sums, taken_sums = (np.concatenate(([0], np.cumsum(counts))) for counts in (words, words * taken))
     first, end, taken = page.nodes["first_block"][nodes], page.nodes["end_block"][nodes], taken.copy()
     unit_words, taken_words = word_sums[end] - word_sums[first], taken_sums[end] - taken_sums[first]
     for k in np.flatnonzero((taken_words > 0) & (taken_words < unit_words)).tolist():
@@ -171,7 +171,7 @@ class _Writer:
     def _listing(self, around: Enclosing, blocks: range) -> str:
         """Code as it is, without line numbers beside it."""
         texts = [self._block_text(b) for b in blocks if self.taken[b]]
-        text = "\n".join(t for t in texts if not (around.cell and _LINE_NUMBERS.fullmatch(t)))
+        text = "\n".join(line for line in texts if not (around.cell and _LINE_NUMBERS.fullmatch(line)))
         if not self.markdown or not text:
             return text
         return self._fence(text, self._language(around.code))

@@ -136,13 +136,13 @@ def align_columns(rows: list[list[int]], start_tag: Callable[[int], bytes]) -> l
     """
     spanned: set[tuple[int, int]] = set()
     aligned: list[list[int]] = []
-    for r, row in enumerate(rows):
+    for row_number, row in enumerate(rows):
         line: list[int] = []
         for cell in row:
-            while (r, len(line)) in spanned:
+            while (row_number, len(line)) in spanned:
                 line.append(0)
             n_columns, n_rows = _cell_spans(start_tag(cell))
-            spanned.update((r + i, len(line) + k) for i in range(1, n_rows) for k in range(n_columns))
+            spanned.update((row_number + i, len(line) + k) for i in range(1, n_rows) for k in range(n_columns))
             line += [cell] + [0] * (n_columns - 1)
         aligned.append(line)
     return aligned

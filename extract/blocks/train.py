@@ -95,24 +95,24 @@ class Trainer:
         """Train the first pass on the folds that are not in `without`."""
         if without not in self._first_passes:
             pages = self._pages(without)
-            x = np.concatenate([self.first_pass_features(page, without) for page in pages])
-            self._first_passes[without] = train_forest(x, *self._targets(pages), FIRST_SETTINGS)
+            features = np.concatenate([self.first_pass_features(page, without) for page in pages])
+            self._first_passes[without] = train_forest(features, *self._targets(pages), FIRST_SETTINGS)
         return self._first_passes[without]
 
     def second_pass_features(self, page: int, without: Folds) -> np.ndarray:
         """All features of a page, the first pass trained on folds that are neither in `without` nor its own."""
         first, example = self.first_pass_features(page, without), self.examples[page]
-        x = np.zeros((len(first), N_FEATURES), np.float32, order="F")
-        x[:, :N_FIRST_PASS] = first
+        features = np.zeros((len(first), N_FEATURES), np.float32, order="F")
+        features[:, :N_FIRST_PASS] = first
         log_odds = predict_log_odds(first, self.train_first(without | {example.fold}))
-        fill_second_pass(x, example.scan, probability(log_odds))
-        return x
+        fill_second_pass(features, example.scan, probability(log_odds))
+        return features
 
     def train_second(self, without: Folds) -> Forest:
         """Train the second pass on the folds that are not in `without`."""
         pages = self._pages(without)
-        x = np.concatenate([self.second_pass_features(page, without) for page in pages])
-        return train_forest(x, *self._targets(pages), SECOND_SETTINGS)
+        features = np.concatenate([self.second_pass_features(page, without) for page in pages])
+        return train_forest(features, *self._targets(pages), SECOND_SETTINGS)
 
     def _pages(self, without: Folds) -> list[int]:
         return [page for page, example in enumerate(self.examples) if example.fold not in without]
@@ -120,16 +120,17 @@ class Trainer:
     def _targets(self, pages: list[int]) -> tuple[np.ndarray, np.ndarray]:
         """Labels and weights of the blocks of the pages."""
         rows = [self.rows_of_page[page] for page in pages]
-        return np.concatenate([self.label[r] for r in rows]), np.concatenate([self.weight[r] for r in rows])
+        return np.concatenate([self.label[span] for span in rows]), np.concatenate([self.weight[span] for span in rows])
 
 
-def train_forest(x: np.ndarray, label: np.ndarray, weight: np.ndarray, settings: dict) -> Forest:
+def train_forest(features: np.ndarray, label: np.ndarray, weight: np.ndarray, settings: dict) -> Forest:
     """Train one pass with LightGBM on rows of features; rows without weight are left out."""
     import lightgbm
 
     use = weight > 0
     parameters = {key: value for key, value in settings.items() if key != "trees"}
-    rows = lightgbm.Dataset(x[use], (label[use] >= 0.5).astype(np.int8), weight=weight[use], params={"max_bin": 63})
+    is_main_text = (label[use] >= 0.5).astype(np.int8)
+    rows = lightgbm.Dataset(features[use], is_main_text, weight=weight[use], params={"max_bin": 63})
     return flatten_trees(lightgbm.train(parameters | COMMON_SETTINGS, rows, settings["trees"]).dump_model())
 
 

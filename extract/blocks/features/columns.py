@@ -1,9 +1,9 @@
 """The features of a block by name, declared once and in order: FIRST_PASS, then SECOND_PASS.
 
-Kernels write a feature as `x[block, columns.words]`: numba reads a module's attribute as a constant. Features that a
-loop fills are a family, named `family:member`; `columns.family` is then the array of its columns, in order. So a new
-name may stand anywhere: no other feature's value changes. The weights file has the names that it was trained with, and
-its trees find their columns by them.
+Kernels write a feature as `features[block, columns.words]`: numba reads a module's attribute as a constant. Features
+that a loop fills are a family, named `family:member`; `columns.family` is then the array of its columns, in order. So a
+new name may stand anywhere: no other feature's value changes. The weights file has the names that it was trained with,
+and its trees find their columns by them.
 """
 
 from functools import cache

@@ -49,28 +49,28 @@ def first_pass_features(
 def _first_pass_features(arrays, title, words, starts, vocabulary, n_bytes, n_columns):
     text, blocks, nodes, paths, class_tokens, about = arrays
     hashes, places, weights = vocabulary
-    x = np.zeros((n_columns, len(blocks)), np.float32).T
+    features = np.zeros((n_columns, len(blocks)), np.float32).T
     if len(blocks) == 0:
-        return x
+        return features
     main_text_weights = weights[:, 0]
     sums, levels = sum_blocks(blocks), heading_levels(blocks, nodes)
     class_weights = weigh_classes(nodes, class_tokens, hashes, places, main_text_weights)
     own_weights = weigh_words(words, starts, np.uint64(0), hashes, places, main_text_weights)
     heading_weights = weigh_words(words, starts, HEADING_TOKEN, hashes, places, main_text_weights)
-    fill_own_text(x, blocks, nodes, levels)
-    fill_place(x, blocks, nodes, sums, n_bytes)
-    fill_ancestors(x, blocks, nodes, sums)
-    fill_class_weights(x, blocks, nodes, class_weights)
-    fill_repeats(x, text, blocks, nodes, paths, sums)
-    fill_neighbours(x, blocks, paths, sums)
-    fill_headings(x, text, blocks, levels, class_weights, title)
-    fill_main_element(x, blocks, nodes, sums)
-    fill_page(x, nodes, sums)
-    fill_word_weights(x, blocks, nodes, levels, own_weights, heading_weights)
-    fill_cards(x, blocks, nodes, paths, sums)
+    fill_own_text(features, blocks, nodes, levels)
+    fill_place(features, blocks, nodes, sums, n_bytes)
+    fill_ancestors(features, blocks, nodes, sums)
+    fill_class_weights(features, blocks, nodes, class_weights)
+    fill_repeats(features, text, blocks, nodes, paths, sums)
+    fill_neighbours(features, blocks, paths, sums)
+    fill_headings(features, text, blocks, levels, class_weights, title)
+    fill_main_element(features, blocks, nodes, sums)
+    fill_page(features, nodes, sums)
+    fill_word_weights(features, blocks, nodes, levels, own_weights, heading_weights)
+    fill_cards(features, blocks, nodes, paths, sums)
     mean, lowest, highest = weigh_page_kinds((class_tokens, about, words), hashes, places, weights)
     for kind in range(len(mean)):
-        x[:, columns.kind_weight_mean[kind]] = mean[kind]
-        x[:, columns.kind_weight_min[kind]] = lowest[kind]
-        x[:, columns.kind_weight_max[kind]] = highest[kind]
-    return x
+        features[:, columns.kind_weight_mean[kind]] = mean[kind]
+        features[:, columns.kind_weight_min[kind]] = lowest[kind]
+        features[:, columns.kind_weight_max[kind]] = highest[kind]
+    return features

@@ -28,7 +28,7 @@ _CARD_TOTALS = np.dtype(
 
 
 @njit(cache=True, nogil=True)
-def fill_repeats(x, text, blocks, nodes, paths, sums):
+def fill_repeats(features, text, blocks, nodes, paths, sums):
     """Blocks of the same path, of the same text, and of the same path two elements up."""
     n, page_words = len(blocks), max(sums[-1].words, 1.0)
     inner_paths, outer_paths = np.empty(n, np.uint64), np.empty(n, np.uint64)
@@ -56,22 +56,22 @@ def fill_repeats(x, text, blocks, nodes, paths, sums):
         outer.link_words += block.link_words
     for b in range(n):
         path, outer = path_totals[path_of[b]], outer_totals[outer_path_of[b]]
-        x[b, columns.same_path_blocks] = path.blocks
-        x[b, columns.same_path_word_share] = path.words / page_words
-        x[b, columns.same_path_words_per_block] = path.words / path.blocks
-        x[b, columns.same_path_link_share] = ratio(path.link_words, path.words)
-        x[b, columns.same_path_sentence_end_share] = path.sentence_ends / path.blocks
-        x[b, columns.same_path_span] = (path.last - path.first) / n
-        x[b, columns.same_path_position] = (b - path.first) / max(1.0, path.last - path.first)
-        x[b, columns.same_text_blocks] = copies[text_of[b]]
-        x[b, columns.same_outer_path_blocks] = outer.blocks
-        x[b, columns.same_outer_path_words_per_block] = outer.words / outer.blocks
-        x[b, columns.same_outer_path_link_share] = ratio(outer.link_words, outer.words)
-        x[b, columns.same_text_before] = copies_before[b]
+        features[b, columns.same_path_blocks] = path.blocks
+        features[b, columns.same_path_word_share] = path.words / page_words
+        features[b, columns.same_path_words_per_block] = path.words / path.blocks
+        features[b, columns.same_path_link_share] = ratio(path.link_words, path.words)
+        features[b, columns.same_path_sentence_end_share] = path.sentence_ends / path.blocks
+        features[b, columns.same_path_span] = (path.last - path.first) / n
+        features[b, columns.same_path_position] = (b - path.first) / max(1.0, path.last - path.first)
+        features[b, columns.same_text_blocks] = copies[text_of[b]]
+        features[b, columns.same_outer_path_blocks] = outer.blocks
+        features[b, columns.same_outer_path_words_per_block] = outer.words / outer.blocks
+        features[b, columns.same_outer_path_link_share] = ratio(outer.link_words, outer.words)
+        features[b, columns.same_text_before] = copies_before[b]
 
 
 @njit(cache=True, nogil=True)
-def fill_cards(x, blocks, nodes, paths, sums):
+def fill_cards(features, blocks, nodes, paths, sums):
     """The card of a list that a block is in, its list, and the list with most words on the page."""
     groups, sizes, n_groups = group_cards(nodes, paths)
     lists = np.zeros(n_groups, _CARD_TOTALS)
@@ -85,22 +85,22 @@ def fill_cards(x, blocks, nodes, paths, sums):
             card_numbers[k] = totals.cards
             totals.cards += 1
     page_words, largest_words, largest = max(sums[-1].words, 1.0), 0.0, 0
-    for g in range(n_groups):
-        if sizes[g] >= _MIN_CARDS and lists[g].words > largest_words:
-            largest_words, largest = lists[g].words, g
+    for group in range(n_groups):
+        if sizes[group] >= _MIN_CARDS and lists[group].words > largest_words:
+            largest_words, largest = lists[group].words, group
     for b in range(len(blocks)):
         card, steps = find_card(blocks[b].node, nodes, groups, sizes)
         group = groups[card]
         totals, n_cards = lists[group], max(1, sizes[group])
-        x[b, columns.cards] = sizes[group]
-        x[b, columns.card_steps_up] = steps
-        x[b, columns.words_per_card] = totals.words / n_cards
-        x[b, columns.card_link_share] = ratio(totals.link_words, totals.words)
-        x[b, columns.blocks_per_card] = totals.blocks / n_cards
-        x[b, columns.card_list_word_share] = totals.words / page_words
-        x[b, columns.card_number] = card_numbers[card]
-        x[b, columns.largest_list_cards] = sizes[largest] if largest_words > 0 else 0
-        x[b, columns.largest_list_word_share] = largest_words / page_words
-        x[b, columns.largest_list_link_share] = ratio(lists[largest].link_words, largest_words)
-        x[b, columns.largest_list_words_per_card] = largest_words / max(1, sizes[largest])
-        x[b, columns.in_largest_list] = 1 if group == largest else 0
+        features[b, columns.cards] = sizes[group]
+        features[b, columns.card_steps_up] = steps
+        features[b, columns.words_per_card] = totals.words / n_cards
+        features[b, columns.card_link_share] = ratio(totals.link_words, totals.words)
+        features[b, columns.blocks_per_card] = totals.blocks / n_cards
+        features[b, columns.card_list_word_share] = totals.words / page_words
+        features[b, columns.card_number] = card_numbers[card]
+        features[b, columns.largest_list_cards] = sizes[largest] if largest_words > 0 else 0
+        features[b, columns.largest_list_word_share] = largest_words / page_words
+        features[b, columns.largest_list_link_share] = ratio(lists[largest].link_words, largest_words)
+        features[b, columns.largest_list_words_per_card] = largest_words / max(1, sizes[largest])
+        features[b, columns.in_largest_list] = 1 if group == largest else 0

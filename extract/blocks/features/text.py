@@ -15,26 +15,26 @@ _NEVER = -999  # distance in blocks from what the page does not have
 
 
 @njit(cache=True, nogil=True)
-def fill_class_weights(x, blocks, nodes, class_weights):
+def fill_class_weights(features, blocks, nodes, class_weights):
     """Weights of the class tokens of the block's element and of the elements around it."""
     for b in range(len(blocks)):
         node = blocks[b].node
         parent = nodes[node].parent
         own = class_weights[node]
-        x[b, columns.class_weight_sum] = own.sum
-        x[b, columns.class_weight_min] = own.min
-        x[b, columns.class_weight_max] = own.max
-        x[b, columns.path_weight_sum] = own.path_sum
-        x[b, columns.path_weight_min] = own.path_min
-        x[b, columns.path_weight_max] = own.path_max
-        x[b, columns.nearest_class_weight] = own.nearest
-        x[b, columns.parent_class_weight] = class_weights[parent].sum
-        x[b, columns.grandparent_class_weight] = class_weights[nodes[parent].parent].sum
-        x[b, columns.parent_nearest_class_weight] = class_weights[parent].nearest
+        features[b, columns.class_weight_sum] = own.sum
+        features[b, columns.class_weight_min] = own.min
+        features[b, columns.class_weight_max] = own.max
+        features[b, columns.path_weight_sum] = own.path_sum
+        features[b, columns.path_weight_min] = own.path_min
+        features[b, columns.path_weight_max] = own.path_max
+        features[b, columns.nearest_class_weight] = own.nearest
+        features[b, columns.parent_class_weight] = class_weights[parent].sum
+        features[b, columns.grandparent_class_weight] = class_weights[nodes[parent].parent].sum
+        features[b, columns.parent_nearest_class_weight] = class_weights[parent].nearest
 
 
 @njit(cache=True, nogil=True)
-def fill_word_weights(x, blocks, nodes, levels, own, as_heading):
+def fill_word_weights(features, blocks, nodes, levels, own, as_heading):
     """Weights of the words of the block, of other blocks, and of the headings above.
 
     `own`, `as_heading`: (blocks,) of WORD_WEIGHTS, of a block's words for itself and for the text below it.
@@ -45,41 +45,43 @@ def fill_word_weights(x, blocks, nodes, levels, own, as_heading):
     for b in range(n):
         sums[b + 1] = sums[b] + own[b].sum + own[b].phrase
     for b in range(n):
-        x[b, columns.word_weight_sum] = own[b].sum
-        x[b, columns.word_weight_min] = own[b].min
-        x[b, columns.word_weight_max] = own[b].max
-        x[b, columns.phrase_weight] = own[b].phrase
-        h = heading[b]
+        features[b, columns.word_weight_sum] = own[b].sum
+        features[b, columns.word_weight_min] = own[b].min
+        features[b, columns.word_weight_max] = own[b].max
+        features[b, columns.phrase_weight] = own[b].phrase
+        above = heading[b]
         lowest, highest = np.float32(0), np.float32(0)
-        if h >= 0:
-            x[b, columns.heading_word_weight_sum] = as_heading[h].sum
-            x[b, columns.heading_word_weight_min] = as_heading[h].min
-            x[b, columns.heading_word_weight_max] = as_heading[h].max
-            x[b, columns.heading_phrase_weight] = as_heading[h].phrase
-            outer = outer_heading[h]
-            x[b, columns.outer_heading_weight] = as_heading[outer].sum + as_heading[outer].phrase if outer >= 0 else 0
-            while h >= 0:
-                weight = as_heading[h].sum + as_heading[h].phrase
+        if above >= 0:
+            features[b, columns.heading_word_weight_sum] = as_heading[above].sum
+            features[b, columns.heading_word_weight_min] = as_heading[above].min
+            features[b, columns.heading_word_weight_max] = as_heading[above].max
+            features[b, columns.heading_phrase_weight] = as_heading[above].phrase
+            outer = outer_heading[above]
+            features[b, columns.outer_heading_weight] = (
+                as_heading[outer].sum + as_heading[outer].phrase if outer >= 0 else 0
+            )
+            while above >= 0:
+                weight = as_heading[above].sum + as_heading[above].phrase
                 lowest, highest = min(lowest, weight), max(highest, weight)
-                h = outer_heading[h]
-        x[b, columns.headings_weight_min] = lowest
-        x[b, columns.headings_weight_max] = highest
+                above = outer_heading[above]
+        features[b, columns.headings_weight_min] = lowest
+        features[b, columns.headings_weight_max] = highest
         for i in range(len(columns.WEIGHT_NEIGHBOURS)):
             other = b + columns.WEIGHT_NEIGHBOURS[i]
             weight = own[other].sum + own[other].phrase if 0 <= other < n else np.float32(0)
-            x[b, columns.neighbour_word_weight[i]] = weight
+            features[b, columns.neighbour_word_weight[i]] = weight
         for i in range(len(columns.WEIGHT_WINDOWS)):
             low, high = max(0, b - columns.WEIGHT_WINDOWS[i]), min(n, b + columns.WEIGHT_WINDOWS[i] + 1)
-            x[b, columns.window_word_weight[i]] = (sums[high] - sums[low]) / (high - low)
+            features[b, columns.window_word_weight[i]] = (sums[high] - sums[low]) / (high - low)
         number = blocks[b].node
         for step in range(columns.WEIGHT_ANCESTORS):
             first, end = nodes[number].first_block, nodes[number].end_block
-            x[b, columns.ancestor_word_weight[step]] = ratio(sums[end] - sums[first], end - first)
+            features[b, columns.ancestor_word_weight[step]] = ratio(sums[end] - sums[first], end - first)
             number = nodes[number].parent
 
 
 @njit(cache=True, nogil=True)
-def fill_headings(x, text, blocks, levels, class_weights, title):
+def fill_headings(features, text, blocks, levels, class_weights, title):
     """The last heading, the first `h1`, the words of the page's title (`title`: UTF-8 bytes)."""
     block_words, title_words = np.zeros(_MAX_TITLE_WORDS, np.uint64), np.zeros(_MAX_TITLE_WORDS, np.uint64)
     n_title_words = hash_title_words(title, 0, len(title), title_words)
@@ -94,14 +96,14 @@ def fill_headings(x, text, blocks, levels, class_weights, title):
         if levels[b] > 0:
             path_weight = class_weights[block.node].path_sum
             blocks_since, level, words_since, heading_words = 0, levels[b], 0.0, block.words
-        x[b, columns.blocks_since_heading] = blocks_since
-        x[b, columns.last_heading_level] = level
-        x[b, columns.last_heading_path_weight] = path_weight
-        x[b, columns.words_since_heading] = words_since
-        x[b, columns.last_heading_words] = heading_words
+        features[b, columns.blocks_since_heading] = blocks_since
+        features[b, columns.last_heading_level] = level
+        features[b, columns.last_heading_path_weight] = path_weight
+        features[b, columns.words_since_heading] = words_since
+        features[b, columns.last_heading_words] = heading_words
         blocks_since, words_since = blocks_since + 1, words_since + block.words
-        x[b, columns.blocks_since_h1] = b - first_h1 if first_h1 >= 0 else _NEVER
-        x[b, columns.h1_headings] = n_h1
+        features[b, columns.blocks_since_h1] = b - first_h1 if first_h1 >= 0 else _NEVER
+        features[b, columns.h1_headings] = n_h1
         if n_title_words > 0 and block.words <= _MAX_TITLE_WORDS:
             n_words, shared = hash_title_words(text, block.start, block.end, block_words), 0.0
             for i in range(n_words):
@@ -109,9 +111,9 @@ def fill_headings(x, text, blocks, levels, class_weights, title):
                     if block_words[i] == title_words[k]:
                         shared += 1
                         break
-            x[b, columns.title_share_of_block] = shared / max(1, n_words)
-            x[b, columns.block_share_of_title] = shared / n_title_words
+            features[b, columns.title_share_of_block] = shared / max(1, n_words)
+            features[b, columns.block_share_of_title] = shared / n_title_words
             is_title = 2 * shared >= n_words and 5 * shared >= 2 * n_title_words and n_words > 1
             if first_title < 0 and is_title:
                 first_title = b
-        x[b, columns.blocks_since_title] = b - first_title if first_title >= 0 else _NEVER
+        features[b, columns.blocks_since_title] = b - first_title if first_title >= 0 else _NEVER

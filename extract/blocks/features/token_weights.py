@@ -161,8 +161,8 @@ def weigh_classes(nodes, tokens, hashes, places, weights):
     for k in range(1, len(nodes)):
         node, row, parent = nodes[k], result[k], result[nodes[k].parent]
         total, lowest, highest = np.float32(0), np.float32(0), np.float32(0)
-        for t in range(node.first_token - 1, node.end_token):
-            code = np.uint64(node.tag + 1) if t < node.first_token else tokens[t]
+        for i in range(node.first_token - 1, node.end_token):
+            code = np.uint64(node.tag + 1) if i < node.first_token else tokens[i]
             place = look_up(hashes, places, code)
             if place > 0:
                 weight = weights[place]

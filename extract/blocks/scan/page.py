@@ -28,7 +28,7 @@ BLOCK = np.dtype(
         ("strong_chars", np.int32),
         ("breaks", np.int32),  # lines ended by `br`
         ("capitalized_words", np.int32),
-        ("first_class", np.int32),  # CharClass of the first and of the last character
+        ("first_class", np.int32),  # classes of the first and of the last character, see characters.py
         ("last_class", np.int32),
         ("images", np.int32),  # images and inputs of the page before the block's end
         ("inputs", np.int32),

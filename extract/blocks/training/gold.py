@@ -164,7 +164,8 @@ def _add_moved_blocks(
             continue
         counts = Counter(row)
         word_share = sum((counts & unmatched).values()) / len(row)
-        trigram_share = sum(t in trigrams for t in zip(row, row[1:], row[2:], strict=False)) / (len(row) - 2)
+        in_gold = [trigram in trigrams for trigram in zip(row, row[1:], row[2:], strict=False)]
+        trigram_share = sum(in_gold) / len(in_gold)
         if word_share >= _MIN_MOVED_SHARE and trigram_share >= _MIN_MOVED_SHARE:
             share[b] = word_share
             unmatched -= counts
@@ -177,12 +178,12 @@ def _align(page_words: np.ndarray, gold_words: np.ndarray) -> tuple[np.ndarray, 
 
     Returns which words of the page are matched, and which of the gold text are not.
     """
-    n, m = len(page_words), len(gold_words)
-    steps = np.zeros((n + 1, m + 1), np.uint8)
-    best, best_match = np.zeros((2, m + 1), np.int32), np.full((2, m + 1), -1, np.int32)  # of this row and the last
-    for i in range(1, n + 1):
+    n_page, n_gold = len(page_words), len(gold_words)
+    steps = np.zeros((n_page + 1, n_gold + 1), np.uint8)
+    best, best_match = np.zeros((2, n_gold + 1), np.int32), np.full((2, n_gold + 1), -1, np.int32)  # of two rows
+    for i in range(1, n_page + 1):
         row, last = i & 1, (i - 1) & 1
-        for j in range(1, m + 1):
+        for j in range(1, n_gold + 1):
             match = np.int32(-1)
             continues = 0
             if page_words[i - 1] == gold_words[j - 1]:
@@ -197,8 +198,8 @@ def _align(page_words: np.ndarray, gold_words: np.ndarray) -> tuple[np.ndarray, 
                 value, step = match, _MATCH
             best[row, j] = value
             steps[i, j] = step | continues
-    matched, unmatched_gold = np.zeros(n, np.bool_), np.ones(m, np.bool_)
-    i, j, continues_run = n, m, False
+    matched, unmatched_gold = np.zeros(n_page, np.bool_), np.ones(n_gold, np.bool_)
+    i, j, continues_run = n_page, n_gold, False
     while i > 0 and j > 0:
         step = steps[i, j] & 3
         if continues_run or step == _MATCH:
