@@ -82,7 +82,7 @@ FIRST_PASS: tuple[str, ...] = (
     *_family(PAGE_KINDS, "kind_weight_max"),
 )  # fmt: skip
 
-# Means of the first pass's probabilities, weighted by words where nothing else is said
+# Means of the first pass's probabilities, weighted by words unless the comment differs
 SECOND_PASS: tuple[str, ...] = (
     "probability", *_family(PROBABILITY_NEIGHBOURS, "neighbour_probability"),
     *_family(WINDOWS, "window_probability", "window_block_probability"),  # the second one counts blocks alike
