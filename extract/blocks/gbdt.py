@@ -1,12 +1,12 @@
-"""Boosted trees over rows of features, without a branch a node.
+"""Gradient-boosted trees applied to rows of features, without a branch a node.
 
-A row's leaf is found as in QuickScorer (Lucchese et al., SIGIR 2015): every leaf of a tree is a bit, a node that a row
-goes right of takes away the leaves on its left, and the first leaf that remains is the row's. All nodes are looked at,
-for many rows at once, which compilers turn into vector instructions.
+A row's leaf is found as in QuickScorer (Lucchese et al., SIGIR 2015): every leaf of a tree is a bit. A node whose test
+a row fails clears the leaves on its left, and the first leaf that remains is the row's. All nodes are evaluated, for
+many rows at once, which compilers turn into vector instructions.
 """
 
-# mypy: disable-error-code="arg-type,assignment,return-value"
-# (kernels: NumPy's scalars stand for int)
+# mypy: disable-error-code="arg-type,assignment,return-value,no-untyped-def"
+# (kernels: NumPy's scalars are passed for int)
 
 from typing import NamedTuple
 
@@ -14,16 +14,23 @@ import numpy as np
 
 from pipeline.kernels.njit import njit
 
-LEAVES = 32  # of a tree at most
-_ROWS = 64  # that are scored together
-_TOGETHER = 4  # nodes that are looked at in one pass over the rows; trees are filled up with nodes that change nothing
-_ALL = np.uint32(0xFFFFFFFF)
-_DE_BRUIJN = np.uint32(0x077CB531)  # this times a power of two has in its highest five bits what no other power has
+MAX_LEAVES = 32  # of a tree: bits of a mask
+_BATCH_ROWS = 64  # rows that are scored together
+_NODES_PER_PASS = 4  # nodes evaluated in one pass over the rows; trees are padded with nodes that change nothing
+_ALL_LEAVES = np.uint32(0xFFFFFFFF)
+_DE_BRUIJN = np.uint32(0x077CB531)  # its products with powers of two differ in their highest five bits
 
 
 class Forest(NamedTuple):
-    """Trees in pre-order: `feature` (nodes,) int16, -1 at a leaf; `value` float32, a node's bound (go left where the
-    feature is <= it: to the next node) or a leaf's log-odds; `right` int32; `roots` (trees,) int32."""
+    """Trees in pre-order.
+
+    Attributes:
+        feature: (nodes,) int16, column of the node's test, -1 at a leaf.
+        value: (nodes,) float32, a node's threshold (where the feature is <= it, the next node follows) or a leaf's
+            log-odds.
+        right: (nodes,) int32, the node that follows otherwise.
+        roots: (trees,) int32.
+    """
 
     feature: np.ndarray
     value: np.ndarray
@@ -31,100 +38,111 @@ class Forest(NamedTuple):
     roots: np.ndarray
 
 
-class Trees(NamedTuple):
-    """A Forest as `score` reads it. Inner nodes by tree, of which [starts[t], starts[t + 1]) are tree t's: `column`
-    int32, `bound` float32, `keeps` uint32, the leaves that remain where the feature is above the bound. `leaves`
-    (trees, LEAVES) float32, ordered by `_place` of their bits."""
+class BitvectorForest(NamedTuple):
+    """A Forest as `predict_log_odds` reads it: tests of all nodes, tree by tree.
+
+    Attributes:
+        starts: (trees + 1,) int32, those of tree k are [starts[k], starts[k + 1]).
+        column: (tests,) int32.
+        threshold: (tests,) float32.
+        keeps: (tests,) uint32, bits of the leaves that remain where the feature is above the threshold.
+        leaves: (trees, MAX_LEAVES) float32 log-odds, by `_bit_number` of their bits.
+    """
 
     starts: np.ndarray
     column: np.ndarray
-    bound: np.ndarray
+    threshold: np.ndarray
     keeps: np.ndarray
     leaves: np.ndarray
 
 
-def laid_out(forest: Forest | Trees) -> Trees:
-    """The same trees. Raises ValueError for a tree of more than LEAVES leaves."""
-    if isinstance(forest, Trees):
+def to_bitvectors(forest: Forest | BitvectorForest) -> BitvectorForest:
+    """Convert trees. Raises ValueError for a tree of more than MAX_LEAVES leaves."""
+    if isinstance(forest, BitvectorForest):
         return forest
-    starts, column, bound, keeps, leaves, most = _laid_out(*forest)
-    if most > LEAVES:
-        raise ValueError(f"a tree of {most} leaves; there can be {LEAVES}")
-    return Trees(starts, column, bound, keeps, leaves)
+    *arrays, max_leaves = _to_bitvectors(*forest)
+    if max_leaves > MAX_LEAVES:
+        raise ValueError(f"a tree of {max_leaves} leaves; there can be {MAX_LEAVES}")
+    return BitvectorForest(*arrays)
 
 
 @njit(cache=True, nogil=True)
-def _place(bits):  # type: ignore[no-untyped-def]
-    """A number below 32 that tells which is the lowest of the bits set."""
-    low = np.uint32(bits & (~bits + np.uint32(1)))
-    return np.uint32(low * _DE_BRUIJN) >> np.uint32(27)
+def _bit_number(bits):
+    """A number below 32 that is different for each lowest set bit."""
+    lowest = np.uint32(bits & (~bits + np.uint32(1)))
+    return np.uint32(lowest * _DE_BRUIJN) >> np.uint32(27)
 
 
 @njit(cache=True, nogil=True)
-def _laid_out(feature, value, right, roots):  # type: ignore[no-untyped-def]
-    n, most = len(feature), 0
-    room = n + _TOGETHER * len(roots)
-    starts, leaves = np.zeros(len(roots) + 1, np.int32), np.zeros((len(roots), LEAVES), np.float32)
-    column, bound = np.zeros(room, np.int32), np.full(room, np.inf, np.float32)
-    keeps, inner, before = np.full(room, _ALL, np.uint32), 0, np.zeros(n + 1, np.int32)
+def _to_bitvectors(feature, value, right, roots):
+    n, max_leaves = len(feature), 0
+    max_tests = n + _NODES_PER_PASS * len(roots)
+    starts, leaves = np.zeros(len(roots) + 1, np.int32), np.zeros((len(roots), MAX_LEAVES), np.float32)
+    column, threshold = np.zeros(max_tests, np.int32), np.full(max_tests, np.inf, np.float32)
+    keeps, n_tests, leaves_before = np.full(max_tests, _ALL_LEAVES, np.uint32), 0, np.zeros(n + 1, np.int32)
     for node in range(n):
-        before[node + 1] = before[node] + (feature[node] < 0)
-    for t in range(len(roots)):
-        root, end = roots[t], roots[t + 1] if t + 1 < len(roots) else n
-        most = max(most, before[end] - before[root])
-        if before[end] - before[root] > LEAVES:
+        leaves_before[node + 1] = leaves_before[node] + (feature[node] < 0)
+    for tree in range(len(roots)):
+        root, end = roots[tree], roots[tree + 1] if tree + 1 < len(roots) else n
+        n_leaves = leaves_before[end] - leaves_before[root]
+        max_leaves = max(max_leaves, n_leaves)
+        if n_leaves > MAX_LEAVES:
             continue
         for node in range(root, end):
-            first = before[node] - before[root]
+            first_leaf = leaves_before[node] - leaves_before[root]
             if feature[node] < 0:
-                leaves[t, _place(np.uint32(1 << first))] = value[node]
+                leaves[tree, _bit_number(np.uint32(1 << first_leaf))] = value[node]
                 continue
-            left = before[right[node]] - before[node]  # leaves that are left of the bound
-            column[inner], bound[inner] = feature[node], value[node]
-            keeps[inner] = np.uint32(~(((1 << left) - 1) << first))
-            inner += 1
-        while inner % _TOGETHER:
-            column[inner] = column[inner - 1]
-            inner += 1
-        starts[t + 1] = inner
-    return starts, column[:inner], bound[:inner], keeps[:inner], leaves, most
+            left_leaves = leaves_before[right[node]] - leaves_before[node]
+            column[n_tests], threshold[n_tests] = feature[node], value[node]
+            keeps[n_tests] = np.uint32(~(((1 << left_leaves) - 1) << first_leaf))
+            n_tests += 1
+        while n_tests % _NODES_PER_PASS:
+            column[n_tests] = column[n_tests - 1]
+            n_tests += 1
+        starts[tree + 1] = n_tests
+    return starts, column[:n_tests], threshold[:n_tests], keeps[:n_tests], leaves, max_leaves
 
 
-def score(x: np.ndarray, forest: Forest | Trees) -> np.ndarray:
+def predict_log_odds(features: np.ndarray, forest: Forest | BitvectorForest) -> np.ndarray:
     """(rows,) float64 log-odds for float32 features (rows, columns); fastest where a column is contiguous."""
-    trees = laid_out(forest)
-    total = np.zeros(max(len(x), _ROWS), np.float64)
-    columns = np.ascontiguousarray(x.T) if len(x) >= _ROWS else np.zeros((x.shape[1], _ROWS), np.float32)
-    if len(x) < _ROWS:
-        columns[:, : len(x)] = x.T
-    _score(columns, total, *trees)
-    return total[: len(x)]
+    trees = to_bitvectors(forest)
+    n = len(features)
+    total = np.zeros(max(n, _BATCH_ROWS), np.float64)
+    if n >= _BATCH_ROWS:
+        columns = np.ascontiguousarray(features.T)
+    else:
+        columns = np.zeros((features.shape[1], _BATCH_ROWS), np.float32)
+        columns[:, :n] = features.T
+    _add_log_odds(columns, total, *trees)
+    return total[:n]
 
 
 @njit(cache=True, nogil=True)
-def _score(x, total, starts, column, bound, keeps, leaves):  # type: ignore[no-untyped-def]
-    """Add to `total` (rows,), at least _ROWS of them, what the trees say of `x` (columns, rows)."""
-    alive = np.empty(_ROWS, np.uint32)
-    for row in range(0, len(total), _ROWS):
-        first = min(row, len(total) - _ROWS)  # the last rows are scored together with some of those before them
-        for t in range(len(leaves)):
-            alive[:] = _ALL
-            for node in range(starts[t], starts[t + 1], _TOGETHER):
-                _narrow(alive, x, first, node, column, bound, keeps)
-            for k in range(row - first, _ROWS):
-                total[first + k] += leaves[t, _place(alive[k])]
+def _add_log_odds(columns, total, starts, column, threshold, keeps, leaves):
+    """Add the trees' log-odds for `columns` (columns, rows) to `total` (rows,), at least _BATCH_ROWS of them."""
+    remaining = np.empty(_BATCH_ROWS, np.uint32)
+    for row in range(0, len(total), _BATCH_ROWS):
+        first = min(row, len(total) - _BATCH_ROWS)  # the last rows are scored with some of those before them again
+        for tree in range(len(leaves)):
+            remaining[:] = _ALL_LEAVES
+            for test in range(starts[tree], starts[tree + 1], _NODES_PER_PASS):
+                _apply_tests(remaining, columns, first, test, column, threshold, keeps)
+            for k in range(row - first, _BATCH_ROWS):
+                total[first + k] += leaves[tree, _bit_number(remaining[k])]
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _narrow(alive, x, row, i, column, bound, keeps):  # type: ignore[no-untyped-def]
-    """Take away the leaves that the rows of `x` from `row` on go past at _TOGETHER nodes from i on."""
-    a, b, c, d = x[column[i], row:], x[column[i + 1], row:], x[column[i + 2], row:], x[column[i + 3], row:]
-    a_bound, b_bound, c_bound, d_bound = bound[i], bound[i + 1], bound[i + 2], bound[i + 3]
-    a_keeps, b_keeps, c_keeps, d_keeps = keeps[i], keeps[i + 1], keeps[i + 2], keeps[i + 3]
-    for k in range(_ROWS):
-        left = alive[k]
-        left &= _ALL if a[k] <= a_bound else a_keeps
-        left &= _ALL if b[k] <= b_bound else b_keeps
-        left &= _ALL if c[k] <= c_bound else c_keeps
-        left &= _ALL if d[k] <= d_bound else d_keeps
-        alive[k] = left
+def _apply_tests(remaining, columns, row, i, column, threshold, keeps):
+    """Clear the leaves that the rows from `row` on cannot reach, by the four (_NODES_PER_PASS) tests from i on."""
+    x0, x1 = columns[column[i], row:], columns[column[i + 1], row:]
+    x2, x3 = columns[column[i + 2], row:], columns[column[i + 3], row:]
+    threshold0, threshold1, threshold2, threshold3 = threshold[i], threshold[i + 1], threshold[i + 2], threshold[i + 3]
+    keeps0, keeps1, keeps2, keeps3 = keeps[i], keeps[i + 1], keeps[i + 2], keeps[i + 3]
+    for k in range(_BATCH_ROWS):
+        leaves = remaining[k]
+        leaves &= _ALL_LEAVES if x0[k] <= threshold0 else keeps0
+        leaves &= _ALL_LEAVES if x1[k] <= threshold1 else keeps1
+        leaves &= _ALL_LEAVES if x2[k] <= threshold2 else keeps2
+        leaves &= _ALL_LEAVES if x3[k] <= threshold3 else keeps3
+        remaining[k] = leaves

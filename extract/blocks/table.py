@@ -1,4 +1,4 @@
-"""What is above each element, and which tables hold data and not a page's layout, as rows and columns of cells."""
+"""What encloses each element, and the tables that hold data (not a page's layout) as rows and columns of cells."""
 
 import re
 from collections.abc import Callable
@@ -6,112 +6,143 @@ from typing import NamedTuple
 
 import numpy as np
 
-from extract.blocks.scan.nodes import N_B0, N_B1, N_FLAGS, N_PARENT, N_TAG, PREFORMATTED, Page
-from extract.blocks.scan.tags import TAG, TAG_NAMES
-from extract.blocks.scan.text_runs import WORDS
+from extract.blocks.scan.page import PREFORMATTED, Page
+from extract.blocks.scan.tags import TAG_NAMES, Tag
 from pipeline.kernels.njit import njit
 
-# what is nearest above an element, itself counted (code: farthest); its place among the items of its list
-IN_CELL, IN_ITEM, IN_HEADING, IN_CODE, IN_TABLE, IN_QUOTE, PLACE = range(7)
-_ABOVE = {
-    **dict.fromkeys(("td", "th"), IN_CELL), "li": IN_ITEM, **{f"h{k}": IN_HEADING for k in range(1, 7)},
-    "table": IN_TABLE, "blockquote": IN_QUOTE,
-}  # fmt: skip
-_WANTED = np.array([_ABOVE.get(name, -1) for name in TAG_NAMES], np.int8)
-# what a table is surveyed for
-_LAYOUT, _FILLED, _BLOCKS, _COLUMNS, _LAST = range(5)
-_LAYOUT_TAGS = np.isin(TAG_NAMES, ("table", "h1", "h2", "h3", "h4", "form", "article", "section", "pre"))
-_TABLE = TAG["table"]
+
+class Enclosing(NamedTuple):
+    """Numbers of the nearest elements of a kind around an element, itself included; 0 for none."""
+
+    cell: int
+    item: int  # of a list
+    heading: int
+    code: int  # the outermost preformatted element
+    table: int
+    quote: int
+    item_number: int  # not an element: place of `item` in its list, from 1 on
+
+
+ENCLOSING = np.dtype([(name, np.int32) for name in Enclosing._fields], align=True)
+_SURVEY = np.dtype(
+    [
+        ("layout_elements", np.int32),  # elements in the table that speak against data
+        ("filled_cells", np.int32),
+        ("cell_blocks", np.int32),
+        ("columns", np.int32),
+        ("last_node", np.int32),
+    ],
+    align=True,
+)
+_IS_LAYOUT_TAG = np.isin(TAG_NAMES, ("table", "h1", "h2", "h3", "h4", "form", "article", "section", "pre"))
+_MIN_COLUMNS, _MIN_FILLED_CELLS, _MAX_WORDS_PER_CELL = 2, 2, 50  # of a data table
 _SPAN = re.compile(rb"\s(colspan|rowspan)\s*=\s*[\"']?(\d{1,4})", re.I)
-_MOST_SPAN = 50
+_MAX_SPAN = 50  # columns or rows of a cell
 
 
 class Outline(NamedTuple):
-    """`above` (nodes, 7) int32: nodes, 0 for none, and PLACE; `tables`: rows of cells by data table, both nodes."""
+    """A page's elements as `render` reads them.
 
-    above: np.ndarray
+    Attributes:
+        enclosing: (elements,) of ENCLOSING.
+        tables: Rows of cells of each data table, by the number of its element; cells are numbers of elements.
+    """
+
+    enclosing: np.ndarray
     tables: dict[int, list[list[int]]]
 
 
-def outline(page: Page) -> Outline:
-    """One look at the elements. Linear in their number."""
-    above, seen = _survey(page.nodes)
-    tables = _data_tables(page.nodes, page.blocks, seen).tolist()
-    return Outline(above, {table: _rows(page.nodes, above, table, int(seen[table, _LAST])) for table in tables})
+def outline_page(page: Page) -> Outline:
+    """Survey the elements, in time linear in their number."""
+    enclosing, survey = _survey_elements(page.nodes)
+    tables = _find_data_tables(page.nodes, page.blocks, survey).tolist()
+    return Outline(
+        enclosing,
+        {table: _cell_rows(page.nodes, enclosing, table, int(survey["last_node"][table])) for table in tables},
+    )
 
 
 @njit(cache=True, nogil=True)
-def _data_tables(nodes: np.ndarray, blocks: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """Nodes of the tables that were `seen` to hold data: no layout, several columns and cells, short ones."""
-    found, n = np.empty(len(nodes), np.int64), 0
-    for x in range(len(nodes)):
-        filled = seen[x, _FILLED]
-        if nodes[x, N_TAG] != _TABLE or seen[x, _LAYOUT] > 0 or seen[x, _COLUMNS] < 2 or filled < 2:
+def _survey_elements(nodes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(elements,) of ENCLOSING, and (elements,) of _SURVEY, which is filled in for tables."""
+    enclosing, survey = np.zeros(len(nodes), ENCLOSING), np.zeros(len(nodes), _SURVEY)
+    children = np.zeros(len(nodes), np.int32)  # items or cells so far
+    for k in range(1, len(nodes)):
+        node = nodes[k]
+        enclosing[k] = enclosing[node.parent]
+        around, table = enclosing[k], survey[enclosing[k].table]
+        table.last_node = k
+        table.layout_elements += _IS_LAYOUT_TAG[node.tag]
+        if node.flags & PREFORMATTED and around.code == 0:
+            around.code = k
+        if node.tag == Tag.LI:
+            children[node.parent] += 1
+            around.item, around.item_number = k, children[node.parent]
+        elif node.tag == Tag.TD or node.tag == Tag.TH:
+            children[node.parent] += 1
+            around.cell = k
+            table.columns = max(table.columns, children[node.parent])
+            table.filled_cells += node.end_block > node.first_block
+            table.cell_blocks += node.end_block - node.first_block
+        elif node.tag == Tag.TABLE:
+            around.table = k
+        elif node.tag == Tag.BLOCKQUOTE:
+            around.quote = k
+        elif Tag.H1 <= node.tag <= Tag.H6:
+            around.heading = k
+    return enclosing, survey
+
+
+@njit(cache=True, nogil=True)
+def _find_data_tables(nodes: np.ndarray, blocks: np.ndarray, survey: np.ndarray) -> np.ndarray:
+    """Tables that hold data: no signs of layout, several columns and filled cells, short cells."""
+    tables, n = np.empty(len(nodes), np.int64), 0
+    for k in range(len(nodes)):
+        table, node = survey[k], nodes[k]
+        if node.tag != Tag.TABLE or table.layout_elements > 0:
+            continue
+        if table.columns < _MIN_COLUMNS or table.filled_cells < _MIN_FILLED_CELLS:
             continue
         words = 0
-        for b in range(nodes[x, N_B0], nodes[x, N_B1]):
-            words += blocks[b, WORDS]
-        if 2 * seen[x, _BLOCKS] <= 3 * filled and words <= 50 * filled:
-            found[n] = x
+        for b in range(node.first_block, node.end_block):
+            words += blocks[b].words
+        if 2 * table.cell_blocks <= 3 * table.filled_cells and words <= _MAX_WORDS_PER_CELL * table.filled_cells:
+            tables[n] = k
             n += 1
-    return found[:n]
+    return tables[:n]
 
 
-@njit(cache=True, nogil=True)
-def _survey(nodes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """`above` of all nodes, and of tables: signs of layout in them, cells with text, blocks in cells, columns, end."""
-    above, seen = np.zeros((len(nodes), 7), np.int32), np.zeros((len(nodes), 5), np.int32)
-    children = np.zeros(len(nodes), np.int32)
-    for x in range(1, len(nodes)):
-        parent = nodes[x, N_PARENT]
-        for k in range(7):
-            above[x, k] = above[parent, k]
-        kind, table = _WANTED[nodes[x, N_TAG]], above[parent, IN_TABLE]
-        seen[table, _LAST] = x
-        seen[table, _LAYOUT] += _LAYOUT_TAGS[nodes[x, N_TAG]]
-        if kind >= 0:
-            above[x, kind] = x
-        if nodes[x, N_FLAGS] & PREFORMATTED and not above[parent, IN_CODE]:
-            above[x, IN_CODE] = x
-        if kind in (IN_CELL, IN_ITEM):
-            children[parent] += 1
-        if kind == IN_ITEM:
-            above[x, PLACE] = children[parent]
-        elif kind == IN_CELL:
-            seen[table, _COLUMNS] = max(seen[table, _COLUMNS], children[parent])
-            seen[table, _FILLED] += nodes[x, N_B1] > nodes[x, N_B0]
-            seen[table, _BLOCKS] += nodes[x, N_B1] - nodes[x, N_B0]
-    return above, seen
-
-
-def _rows(nodes: np.ndarray, above: np.ndarray, table: int, last: int) -> list[list[int]]:
+def _cell_rows(nodes: np.ndarray, enclosing: np.ndarray, table: int, last_node: int) -> list[list[int]]:
     rows: dict[int, list[int]] = {}
-    inside = slice(table + 1, last + 1)
-    cells = np.flatnonzero(above[inside, IN_CELL] == np.arange(table + 1, last + 1)) + table + 1
-    for cell, row in zip(cells.tolist(), nodes[cells, N_PARENT].tolist(), strict=True):
+    inside = np.arange(table + 1, last_node + 1)
+    cells = inside[enclosing["cell"][table + 1 : last_node + 1] == inside]
+    for cell, row in zip(cells.tolist(), nodes["parent"][cells].tolist(), strict=True):
         rows.setdefault(row, []).append(cell)
     return list(rows.values())
 
 
-def _spans(source: bytes) -> tuple[int, int]:
-    """How many columns and rows a cell's start tag says that it has."""
-    if b"span" not in source.lower():
+def _cell_spans(start_tag: bytes) -> tuple[int, int]:
+    """Number of columns and rows that a cell takes."""
+    if b"span" not in start_tag.lower():
         return 1, 1
-    said = {name.lower(): min(int(n), _MOST_SPAN) for name, n in _SPAN.findall(source)}
-    return max(1, said.get(b"colspan", 1)), said.get(b"rowspan", 1)
+    spans = {name.lower(): min(int(n), _MAX_SPAN) for name, n in _SPAN.findall(start_tag)}
+    return max(1, spans.get(b"colspan", 1)), spans.get(b"rowspan", 1)
 
 
-def grid(rows: list[list[int]], tag: Callable[[int], bytes]) -> list[list[int]]:
-    """Cells in their columns, 0 where another cell spans or none is; `tag`: source of an element's start tag."""
-    held: set[tuple[int, int]] = set()
-    lines: list[list[int]] = []
-    for r, row in enumerate(rows):
+def align_columns(rows: list[list[int]], start_tag: Callable[[int], bytes]) -> list[list[int]]:
+    """Put cells into their columns, 0 where a cell of another column or row spans and where no cell is.
+
+    `start_tag`: source of an element's start tag.
+    """
+    spanned: set[tuple[int, int]] = set()
+    aligned: list[list[int]] = []
+    for row_number, row in enumerate(rows):
         line: list[int] = []
         for cell in row:
-            while (r, len(line)) in held:
+            while (row_number, len(line)) in spanned:
                 line.append(0)
-            wide, down = _spans(tag(cell))
-            held.update((r + i, len(line) + k) for i in range(1, down) for k in range(wide))
-            line += [cell] + [0] * (wide - 1)
-        lines.append(line)
-    return lines
+            n_columns, n_rows = _cell_spans(start_tag(cell))
+            spanned.update((row_number + i, len(line) + k) for i in range(1, n_rows) for k in range(n_columns))
+            line += [cell] + [0] * (n_columns - 1)
+        aligned.append(line)
+    return aligned

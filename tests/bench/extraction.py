@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from extract.blocks.gold import GoldPage, load, word_f1
+from extract.blocks.training.gold import GoldPage, load_gold, word_f1
 from tests.bench.table import Options, Row, in_turns
 from tests.support.paths import SHARED
 
@@ -141,22 +141,21 @@ def row(name: str, pages: list[GoldPage], texts: list[str], times: np.ndarray | 
 
 def out_of_fold(data: Path) -> dict[str, str]:
     """Text of each page by models that never saw its domain; keys are source and name."""
-    from extract.blocks.engine import chosen
-    from extract.blocks.model import BIAS
+    from extract.blocks.choose import LOGIT_BIAS, choose_blocks
     from extract.blocks.render import render
-    from extract.blocks.train import Trainer, examples
+    from extract.blocks.train import Trainer, load_examples
 
-    cases = examples(data)
-    odds = Trainer(cases).out_of_fold()
-    return {
-        f"{case.page.source}/{case.page.name}": render(case.scan, case.data, chosen(case.scan, z, BIAS["default"]))
-        for case, z in zip(cases, odds, strict=True)
-    }
+    examples = load_examples(data)
+    texts = {}
+    for example, log_odds in zip(examples, Trainer(examples).out_of_fold_log_odds(), strict=True):
+        taken = choose_blocks(example.scan, log_odds, LOGIT_BIAS["default"])
+        texts[f"{example.page.source}/{example.page.name}"] = render(example.scan, example.html, taken)
+    return texts
 
 
 def figures(options: Options) -> dict[str, Any]:
     """Each engine on the pages of trafilatura's evaluation, in turns: seconds of CPU a page, F1 of segments."""
-    pages = [page for page in load(options.data) if page.source == "trafilatura"][:: 4 if options.quick else 1]
+    pages = [page for page in load_gold(options.data) if page.source == "trafilatura"][:: 4 if options.quick else 1]
     texts: dict[str, list[str]] = {}
 
     def turn(name: str, engine: Callable[[GoldPage], str]) -> float:
@@ -196,7 +195,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=SHARED)
     parser.add_argument("--without-training", action="store_true", help="leave the out-of-fold row out (much faster)")
     arguments = parser.parse_args()
-    pages = list(load(arguments.data))
+    pages = list(load_gold(arguments.data))
     speed = np.array([page.source == "trafilatura" for page in pages])
     print(f"{len(pages)} pages; word F1 by page type; F1 of segments; CPU ms a page there: median / 99th percentile\n")
     print("| engine | WCXB | " + " | ".join(TYPES) + " | scrapinghub | segments | de | en | ms |")

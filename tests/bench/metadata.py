@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from extract.blocks.gold import GoldPage, load, word_f1
+from extract.blocks.training.gold import GoldPage, load_gold, word_f1
 from extract.engines import ENGINES, Extracted, article_text, extract
 from extract.html.metadata import read_metadata
 from extract.html.rights import read_head
@@ -36,7 +36,7 @@ def answers(data: Path) -> Iterator[tuple[GoldPage, str, Answer]]:
     """Pages with their address and the annotators' day and author."""
     lines = (data / "extraction/trafilatura-dev.gold.jsonl").read_text(encoding="utf-8").splitlines()
     theirs = {record["file"]: record for record in map(json.loads, lines) if record.get("date") is not None}
-    for page in load(data):
+    for page in load_gold(data):
         if page.source == "trafilatura" and (record := theirs.get(page.name)):
             yield page, record["url"], (record["date"] or "", _said(record["author"]))
         elif page.source == "wcxb":
@@ -93,7 +93,7 @@ def _words(name: str) -> set[str]:
 def linked(data: Path, engine: str) -> list[str]:
     """Lines of the table of rules: pages where the rule takes the article, and scores before and after on them."""
     gains: dict[str, list[tuple[float, float]]] = defaultdict(list)
-    for page in load(data):
+    for page in load_gold(data):
         if body := read_metadata(page.html.encode("utf-8", "replace"), []).article_body:
             text, other = _text(page.html, engine).text, article_text(body, False)
             scores = _score(page, text), _score(page, other)

@@ -6,9 +6,11 @@ import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from extract.blocks.scan.byte_kernels import count, end_tag
-from extract.blocks.scan.tags import fnv
-from extract.blocks.scan.text_runs import BLOCK_COLUMNS, PRE, START, STATE_SIZE, character, text
+from extract.blocks.scan.byte_kernels import count_byte, find_end_tag
+from extract.blocks.scan.hashing import fnv1a
+from extract.blocks.scan.page import BLOCK, SCAN_STATE
+from extract.blocks.scan.text_runs import append_character, append_text
+from extract.html.byte_search import LESS_THAN
 from pipeline.kernels.simd import WIDE
 
 
@@ -22,15 +24,10 @@ def _array(data: bytes) -> np.ndarray:
 )
 def test_an_end_tag_is_found_whatever_is_before_it(parts: list[bytes], start: int) -> None:
     data = b"".join(parts)
-    found = re.compile(rb"</script(?=[\x00-\x20/>]|\Z)", re.I).search(data, start)
-    place = end_tag(_array(data), start, len(data), np.uint64(fnv(b"script")), len("script"))
-    assert place == (found.start() if found else len(data))
-    assert count(_array(data), 60) == data.count(b"<")
-
-
-def _one_by_one(said: str, *held: np.ndarray) -> None:
-    for char in said:
-        character(ord(char), *held)
+    match = re.compile(rb"</script(?=[\x00-\x20/>]|\Z)", re.I).search(data, start)
+    offset = find_end_tag(_array(data), start, len(data), np.uint64(fnv1a(b"script")), len("script"))
+    assert offset == (match.start() if match else len(data))
+    assert count_byte(_array(data), LESS_THAN) == data.count(b"<")
 
 
 @settings(deadline=None, max_examples=300)
@@ -43,16 +40,16 @@ def _one_by_one(said: str, *held: np.ndarray) -> None:
 @example("9" * 50, False, 40)
 @example("9" * 31 + " 9", False, 40)
 @example("9" * 14 + "Ü" * 3 + "…" * 4 + "9", False, 40)
-def test_runs_of_text_are_their_characters_one_by_one(said: str, pre: bool, room: int) -> None:
-    fast, slow = (
-        (np.zeros(room, np.uint8), np.zeros(STATE_SIZE, np.int64), np.zeros(BLOCK_COLUMNS, np.int32)) for _ in range(2)
-    )
+def test_runs_of_text_are_their_characters_one_by_one(characters: str, pre: bool, capacity: int) -> None:
+    fast, slow = ((np.zeros(capacity, np.uint8), np.zeros(1, SCAN_STATE), np.zeros(1, BLOCK)) for _ in range(2))
     for _, state, _ in (fast, slow):
-        state[START], state[PRE] = -1, pre
-    data = _array(said.encode())
-    text(data, 0, len(data), *fast)
-    _one_by_one(said, *slow)
-    used = int(slow[1][0])  # OUT
-    assert fast[0][:used].tobytes() == slow[0][:used].tobytes()
+        state["block_start"], state["in_pre"] = -1, pre
+    data = _array(characters.encode())
+    append_text(data, 0, len(data), fast[0], fast[1][0], fast[2][0])
+    for character in characters:
+        append_character(ord(character), slow[0], slow[1][0], slow[2][0])
+    length = int(slow[1]["text_length"][0])
+    assert fast[0][:length].tobytes() == slow[0][:length].tobytes()
     assert fast[1].tolist() == slow[1].tolist()
     assert fast[2].tolist() == slow[2].tolist()
+    assert length or not characters.strip(" \t\r\n\x01\x7f\xad\xa0\u200b") or capacity < 20 or pre

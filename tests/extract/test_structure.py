@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from extract import engines
 from extract.blocks.engine import extract_blocks, render_all
-from extract.blocks.gold import GoldPage, load
 from extract.blocks.render import render
 from extract.blocks.scan.scanner import scan
+from extract.blocks.training.gold import GoldPage, load_gold
 from extract.html.formulas import MAX_FORMULA, formulas_to_tex, tex_source
 from extract.html.mathml import mathml_to_latex
 from tests.bench.downstream import overlap
@@ -337,7 +337,7 @@ def test_formats_hold_the_same_words(shared) -> None:  # type: ignore[no-untyped
     """What is taken does not depend on how it is written."""
     from itertools import islice
 
-    for page in islice(load(shared), 0, 494, 13):
+    for page in islice(load_gold(shared), 0, 494, 13):
         plain, markdown = extract_blocks(page.html), extract_blocks(page.html, "default", True)
         letters = ["".join(re.findall(r"[^\W\d_]+", text)) for text in (plain, re.sub(r"(?m)^`{3,}.*$", "", markdown))]
         assert letters[0] == letters[1]
@@ -345,7 +345,7 @@ def test_formats_hold_the_same_words(shared) -> None:  # type: ignore[no-untyped
 
 def test_wikipedias_formulas_without_their_source(shared) -> None:  # type: ignore[no-untyped-def]
     """MathML converted is the TeX that MediaWiki wrote beside it, up to spelling."""
-    page = next(page for page in load(shared) if page.name == "en.wikipedia.org.tsne.html")
+    page = next(page for page in load_gold(shared) if page.name == "en.wikipedia.org.tsne.html")
     found = re.findall(r"(?s)<math.*?</math>", page.html)
     pairs = [
         (tex_source(m), tex_source(re.sub(r'(?s)alttext="[^"]*"|<annotation.*?</annotation>', "", m))) for m in found

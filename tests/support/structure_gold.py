@@ -10,8 +10,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from extract.blocks.gold import GoldPage, load, words
-from extract.blocks.scan.tags import INLINE, SKIP, TAG, TAG_KIND
+from extract.blocks.scan.tags import TAG_KINDS, TAG_NUMBERS, TagKind
+from extract.blocks.training.gold import GoldPage, load_gold, words
 from tests.support.structure_pages import Page
 
 _MARK = re.compile(r"^(?:[-*+•·▪◦–]|\d{1,3}[.)])\s+")
@@ -22,7 +22,7 @@ def real(data: Path) -> Iterator[Page]:
     """Pages of WCXB with what lxml finds in them and the annotators' text holds, and Wikipedia's formulas."""
     from lxml import html as parser
 
-    for page in load(data):
+    for page in load_gold(data):
         if page.name == "en.wikipedia.org.tsne.html":
             found = re.findall(r'(?s)<math[^>]*alttext="([^"]*)"', page.html)
             yield Page(page.html, formulas=[re.sub(r"^\{\\displaystyle (.*)\}$", r"\1", f) for f in found])
@@ -117,8 +117,8 @@ def _lines(top: Any) -> Iterator[tuple[str, Any]]:
     text, items = "", [None]
     walk = etree.iterwalk(top, events=("start", "end", "comment", "pi"))
     for event, element in walk:
-        kind = _kind(element.tag) if event in ("start", "end") else SKIP
-        if kind not in (INLINE, SKIP):
+        kind = _kind(element.tag) if event in ("start", "end") else TagKind.SKIPPED
+        if kind not in (TagKind.INLINE, TagKind.SKIPPED):
             if said := " ".join(text.split()):
                 yield said, items[-1]
             text = ""
@@ -126,7 +126,7 @@ def _lines(top: Any) -> Iterator[tuple[str, Any]]:
             items.append(element)
         elif element.tag == "li":
             items.pop()
-        if event == "start" and kind == SKIP:
+        if event == "start" and kind == TagKind.SKIPPED:
             walk.skip_subtree()
         elif event == "start":
             text += element.text or ""
@@ -136,7 +136,7 @@ def _lines(top: Any) -> Iterator[tuple[str, Any]]:
 
 def _kind(name: str) -> int:
     """As in the rendering section of the HTML standard; names that it does not have are inline."""
-    return INLINE if name == "img" or name not in TAG else int(TAG_KIND[TAG[name]])
+    return TagKind.INLINE if name == "img" or name not in TAG_NUMBERS else int(TAG_KINDS[TAG_NUMBERS[name]])
 
 
 def _above(element: Any, *names: str) -> bool:

@@ -148,4 +148,4 @@ def constructed() -> Iterator[Page]:
     for k in range(1, 6):
         levels = (k, k + 1)
         body = "".join(f"<h{n}><a href=#x>Part <b>{n}</b></a></h{n}><p>{_PROSE}</p>" for n in levels)
-        yield Page(article(body), headings=[f"{'#' * n} Shard {n}" for n in levels])
+        yield Page(article(body), headings=[f"{'#' * n} Part {n}" for n in levels])

@@ -1,96 +1,106 @@
-"""Features of repetition: blocks of the same path or text, and the cards of lists. Kernels of `block_features`."""
+"""Features of repetition: blocks of the same path or text, and lists of cards."""
 
-# mypy: disable-error-code="arg-type,assignment,return-value"
-# (kernels: NumPy's scalars stand for int)
+# mypy: disable-error-code="arg-type,assignment,return-value,no-untyped-def"
+# (kernels: NumPy's scalars are passed for int)
 
 import numpy as np
 
-from extract.blocks.features.prefix_sums import groups, hashes, ratio, records
-from extract.blocks.scan.characters import ENDER
-from extract.blocks.scan.nodes import N_B0, N_B1, N_PARENT
-from extract.blocks.scan.text_runs import LAST, LINK_WORDS, NODE, WORDS
+from extract.blocks.features import columns
+from extract.blocks.features.page_structure import find_card, group_cards, group_equal, hash_texts, ratio
+from extract.blocks.scan.characters import SENTENCE_END
 from pipeline.kernels.njit import njit
 
+_MIN_CARDS = 3  # of a list that may be the page's largest
+_PATH_TOTALS = np.dtype(
+    [
+        ("blocks", np.float64),
+        ("words", np.float64),
+        ("link_words", np.float64),
+        ("sentence_ends", np.float64),
+        ("first", np.float64),  # first and last block
+        ("last", np.float64),
+    ],
+    align=True,
+)
+_CARD_TOTALS = np.dtype(
+    [("words", np.float64), ("link_words", np.float64), ("blocks", np.float64), ("cards", np.float64)], align=True
+)
+
 
 @njit(cache=True, nogil=True)
-def repeated(x, c, text, blocks, nodes, paths, total):  # type: ignore[no-untyped-def]
+def fill_repeats(features, text, blocks, nodes, paths, sums):
     """Blocks of the same path, of the same text, and of the same path two elements up."""
-    n, words = len(blocks), max(total[-1, 0], 1.0)
-    own_path, up_path = np.empty(n, np.uint64), np.empty(n, np.uint64)
+    n, page_words = len(blocks), max(sums[-1].words, 1.0)
+    inner_paths, outer_paths = np.empty(n, np.uint64), np.empty(n, np.uint64)
     for b in range(n):
-        node = blocks[b, NODE]
-        own_path[b], up_path[b] = paths[node], paths[nodes[nodes[node, N_PARENT], N_PARENT]]
-    group, n_groups = groups(own_path)
-    same, n_same = groups(hashes(text, blocks))
-    upper, n_upper = groups(up_path)
-    own, copies, up = np.zeros((n_groups, 6), np.float64), np.zeros(n_same, np.int64), np.zeros((n_upper, 3))
-    order = np.zeros(n, np.int64)
+        node = blocks[b].node
+        inner_paths[b], outer_paths[b] = paths[node], paths[nodes[nodes[node].parent].parent]
+    path_of, n_paths = group_equal(inner_paths)
+    text_of, n_texts = group_equal(hash_texts(text, blocks))
+    outer_path_of, n_outer_paths = group_equal(outer_paths)
+    path_totals, outer_totals = np.zeros(n_paths, _PATH_TOTALS), np.zeros(n_outer_paths, _PATH_TOTALS)
+    copies, copies_before = np.zeros(n_texts, np.int64), np.zeros(n, np.int64)
     for b in range(n):
-        g, u, r = group[b], upper[b], blocks[b]
-        if own[g, 0] == 0:
-            own[g, 4] = b
-        own[g, 0] += 1
-        own[g, 1] += r[WORDS]
-        own[g, 2] += r[LINK_WORDS]
-        own[g, 3] += 1 if r[LAST] == ENDER else 0
-        own[g, 5] = b
-        order[b] = copies[same[b]]
-        copies[same[b]] += 1
-        up[u, 0] += 1
-        up[u, 1] += r[WORDS]
-        up[u, 2] += r[LINK_WORDS]
+        block, path, outer = blocks[b], path_totals[path_of[b]], outer_totals[outer_path_of[b]]
+        if path.blocks == 0:
+            path.first = b
+        path.blocks += 1
+        path.words += block.words
+        path.link_words += block.link_words
+        path.sentence_ends += 1 if block.last_class == SENTENCE_END else 0
+        path.last = b
+        copies_before[b] = copies[text_of[b]]
+        copies[text_of[b]] += 1
+        outer.blocks += 1
+        outer.words += block.words
+        outer.link_words += block.link_words
     for b in range(n):
-        row, g, u = x[b, c:], own[group[b]], up[upper[b]]
-        row[0] = g[0]
-        row[1] = g[1] / words
-        row[2] = g[1] / g[0]
-        row[3] = ratio(g[2], g[1])
-        row[4] = g[3] / g[0]
-        row[5] = (g[5] - g[4]) / n
-        row[6] = (b - g[4]) / max(1.0, g[5] - g[4])
-        row[7] = copies[same[b]]
-        row[8] = u[0]
-        row[9] = u[1] / u[0]
-        row[10] = ratio(u[2], u[1])
-        row[11] = order[b]
-    return c + 12
+        path, outer = path_totals[path_of[b]], outer_totals[outer_path_of[b]]
+        features[b, columns.same_path_blocks] = path.blocks
+        features[b, columns.same_path_word_share] = path.words / page_words
+        features[b, columns.same_path_words_per_block] = path.words / path.blocks
+        features[b, columns.same_path_link_share] = ratio(path.link_words, path.words)
+        features[b, columns.same_path_sentence_end_share] = path.sentence_ends / path.blocks
+        features[b, columns.same_path_span] = (path.last - path.first) / n
+        features[b, columns.same_path_position] = (b - path.first) / max(1.0, path.last - path.first)
+        features[b, columns.same_text_blocks] = copies[text_of[b]]
+        features[b, columns.same_outer_path_blocks] = outer.blocks
+        features[b, columns.same_outer_path_words_per_block] = outer.words / outer.blocks
+        features[b, columns.same_outer_path_link_share] = ratio(outer.link_words, outer.words)
+        features[b, columns.same_text_before] = copies_before[b]
 
 
 @njit(cache=True, nogil=True)
-def cards(x, c, blocks, nodes, paths, total):  # type: ignore[no-untyped-def]
-    """The card of a list that a block is in: among its ancestors the one with most siblings of its own path."""
-    group, size, n_groups = records(nodes, paths)
-    held = np.zeros((n_groups, 4), np.float64)  # words, words in links, blocks, elements so far
-    place = np.zeros(len(nodes), np.int64)
+def fill_cards(features, blocks, nodes, paths, sums):
+    """The card of a list that a block is in, its list, and the list with most words on the page."""
+    groups, sizes, n_groups = group_cards(nodes, paths)
+    lists = np.zeros(n_groups, _CARD_TOTALS)
+    card_numbers = np.zeros(len(nodes), np.int64)
     for k in range(1, len(nodes)):
-        g, b0, b1 = group[k], nodes[k, N_B0], nodes[k, N_B1]
-        if b1 > b0:
-            held[g, 0] += total[b1, 0] - total[b0, 0]
-            held[g, 1] += total[b1, 1] - total[b0, 1]
-            held[g, 2] += b1 - b0
-            place[k] = held[g, 3]
-            held[g, 3] += 1
-    words, most, biggest = max(total[-1, 0], 1.0), 0.0, 0
-    for g in range(n_groups):
-        if size[g] >= 3 and held[g, 0] > most:
-            most, biggest = held[g, 0], g
+        totals, first, end = lists[groups[k]], nodes[k].first_block, nodes[k].end_block
+        if end > first:
+            totals.words += sums[end].words - sums[first].words
+            totals.link_words += sums[end].link_words - sums[first].link_words
+            totals.blocks += end - first
+            card_numbers[k] = totals.cards
+            totals.cards += 1
+    page_words, largest_words, largest = max(sums[-1].words, 1.0), 0.0, 0
+    for group in range(n_groups):
+        if sizes[group] >= _MIN_CARDS and lists[group].words > largest_words:
+            largest_words, largest = lists[group].words, group
     for b in range(len(blocks)):
-        row, up, best, up_by = x[b, c:], blocks[b, NODE], 0, 0
-        for k in range(8):
-            if up > 0 and (best == 0 or size[group[up]] > size[group[best]]):
-                best, up_by = up, k
-            up = nodes[up, N_PARENT]
-        g = group[best]
-        row[0] = size[g]
-        row[1] = up_by
-        row[2] = held[g, 0] / max(1, size[g])
-        row[3] = ratio(held[g, 1], held[g, 0])
-        row[4] = held[g, 2] / max(1, size[g])
-        row[5] = held[g, 0] / words
-        row[6] = place[best]
-        row[7] = size[biggest] if most > 0 else 0
-        row[8] = most / words
-        row[9] = ratio(held[biggest, 1], most)
-        row[10] = most / max(1, size[biggest])
-        row[11] = 1 if g == biggest else 0
-    return c + 12
+        card, steps = find_card(blocks[b].node, nodes, groups, sizes)
+        group = groups[card]
+        totals, n_cards = lists[group], max(1, sizes[group])
+        features[b, columns.cards] = sizes[group]
+        features[b, columns.card_steps_up] = steps
+        features[b, columns.words_per_card] = totals.words / n_cards
+        features[b, columns.card_link_share] = ratio(totals.link_words, totals.words)
+        features[b, columns.blocks_per_card] = totals.blocks / n_cards
+        features[b, columns.card_list_word_share] = totals.words / page_words
+        features[b, columns.card_number] = card_numbers[card]
+        features[b, columns.largest_list_cards] = sizes[largest] if largest_words > 0 else 0
+        features[b, columns.largest_list_word_share] = largest_words / page_words
+        features[b, columns.largest_list_link_share] = ratio(lists[largest].link_words, largest_words)
+        features[b, columns.largest_list_words_per_card] = largest_words / max(1, sizes[largest])
+        features[b, columns.in_largest_list] = 1 if group == largest else 0

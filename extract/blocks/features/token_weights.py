@@ -1,154 +1,199 @@
-"""What learned token weights say about blocks: tokens of classes and ids, words of short blocks and of headings.
+"""Learned weights of tokens, summed up by block and by element: classes and ids, words of short blocks and headings.
 
-A token is a 64-bit hash. The vocabulary is a hash table from tokens to places in `weights` (places, 1 + kinds): column
-0 is for main text, the others for kinds of pages. Tokens that training has not met count nothing.
+A token is a 64-bit hash. Training gives each one a weight for main text (positive: main text) and one for each kind of
+page. Tokens that training has not met are ignored.
 """
 
-# mypy: disable-error-code="arg-type,assignment,return-value"
-# (kernels: NumPy's scalars stand for int)
+# mypy: disable-error-code="arg-type,assignment,return-value,no-untyped-def"
+# (kernels: NumPy's scalars are passed for int)
+
+from typing import NamedTuple
 
 import numpy as np
 
-from extract.blocks.scan.byte_kernels import step
-from extract.blocks.scan.nodes import N_PARENT, N_TAG, N_TOK0, N_TOK1
-from extract.blocks.scan.tags import FNV_BASIS, look
-from extract.blocks.scan.text_runs import T0, T1, WORDS
+from extract.blocks.scan.byte_kernels import DOLLAR, is_digit, to_lower
+from extract.blocks.scan.hashing import FNV_BASIS, extend_hash, look_up
+from extract.html.byte_search import SPACE
 from pipeline.kernels.njit import njit
 
-SHORT, MEDIUM = 5, 40  # words of a block: up to SHORT they are told apart, above MEDIUM they say nothing
-MOST_WORDS = 24  # of a block
-_SHORT_SEED, _MEDIUM_SEED, _PHRASE_SEED = 8, 9, 11
-BELOW = np.uint64(0x9E3779B97F4A7C15)  # a heading's token, exclusive or this: the same of the text below it
+MAX_SHORT_WORDS = 5  # of a block whose words are told apart from the same words in longer blocks
+MAX_WORDS = 40  # of a block that has tokens
+MAX_TOKENS = 24  # words of a block that are tokens
+HEADING_TOKEN = np.uint64(0x9E3779B97F4A7C15)  # a word's hash XOR this is the token of the word in a heading above
+_SHORT_SEED, _MEDIUM_SEED, _PHRASE_SEED = 8, 9, 11  # what hashes begin with; those below are in scan/attributes.py
+
+WORD_WEIGHTS = np.dtype(
+    [
+        ("sum", np.float32),  # over the square root of the number of words
+        ("min", np.float32),  # at most 0
+        ("max", np.float32),  # at least 0
+        ("phrase", np.float32),  # of the whole text
+    ],
+    align=True,
+)
+CLASS_WEIGHTS = np.dtype(
+    [
+        ("sum", np.float32),  # of the element's own tokens
+        ("min", np.float32),
+        ("max", np.float32),
+        ("path_sum", np.float32),  # of its tokens and those of all elements around it
+        ("path_min", np.float32),
+        ("path_max", np.float32),
+        ("nearest", np.float32),  # `sum` of the nearest element, itself first, where it is not 0
+    ],
+    align=True,
+)
+
+
+class Vocabulary(NamedTuple):
+    """The tokens that training has met.
+
+    Attributes:
+        hashes: Hash table of the tokens, as `hashing.build_table` makes it.
+        places: Values of the hash table: rows of `weights`, from 1 on.
+        weights: (tokens + 1, 1 + page kinds) float32, column 0 for main text.
+    """
+
+    hashes: np.ndarray
+    places: np.ndarray
+    weights: np.ndarray
 
 
 @njit(cache=True, nogil=True)
-def block_tokens(text: np.ndarray, blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(tokens uint64, starts int32): block b's are tokens[starts[b]:starts[b + 1]], the last of the whole text."""
-    n = len(blocks)
-    starts = np.zeros(n + 1, np.int32)
-    found = np.empty(n * (MOST_WORDS + 1), np.uint64)
-    m = 0
-    for b in range(n):
-        if blocks[b, WORDS] <= MEDIUM:
-            m = _tokens(text, blocks[b, T0], blocks[b, T1], blocks[b, WORDS] <= SHORT, found, m)
-        starts[b + 1] = m
-    return found[:m], starts
+def hash_block_words(text: np.ndarray, blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Tokens of all blocks of at most MAX_WORDS words.
+
+    Returns (tokens uint64, starts int32): block b's are tokens[starts[b]:starts[b + 1]], the last one is the token of
+    its whole text.
+    """
+    starts = np.zeros(len(blocks) + 1, np.int32)
+    tokens = np.empty(len(blocks) * (MAX_TOKENS + 1), np.uint64)
+    n = 0
+    for b in range(len(blocks)):
+        block = blocks[b]
+        if block.words <= MAX_WORDS:
+            n = _add_words(text, block.start, block.end, block.words <= MAX_SHORT_WORDS, tokens, n)
+        starts[b + 1] = n
+    return tokens[:n], starts
 
 
 @njit(cache=True, nogil=True)
-def _tokens(text, i, end, short, found, m):  # type: ignore[no-untyped-def]
-    """Hashes of words and of currency signs, lower-cased in ASCII, without digits, then one of all of them."""
-    seed = _SHORT_SEED if short else _MEDIUM_SEED
-    basis = step(np.uint64(FNV_BASIS), seed)
-    whole = step(np.uint64(FNV_BASIS), _PHRASE_SEED)
-    code, inside, first = basis, False, m
-    while i <= end and m - first < MOST_WORDS:
-        c = np.int64(text[i]) if i < end else 32
-        if 65 <= c <= 90:
-            c |= 32
-        if 97 <= c <= 122 or c >= 128 or c == 36:
-            code, inside = step(code, c), True
-        elif inside:
-            found[m] = code
-            whole = step(whole, code)
-            m, code, inside = m + 1, basis, False
+def _add_words(text, i, end, is_short, tokens, n):
+    """Add the hashes of words and dollar signs, lower-cased in ASCII, without digits, then one of all of them."""
+    basis = extend_hash(np.uint64(FNV_BASIS), _SHORT_SEED if is_short else _MEDIUM_SEED)
+    phrase = extend_hash(np.uint64(FNV_BASIS), _PHRASE_SEED)
+    code, in_word, first = basis, False, n
+    while i <= end and n - first < MAX_TOKENS:
+        byte = to_lower(np.int64(text[i])) if i < end else SPACE
+        if 97 <= byte <= 122 or byte >= 128 or byte == DOLLAR:
+            code, in_word = extend_hash(code, byte), True
+        elif in_word:
+            tokens[n] = code
+            phrase = extend_hash(phrase, code)
+            n, code, in_word = n + 1, basis, False
         i += 1
-    found[m] = whole
-    return m + 1
+    tokens[n] = phrase
+    return n + 1
 
 
 @njit(cache=True, nogil=True)
-def spread(tokens, starts, below, above):  # type: ignore[no-untyped-def]
-    """(tokens, blocks): every token of a block, and every token of the headings above it changed by BELOW."""
+def hash_title_words(text: np.ndarray, i: int, end: int, words: np.ndarray) -> int:
+    """Write the hashes of the first words of text[i:end] into `words`, lower-cased in ASCII; returns their number."""
+    n, code, in_word = 0, np.uint64(FNV_BASIS), False
+    while i <= end and n < len(words):
+        byte = to_lower(np.int64(text[i])) if i < end else SPACE
+        if 97 <= byte <= 122 or is_digit(byte) or byte >= 128:
+            code, in_word = extend_hash(code, byte), True
+        elif in_word:
+            words[n] = code
+            n, code, in_word = n + 1, np.uint64(FNV_BASIS), False
+        i += 1
+    return n
+
+
+@njit(cache=True, nogil=True)
+def expand_tokens(tokens, starts, heading, outer_heading):
+    """Pair every block with its tokens, and with the tokens (XOR HEADING_TOKEN) of the headings above it.
+
+    `heading`, `outer_heading`: as `find_sections` returns them. Returns (tokens, blocks), for training.
+    """
     n, codes, rows = 0, np.empty(0, np.uint64), np.empty(0, np.int64)
-    for fill in (False, True):
-        if fill:
+    for writing in (False, True):  # counts first
+        if writing:
             codes, rows = np.empty(n, np.uint64), np.empty(n, np.int64)
         n = 0
         for b in range(len(starts) - 1):
-            of, mask = b, np.uint64(0)
-            while of >= 0:
-                for k in range(starts[of], starts[of + 1]):
-                    if fill:
+            source, mask = b, np.uint64(0)
+            while source >= 0:
+                for k in range(starts[source], starts[source + 1]):
+                    if writing:
                         codes[n], rows[n] = tokens[k] ^ mask, b
                     n += 1
-                of = below[b] if mask == 0 else above[of]
-                mask = BELOW
+                source = heading[b] if mask == 0 else outer_heading[source]
+                mask = HEADING_TOKEN
     return codes, rows
 
 
 @njit(cache=True, nogil=True)
-def word_scores(tokens, starts, mask, codes, places, weights):  # type: ignore[no-untyped-def]
-    """(blocks, 4) float32: sum over the root of the number, least, most weight of words; the whole text's weight."""
-    score = np.zeros((len(starts) - 1, 4), np.float32)
+def weigh_words(tokens, starts, mask, hashes, places, weights):
+    """(blocks,) of WORD_WEIGHTS, for tokens XOR `mask`. `hashes`, `places`: the vocabulary's; `weights`: (places,)."""
+    result = np.zeros(len(starts) - 1, WORD_WEIGHTS)
     for b in range(len(starts) - 1):
         last = starts[b + 1] - 1
+        row = result[b]
         for k in range(starts[b], last + 1):
-            place = look(codes, places, np.uint64(tokens[k] ^ mask))
+            place = look_up(hashes, places, np.uint64(tokens[k] ^ mask))
             if place > 0:
-                w = weights[place]
+                weight = weights[place]
                 if k == last:
-                    score[b, 3] = w
+                    row.phrase = weight
                 else:
-                    score[b, 0] += w
-                    score[b, 1], score[b, 2] = min(score[b, 1], w), max(score[b, 2], w)
-        score[b, 0] /= np.float32(np.sqrt(max(1, last - starts[b])))
-    return score
+                    row.sum += weight
+                    row.min, row.max = min(row.min, weight), max(row.max, weight)
+        row.sum /= np.float32(np.sqrt(max(1, last - starts[b])))
+    return result
 
 
 @njit(cache=True, nogil=True)
-def token_scores(nodes, tokens, codes, places, weights):  # type: ignore[no-untyped-def]
-    """(nodes, 7): sum, least, most of the node's own token weights; the same of its path; the nearest not 0."""
-    score = np.zeros((len(nodes), 7), np.float32)
-    for x in range(1, len(nodes)):
-        parent = nodes[x, N_PARENT]
-        total, least, most = np.float32(0), np.float32(0), np.float32(0)
-        for k in range(nodes[x, N_TOK0] - 1, nodes[x, N_TOK1]):
-            code = np.uint64(nodes[x, N_TAG] + 1) if k < nodes[x, N_TOK0] else tokens[k]
-            place = look(codes, places, code)
+def weigh_classes(nodes, tokens, hashes, places, weights):
+    """(elements,) of CLASS_WEIGHTS; an element's tag number plus one is one of its tokens."""
+    result = np.zeros(len(nodes), CLASS_WEIGHTS)
+    for k in range(1, len(nodes)):
+        node, row, parent = nodes[k], result[k], result[nodes[k].parent]
+        total, lowest, highest = np.float32(0), np.float32(0), np.float32(0)
+        for i in range(node.first_token - 1, node.end_token):
+            code = np.uint64(node.tag + 1) if i < node.first_token else tokens[i]
+            place = look_up(hashes, places, code)
             if place > 0:
-                w = weights[place]
-                total += w
-                least, most = min(least, w), max(most, w)
-        score[x, 0], score[x, 1], score[x, 2] = total, least, most
-        score[x, 3] = score[parent, 3] + total
-        score[x, 4], score[x, 5] = min(score[parent, 4], least), max(score[parent, 5], most)
-        score[x, 6] = total if total != 0 else score[parent, 6]
-    return score
+                weight = weights[place]
+                total += weight
+                lowest, highest = min(lowest, weight), max(highest, weight)
+        row.sum, row.min, row.max = total, lowest, highest
+        row.path_sum = parent.path_sum + total
+        row.path_min, row.path_max = min(parent.path_min, lowest), max(parent.path_max, highest)
+        row.nearest = total if total != 0 else parent.nearest
+    return result
 
 
 @njit(cache=True, nogil=True)
-def kinds(lists, codes, places, weights):  # type: ignore[no-untyped-def]
-    """(3 * kinds,) float32: mean, least and most weight for each kind of page over the distinct tokens of `lists`."""
+def weigh_page_kinds(token_lists, hashes, places, weights):
+    """Weights for each kind of page over the distinct tokens of `token_lists`.
+
+    Returns (sum over the square root of the number of tokens, lowest, highest), each (kinds,) float32.
+    """
     n_kinds = weights.shape[1] - 1
-    answer, seen, n = np.zeros(3 * n_kinds, np.float32), np.zeros(len(weights), np.bool_), 0
-    for tokens in lists:
+    mean, lowest, highest = np.zeros(n_kinds, np.float32), np.zeros(n_kinds, np.float32), np.zeros(n_kinds, np.float32)
+    counted, n = np.zeros(len(weights), np.bool_), 0
+    for tokens in token_lists:
         for k in range(len(tokens)):
-            place = look(codes, places, tokens[k])
-            if place > 0 and not seen[place]:
-                seen[place] = True
+            place = look_up(hashes, places, tokens[k])
+            if place > 0 and not counted[place]:
+                counted[place] = True
                 n += 1
-                for j in range(n_kinds):
-                    w = weights[place, j + 1]
-                    answer[j] += w
-                    answer[n_kinds + j] = min(answer[n_kinds + j], w)
-                    answer[2 * n_kinds + j] = max(answer[2 * n_kinds + j], w)
-    answer[:n_kinds] /= max(1.0, np.sqrt(n))
-    return answer
-
-
-@njit(cache=True, nogil=True)
-def title_words(text: np.ndarray, i: int, end: int, found: np.ndarray) -> int:
-    """Hashes of the first len(found) words of text[i:end], ASCII letters lower-cased; how many."""
-    n, code, inside = 0, np.uint64(FNV_BASIS), False
-    while i <= end and n < len(found):
-        c = np.int64(text[i]) if i < end else 32
-        if 65 <= c <= 90:
-            c |= 32
-        if 97 <= c <= 122 or 48 <= c <= 57 or c >= 128:
-            code, inside = step(code, c), True
-        elif inside:
-            found[n] = code
-            n, code, inside = n + 1, np.uint64(FNV_BASIS), False
-        i += 1
-    return n
+                for kind in range(n_kinds):
+                    weight = weights[place, kind + 1]
+                    mean[kind] += weight
+                    lowest[kind] = min(lowest[kind], weight)
+                    highest[kind] = max(highest[kind], weight)
+    mean /= max(1.0, np.sqrt(n))
+    return mean, lowest, highest

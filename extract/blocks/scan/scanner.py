@@ -5,304 +5,219 @@ as barriers (HTML Living Standard, sections 13.2.5 and 13.2.6); formatting eleme
 linear in the bytes: searches for an end tag that is absent are made once, at most MAX_OPEN elements are open at once.
 """
 
-# mypy: disable-error-code="arg-type,assignment,return-value"
-# (kernels: NumPy's scalars stand for int)
+# mypy: disable-error-code="arg-type,assignment,return-value,no-untyped-def"
+# (kernels: NumPy's scalars are passed for int)
 
 import numpy as np
 
-from extract.blocks.scan.attributes import attributes, class_tokens, linked_types
-from extract.blocks.scan.byte_kernels import contains, count, end_tag, is_letter, step
-from extract.blocks.scan.nodes import (
-    ATTRIBUTE_STATE,
-    BODY,
-    BR,
-    CODE_TAG,
-    CONT0,
-    CONT1,
-    DEPTH,
-    HAS_HREF,
-    HR,
-    HREF0,
-    HREF1,
-    HTML,
-    IFRAME,
-    IMG,
-    INPUT,
-    KBD,
-    LINK_DEPTH,
-    LINK_TAG,
-    MAX_ABOUT,
-    MAX_BLOCKS,
-    MAX_NODES,
-    MAX_OPEN,
-    MAX_TOKENS,
-    META,
-    N_ABOUT,
-    N_NODES,
-    N_TOKENS,
-    NODE_COLUMNS,
-    NOEMBED,
-    NOFRAMES,
-    PROP0,
-    PROP1,
-    SAMP,
-    SCAN_STATE,
-    SCRIPT,
-    SELF_CLOSING,
-    STRONG_DEPTH,
-    STRONG_TAG,
-    STYLE,
-    SUB,
-    SUP,
-    SVG,
-    TEXTAREA,
-    TITLE,
-    TOKEN0,
-    TT,
-    TYPE0,
-    TYPE1,
-    A,
-    B,
-    Page,
+from extract.blocks.scan.attributes import ATTRIBUTES, MAX_TOKENS, read_attributes
+from extract.blocks.scan.byte_kernels import (
+    COLON,
+    NEWLINE,
+    contains_word,
+    count_byte,
+    find_end_tag,
+    is_letter,
+    to_lower,
 )
+from extract.blocks.scan.hashing import FNV_BASIS, extend_hash, look_up
+from extract.blocks.scan.marks import CODE_PENDING, SUBSCRIPT, SUPERSCRIPT, end_code, end_sup_sub, start_sup_sub
 from extract.blocks.scan.open_elements import close_down_to, close_element, open_element
-from extract.blocks.scan.tags import BLOCK, FNV_BASIS, INLINE, SKIP, TAG_CODES, TAG_KIND, TAG_VALUES, VOID, look
-from extract.blocks.scan.text_runs import (
-    BLOCK_COLUMNS,
-    BREAK,
-    CODE_ON,
-    CODE_WAITING,
-    IN_WORD,
-    LINK,
-    LINK_OUT,
-    LINKS,
-    LOST,
-    MARKS_WAIT,
-    N_BLOCKS,
-    N_IMAGES,
-    N_INPUTS,
-    OUT,
-    PRE,
-    START,
-    STRONG_ON,
-    SUBSCRIPT,
-    SUPERSCRIPT,
-    TITLE0,
-    TITLE1,
-    character,
-    code_ends,
-    flush,
-    script_ends,
-    script_starts,
-    text,
+from extract.blocks.scan.page import BLOCK, MAX_BLOCKS, MAX_NODES, MAX_OPEN, NODE, SCAN_STATE, Page
+from extract.blocks.scan.tags import TAG_HASHES, TAG_KINDS, TAG_VALUES, Tag, TagKind
+from extract.blocks.scan.text_runs import append_character, append_text, end_block
+from extract.blocks.scan.tokens import MAX_ABOUT, add_json_ld_types, add_metadata_tokens, move_tokens_to_page
+from extract.html.byte_search import (
+    EXCLAMATION,
+    GREATER_THAN,
+    HYPHEN,
+    LESS_THAN,
+    QUESTION,
+    SLASH,
+    SPACE,
+    comment_end,
+    find_byte,
 )
-from extract.html.byte_search import comment_end, find_byte
 from pipeline.kernels.njit import njit
 
+_NO_TAG = -1  # in place of a TagKind
 
-def scan(data: bytes) -> Page:
-    """Blocks of an HTML page in UTF-8. Never raises; memory and time are linear in the bytes."""
-    whole, blocks, nodes, paths, tokens, about, state = _scan(np.frombuffer(data, np.uint8))
-    title = int(state[TITLE0]), int(state[TITLE1])
-    return Page(whole, blocks, nodes, paths, tokens, about, title, int(state[LOST]))
+
+def scan(html: bytes) -> Page:
+    """Scan an HTML page in UTF-8. Never raises; memory and time are linear in the bytes."""
+    # numba's records are pointers into their arrays, which must live as long as the records: so the caller makes them
+    state, block, attributes = np.zeros(1, SCAN_STATE), np.zeros(1, BLOCK), np.zeros(1, ATTRIBUTES)
+    text, blocks, nodes, paths, tokens, about = _scan(np.frombuffer(html, np.uint8), state, block, attributes)
+    title = int(state[0]["title_start"]), int(state[0]["title_end"])
+    return Page(text, blocks, nodes, paths, tokens, about, title, int(state[0]["n_lost_blocks"]))
 
 
 @njit(cache=True, nogil=True)
-def _scan(data):  # type: ignore[no-untyped-def]
-    # arrays are passed one by one: what is taken out of a tuple is counted as one more user of it, and that is slow
-    n, tags = len(data), count(data, 60) + 2
-    out = np.empty(n + n // 2 + 1024, np.uint8)
-    blocks = np.empty((min(tags, MAX_BLOCKS), BLOCK_COLUMNS), np.int32)
-    block = np.zeros(BLOCK_COLUMNS, np.int32)
-    state, says = np.zeros(SCAN_STATE, np.int64), np.zeros(ATTRIBUTE_STATE, np.int64)
-    tokens, about = np.empty(max(1024, n // 3 + MAX_TOKENS), np.uint64), np.empty(MAX_ABOUT, np.uint64)
-    absent = np.zeros(len(TAG_KIND), np.bool_)  # no end tag of that name from here on
-    nodes = np.zeros((min(tags, MAX_NODES), NODE_COLUMNS), np.int32)
+def _scan(data, state_array, current_block, current_attributes):
+    # Arrays are passed one by one: taking one out of a tuple counts a reference to it, which is slow.
+    state, block, attributes = state_array[0], current_block[0], current_attributes[0]
+    end, n_tags = len(data), count_byte(data, LESS_THAN) + 2
+    text = np.empty(end + end // 2 + 1024, np.uint8)
+    blocks = np.empty(min(n_tags, MAX_BLOCKS), BLOCK)
+    tokens, about = np.empty(max(1024, end // 3 + MAX_TOKENS), np.uint64), np.empty(MAX_ABOUT, np.uint64)
+    end_tag_absent = np.zeros(len(TAG_KINDS), np.bool_)  # by tag, from here to the page's end
+    nodes = np.zeros(min(n_tags, MAX_NODES), NODE)
     names, paths = np.empty(len(nodes), np.uint64), np.empty(len(nodes), np.uint64)
-    stack, open_of = np.zeros(MAX_OPEN + 1, np.int32), np.zeros(len(TAG_KIND), np.int32)
+    stack, open_count = np.zeros(MAX_OPEN + 1, np.int32), np.zeros(len(TAG_KINDS), np.int32)
     names[0], paths[0] = np.uint64(0), np.uint64(FNV_BASIS)
-    open_of[0], state[START], state[N_NODES], state[DEPTH] = 1, -1, 1, 1
+    open_count[0], state.block_start, state.n_nodes, state.depth = 1, -1, 1, 1
     i = 0
-    while i < n:
-        if data[i] != 60:
-            j = find_byte(data, i, n, 60)
-            text(data, i, j, out, state, block)
+    while i < end:
+        if data[i] != LESS_THAN:
+            j = find_byte(data, i, end, LESS_THAN)
+            append_text(data, i, j, text, state, block)
             i = j
             continue
-        name, j, tag, kind, closing = _tag(data, i, n)
-        if kind < 0:
-            i = _no_element(data, i, n, out, state, block)
+        name, j, tag, kind, closing = _read_tag(data, i, end)
+        if kind == _NO_TAG:
+            i = _pass_over_markup(data, i, end, text, state, block)
             continue
-        length = j - i - (2 if closing else 1)
-        state[TOKEN0] = state[N_TOKENS]
-        j = attributes(data, j, n, kind, closing, tokens, state, says)
-        i = min(j + 1, n)
-        if kind != BLOCK or closing:
-            state[N_TOKENS] = state[TOKEN0]
+        name_length = j - i - (2 if closing else 1)
+        state.first_token = state.n_tokens
+        j = read_attributes(data, j, end, kind, closing, tokens, state, current_attributes)
+        i = min(j + 1, end)
+        if kind != TagKind.BLOCK or closing:
+            state.n_tokens = state.first_token
         if closing:
-            if kind == INLINE:
-                _close_inline(tag, state, out, block)
-            elif kind == BLOCK:
-                flush(out, state, block, blocks, i)
-                close_element(tag, name, state, stack, nodes, names, open_of)
-        elif kind == VOID:
-            _void(tag, data, i, says, blocks, about, out, state, block)
-        elif kind == SKIP:
-            i = _skip(tag, name, length, data, i, says, about, absent, state)
-        elif kind == INLINE:
-            _open_inline(tag, says, state, block)
+            if kind == TagKind.INLINE:
+                _close_inline(tag, text, state, block)
+            elif kind == TagKind.BLOCK:
+                end_block(text, state, current_block, blocks, i)
+                close_element(tag, name, state, stack, nodes, names, open_count)
+        elif kind == TagKind.VOID:
+            _void_element(tag, data, i, attributes, about, text, state, current_block, blocks)
+        elif kind == TagKind.SKIPPED:
+            i = _skip_element(tag, name, name_length, data, i, attributes, about, end_tag_absent, state)
+        elif kind == TagKind.INLINE:
+            _open_inline(tag, attributes, state, block)
         else:
-            flush(out, state, block, blocks, i)
-            if tag in (BODY, HTML):
-                _about_page(tokens, about, state)
+            end_block(text, state, current_block, blocks, i)
+            if tag == Tag.BODY or tag == Tag.HTML:
+                move_tokens_to_page(tokens, about, state)
             else:
-                open_element(tag, name, i, says, state, stack, nodes, names, paths, open_of)
-    flush(out, state, block, blocks, n)
-    close_down_to(0, state, stack, nodes, open_of)
-    n_nodes, n_tokens = state[N_NODES], state[N_TOKENS]
-    held = nodes[:n_nodes], paths[:n_nodes], tokens[:n_tokens], about[: state[N_ABOUT]]
-    return out[: state[OUT]], blocks[: state[N_BLOCKS]], *held, state
+                open_element(tag, name, i, attributes, state, stack, nodes, names, paths, open_count)
+    end_block(text, state, current_block, blocks, end)
+    close_down_to(0, state, stack, nodes, open_count)
+    elements = nodes[: state.n_nodes], paths[: state.n_nodes], tokens[: state.n_tokens]
+    return text[: state.text_length], blocks[: state.n_blocks], *elements, about[: state.n_about]
 
 
 @njit(cache=True, nogil=True)
-def _tag(data, i, n):  # type: ignore[no-untyped-def]
-    """(hash of the name, end of the name, tag, its kind, whether it is an end tag); kind -1 where no tag begins."""
+def _read_tag(data, i, end):
+    """Read the tag at data[i] == `<`.
+
+    Returns its name's hash and end, the number and kind of the tag, and whether it is an end tag; the kind is _NO_TAG
+    where no tag begins. Unknown elements are inline, custom ones (with `-` or `:` in their name) are blocks.
+    """
     j, name, custom = i + 1, np.uint64(FNV_BASIS), False
-    closing = j < n and data[j] == 47
+    closing = j < end and data[j] == SLASH
     if closing:
         j += 1
-    if j >= n or not is_letter(data[j]):
-        return name, j, 0, -1, closing
-    while j < n and data[j] > 32 and data[j] != 47 and data[j] != 62:
-        c = np.int64(data[j])
-        name = step(name, c | 32 if 65 <= c <= 90 else c)
-        custom = custom or c == 45 or c == 58
+    if j >= end or not is_letter(data[j]):
+        return name, j, 0, np.int64(_NO_TAG), closing
+    while j < end and data[j] > SPACE and data[j] != SLASH and data[j] != GREATER_THAN:
+        byte = np.int64(data[j])
+        name = extend_hash(name, to_lower(byte))
+        custom = custom or byte in (HYPHEN, COLON)
         j += 1
-    tag = look(TAG_CODES, TAG_VALUES, name)
-    kind = np.int64(TAG_KIND[tag])
-    return name, j, tag, INLINE if tag == 0 and not custom else kind, closing
+    tag = look_up(TAG_HASHES, TAG_VALUES, name)
+    unknown = tag == 0 and not custom
+    return name, j, tag, np.int64(TagKind.INLINE) if unknown else np.int64(TAG_KINDS[tag]), closing
 
 
 @njit(cache=True, nogil=True)
-def _no_element(data, i, n, out, state, block):  # type: ignore[no-untyped-def]
-    """A `<` that begins no element: comment, declaration, bad end tag, or text; returns where it ends."""
-    c = np.int64(data[i + 1]) if i + 1 < n else 32
-    if c == 33 or c == 63:
-        if i + 3 < n and data[i + 2] == 45 and data[i + 3] == 45:
-            end = comment_end(data, i + 4)
-            return end if end >= 0 else n
-        return find_byte(data, i, n, 62) + 1
-    if c == 47 and i + 2 < n:
-        return find_byte(data, i, n, 62) + 1
-    text(data, i, i + 1, out, state, block)
+def _pass_over_markup(data, i, end, text, state, block):
+    """Handle a `<` that begins no element: comment, declaration, malformed end tag, or text.
+
+    Returns the offset after it.
+    """
+    following = np.int64(data[i + 1]) if i + 1 < end else SPACE
+    if following in (EXCLAMATION, QUESTION):
+        if i + 3 < end and data[i + 2] == HYPHEN and data[i + 3] == HYPHEN:
+            stop = comment_end(data, i + 4)
+            return stop if stop >= 0 else end
+        return find_byte(data, i, end, GREATER_THAN) + 1
+    if following == SLASH and i + 2 < end:
+        return find_byte(data, i, end, GREATER_THAN) + 1
+    append_text(data, i, i + 1, text, state, block)
     return i + 1
 
 
 @njit(cache=True, nogil=True)
-def _close_inline(tag, state, out, block):  # type: ignore[no-untyped-def]
-    if tag == A:
-        state[LINK] = 0
-    elif tag in (CODE_TAG, KBD, SAMP, TT):
-        code_ends(out, state)
-    elif tag in (STRONG_TAG, B):
-        state[STRONG_ON] = 0
-    elif tag in (SUP, SUB):
-        script_ends(out, state, block)
+def _open_inline(tag, attributes, state, block):
+    if tag == Tag.A and attributes.has_href:
+        state.in_link, state.link_depth, state.link_text_start = 1, state.depth, state.text_length
+        block.links += 1
+    elif tag == Tag.A:
+        state.in_link = 0
+    elif tag == Tag.STRONG or tag == Tag.B:
+        state.in_strong, state.strong_depth = 1, state.depth
+    elif tag in (Tag.CODE, Tag.KBD, Tag.SAMP, Tag.TT) and not state.in_pre and not state.in_code:
+        state.pending_marks |= CODE_PENDING
+    elif tag == Tag.SUP:
+        start_sup_sub(SUPERSCRIPT, state, block)
+    elif tag == Tag.SUB:
+        start_sup_sub(SUBSCRIPT, state, block)
 
 
 @njit(cache=True, nogil=True)
-def _open_inline(tag, says, state, block):  # type: ignore[no-untyped-def]
-    if tag == A and says[HAS_HREF]:
-        state[LINK], state[LINK_DEPTH], state[LINK_OUT] = 1, state[DEPTH], state[OUT]
-        block[LINKS] += 1
-    elif tag == A:
-        state[LINK] = 0
-    elif tag in (STRONG_TAG, B):
-        state[STRONG_ON], state[STRONG_DEPTH] = 1, state[DEPTH]
-    elif tag in (CODE_TAG, KBD, SAMP, TT) and not state[PRE] and not state[CODE_ON]:
-        state[MARKS_WAIT] |= CODE_WAITING
-    elif tag in (SUP, SUB):
-        script_starts(SUPERSCRIPT if tag == SUP else SUBSCRIPT, state, block)
+def _close_inline(tag, text, state, block):
+    if tag == Tag.A:
+        state.in_link = 0
+    elif tag in (Tag.CODE, Tag.KBD, Tag.SAMP, Tag.TT):
+        end_code(text, state)
+    elif tag == Tag.STRONG or tag == Tag.B:
+        state.in_strong = 0
+    elif tag == Tag.SUP or tag == Tag.SUB:
+        end_sup_sub(text, state, block)
 
 
 @njit(cache=True, nogil=True)
-def _about_page(tokens, about, state):  # type: ignore[no-untyped-def]
-    """The classes of `body` and `html` are about the page, not about an element."""
-    for k in range(state[TOKEN0], state[N_TOKENS]):
-        if state[N_ABOUT] < len(about):
-            about[state[N_ABOUT]] = tokens[k]
-            state[N_ABOUT] += 1
-    state[N_TOKENS] = state[TOKEN0]
+def _void_element(tag, data, i, attributes, about, text, state, current_block, blocks):
+    """Handle an element without content, which ends before i. Two `br` end a block, one of them a line."""
+    if tag == Tag.BR:
+        if state.break_pending > 0:
+            code_continues = state.in_code
+            end_block(text, state, current_block, blocks, i)
+            state.pending_marks = CODE_PENDING if code_continues else 0
+        elif state.in_pre:
+            append_character(NEWLINE, text, state, current_block[0])
+        elif state.block_start >= 0:
+            state.break_pending = 1
+        state.in_word = 0
+    elif tag == Tag.HR:
+        end_block(text, state, current_block, blocks, i)
+    elif tag == Tag.IMG:
+        state.n_images += 1
+    elif tag == Tag.INPUT:
+        state.n_inputs += 1
+    elif tag == Tag.META or tag == Tag.LINK:
+        add_metadata_tokens(tag, data, attributes, about, state)
 
 
 @njit(cache=True, nogil=True)
-def _void(tag, data, i, says, blocks, about, out, state, block):  # type: ignore[no-untyped-def]
-    """An element without content."""
-    if tag == BR:
-        if state[BREAK] > 0:
-            goes_on = state[CODE_ON]
-            flush(out, state, block, blocks, i)
-            state[MARKS_WAIT] = CODE_WAITING if goes_on else 0
-        elif state[PRE]:
-            character(10, out, state, block)
-        elif state[START] >= 0:
-            state[BREAK] = 1
-        state[IN_WORD] = 0
-    elif tag == HR:
-        flush(out, state, block, blocks, i)
-    elif tag == IMG:
-        state[N_IMAGES] += 1
-    elif tag == INPUT:
-        state[N_INPUTS] += 1
-    elif tag in (META, LINK_TAG):
-        _say_about(tag, data, says, about, state)
+def _skip_element(tag, name, name_length, data, i, attributes, about, end_tag_absent, state):
+    """Skip an element whose content, from i on, is not the page's text. Returns the offset after the element.
 
-
-@njit(cache=True, nogil=True)
-def _say_about(tag, data, says, about, state):  # type: ignore[no-untyped-def]
-    """og:type, generator and the page's own address, from the head."""
-    what0, what1, v0, v1, seed, most = says[PROP0], says[PROP1], says[CONT0], says[CONT1], 0, 4
-    if tag == LINK_TAG:
-        if contains(data, what0, what1, b"canonical"):
-            v0, v1, seed, most = says[HREF0], says[HREF1], 10, 24
-    elif contains(data, what0, what1, b"og:type"):
-        seed = 5
-    elif contains(data, what0, what1, b"generator"):
-        seed = 6
-    elif contains(data, what0, what1, b"og:url"):
-        seed, most = 10, 24
-    if seed:
-        n = state[N_ABOUT]
-        state[N_ABOUT] = class_tokens(data, v0, v1, seed, about, n, min(n + most, len(about)))
-    if seed == 10 and state[N_ABOUT] < len(about):
-        about[state[N_ABOUT]] = np.uint64(_parts(data, v0, v1) + 1_000)
-        state[N_ABOUT] += 1
-
-
-@njit(cache=True, nogil=True)
-def _parts(data, i, end):  # type: ignore[no-untyped-def]
-    """How many names an address's path has; up to 9."""
-    slashes, named = 0, 0
-    while i < end and slashes < 12 and data[i] != 63 and data[i] != 35:
-        slashes += data[i] == 47
-        named += data[i] == 47 and i + 1 < end and data[i + 1] != 47 and slashes > 2
-        i += 1
-    return min(named, 9)
-
-
-@njit(cache=True, nogil=True)
-def _skip(tag, name, length, data, i, says, about, absent, state):  # type: ignore[no-untyped-def]
-    """An element, started before i, whose content is not the page's text; returns where it ends."""
-    n = len(data)
-    if says[SELF_CLOSING] and tag == SVG:
+    Where its end tag is absent, raw text runs to the page's end, and of other elements only the start tag is skipped.
+    """
+    end = len(data)
+    if attributes.self_closing and tag == Tag.SVG:
         return i
-    end = n if absent[tag] else end_tag(data, i, n, name, length)
-    if end == n:
-        absent[tag] = True
-        raw = tag in (SCRIPT, STYLE, TITLE, TEXTAREA, IFRAME, NOFRAMES, NOEMBED)
-        return n if raw else i
-    if tag == TITLE and state[TITLE1] == 0:
-        state[TITLE0], state[TITLE1] = i, end
-    elif tag == SCRIPT and contains(data, says[TYPE0], says[TYPE1], b"ld+json"):
-        state[N_ABOUT] = linked_types(data, i, end, about, state[N_ABOUT])
-    return find_byte(data, end, n, 62) + 1
+    content_end = end if end_tag_absent[tag] else find_end_tag(data, i, end, name, name_length)
+    if content_end == end:
+        end_tag_absent[tag] = True
+        is_raw_text = tag in (
+            Tag.SCRIPT, Tag.STYLE, Tag.TITLE, Tag.TEXTAREA, Tag.IFRAME, Tag.NOFRAMES, Tag.NOEMBED,
+        )  # fmt: skip
+        return end if is_raw_text else i
+    if tag == Tag.TITLE and state.title_end == 0:
+        state.title_start, state.title_end = i, content_end
+    elif tag == Tag.SCRIPT and contains_word(data, attributes.type_start, attributes.type_end, b"ld+json"):
+        state.n_about = add_json_ld_types(data, i, content_end, about, state.n_about)
+    return find_byte(data, content_end, end, GREATER_THAN) + 1
