@@ -14,11 +14,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from filters.contamination import benchmarks, contamination
-from filters.contamination import ngram_align as matching
-from filters.contamination import normalize as folding
+from filters.contamination import contamination
+from filters.contamination.benchmark_items import Item
+from filters.contamination.benchmark_sequences import INDEX
+from filters.contamination.benchmarks import find_benchmarks, read_benchmark
+from filters.contamination.columns import CONTAMINATION_SCHEMA
+from filters.contamination.ngram_align import Answers, align, count_documents, find_candidates
+from filters.contamination.ngram_index import build_index, compute_weights, gram_hash
+from filters.contamination.normalize import hash_span, normalize_words
 from pipeline.base.errors import UserError
-from pipeline.base.schema import CONTAMINATION, PAGES
+from pipeline.base.schema import PAGES
 from pipeline.kernels.tokens import classes, lowered, words
 from pipeline.runner.dag import Asset
 from pipeline.store.shard import Shard
@@ -135,15 +140,15 @@ READ = [
 @pytest.mark.parametrize(("name", "text", "item"), READ)
 def test_reads_items_in_the_formats_that_benchmarks_come_in(tmp_path, name, text, item):
     (tmp_path / name).write_text(text)
-    assert [tuple(found) for found in benchmarks.read(str(tmp_path / name))] == [item]
+    assert [tuple(found) for found in read_benchmark(str(tmp_path / name))] == [item]
     with gzip.open(tmp_path / f"{name}.gz", "wt") as file:
         file.write(text)
-    assert [tuple(found) for found in benchmarks.read(str(tmp_path / f"{name}.gz"))] == [item]
+    assert [tuple(found) for found in read_benchmark(str(tmp_path / f"{name}.gz"))] == [item]
 
 
 def test_reads_parquet(tmp_path):
     pq.write_table(pa.table({"question": ["Who?"], "choices": [["a", "b"]], "answer": [1]}), tmp_path / "a.parquet")
-    assert next(benchmarks.read(str(tmp_path / "a.parquet"))) == ("1", "Who?", ("a", "b"), "b")
+    assert next(read_benchmark(str(tmp_path / "a.parquet"))) == ("1", "Who?", ("a", "b"), "b")
 
 
 @pytest.mark.parametrize(
@@ -166,7 +171,7 @@ def test_reads_parquet(tmp_path):
 def test_one_line_says_what_is_wrong_with_a_file(tmp_path, name, text, says):
     (tmp_path / name).write_text(text)
     with pytest.raises(UserError, match=says) as raised:
-        list(benchmarks.read(str(tmp_path / name)))
+        list(read_benchmark(str(tmp_path / name)))
     assert "\n" not in str(raised.value)
 
 
@@ -174,10 +179,10 @@ def test_finds_files_folders_and_globs_by_name(tmp_path):
     for name in ("m/b.csv", "m/a.jsonl.gz", "m/notes.txt", "c.tsv"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("x")
-    assert benchmarks.find((str(tmp_path),))[1] == ("c", "m/a", "m/b")
-    assert benchmarks.find((str(tmp_path / "m" / "*.csv"), str(tmp_path / "c.tsv")))[1] == ("b", "c")
+    assert find_benchmarks((str(tmp_path),))[1] == ("c", "m/a", "m/b")
+    assert find_benchmarks((str(tmp_path / "m" / "*.csv"), str(tmp_path / "c.tsv")))[1] == ("b", "c")
     with pytest.raises(UserError, match="no benchmark file there"):
-        benchmarks.find((str(tmp_path / "none"),))
+        find_benchmarks((str(tmp_path / "none"),))
 
 
 COUNTS = {
@@ -187,8 +192,8 @@ COUNTS = {
 
 
 def test_reads_every_real_benchmark_whole(shared):
-    assets, names = benchmarks.find((str(shared / "benchmarks"),))
-    found = {name: list(benchmarks.read(asset.path)) for name, asset in zip(names, assets, strict=True)}
+    assets, names = find_benchmarks((str(shared / "benchmarks"),))
+    found = {name: list(read_benchmark(asset.path)) for name, asset in zip(names, assets, strict=True)}
     assert {name: len(found[name]) for name in COUNTS} == COUNTS
     assert all(item.question for items in found.values() for item in items)
     choices = [item for name in names if name.startswith("mmlu") for item in found[name]]
@@ -220,7 +225,7 @@ DIFFERENT = [
 
 
 def folded(text: str) -> list[int]:
-    return folding.fold(pa.array([text])).hash.tolist()
+    return normalize_words(pa.array([text])).hash.tolist()
 
 
 @pytest.mark.parametrize(("one", "other"), SAME)
@@ -242,13 +247,13 @@ def test_single_letters_are_dropped_except_where_characters_are_words():
 def test_a_span_hashes_as_the_word_it_is(texts):
     found = words(pa.array(texts, pa.string()))
     spans = zip(found.start, found.end, strict=True)
-    assert [folding.hash_span(found.data, a, b, classes(), lowered()) for a, b in spans] == found.hash.tolist()
+    assert [hash_span(found.data, a, b, classes(), lowered()) for a, b in spans] == found.hash.tolist()
 
 
 @settings(deadline=None)
 @given(st.lists(st.text(alphabet="a1 0,.-\u00ad’ä我\n", max_size=40), max_size=8))
 def test_folded_words_are_in_order_within_their_document_and_joined_or_apart_in_any_batch(texts):
-    whole = folding.fold(pa.array(texts, pa.string()))
+    whole = normalize_words(pa.array(texts, pa.string()))
     assert [h for text in texts for h in folded(text)] == whole.hash.tolist()
     assert (whole.start < whole.end).all()
     assert (whole.start[1:] >= whole.end[:-1]).all()
@@ -257,7 +262,7 @@ def test_folded_words_are_in_order_within_their_document_and_joined_or_apart_in_
 # --- the matcher against a slow one
 
 
-def slow(
+def slow_scores(
     document: list[str], sequence: list[str], inner: int, common: dict, bound: float, share: float, k: int
 ) -> tuple[int, int]:
     """Best scores for the sequence's first words and for all of it, as `filters.contamination.ngram_align` defines
@@ -317,49 +322,45 @@ def test_kernels_equal_the_slow_matcher(sequences, glue, bound, share, seed):
     inner = np.array([len(s) - seed % len(s) for s in sequences])
     first = np.concatenate([[0], np.cumsum([len(s) for s in sequences])])
     hashes = words(pa.array([" ".join(s) for s in sequences])).hash
-    table = matching.build(hashes, first, k)
+    index = build_index(hashes, first, k)
     common = {g: rng.choice([0, 1, 2, 9, 60]) for s in sequences for g in zip(s, s[1:], s[2:], strict=False)}
-    column = np.zeros(len(table.gram), np.int64)
+    column = np.zeros(len(index.gram), np.int64)
     for gram, n in common.items():
-        h = matching.gram_at(words(pa.array([" ".join(gram)])).hash, 0, k)
-        column[np.flatnonzero(table.gram == h)] = n
-    weights = matching.weigh(table, inner, column, bound, share)
-    texts = folding.fold(pa.array([" ".join(document), " ".join(document[::-1])]))
-    lookup = k, table.gram, table.posting, table.posted, table.filter, matching.shift_of(table), table.slot
-    found = matching.candidates(texts.hash, texts.first, *lookup, weights.gram, weights.need, weights.window)
-    none = np.zeros(0, np.uint64), np.zeros(len(first), np.int64)
-    out = matching.align(
-        found, texts.hash, texts.first, table.hash, table.first, weights.word, inner, weights.window, *none, 5
-    )
-    for d, of in enumerate((document, document[::-1])):
-        for s, sequence in enumerate(sequences):
-            rows = out[(found[:, 0] == d) & (found[:, 1] == s)]
-            best = rows[:, 0].max(initial=0), rows[:, 3].max(initial=0)
-            assert best == slow(of, sequence, inner[s], common, bound, share, k)
+        hash_ = gram_hash(words(pa.array([" ".join(gram)])).hash, 0, k)
+        column[np.flatnonzero(index.gram == hash_)] = n
+    weights = compute_weights(index, inner, column, bound, share)
+    texts = normalize_words(pa.array([" ".join(document), " ".join(document[::-1])]))
+    candidates = find_candidates(texts, index, weights)
+    answers = Answers(np.zeros(0, np.uint64), np.zeros(len(first), np.int64))
+    alignments = align(candidates, texts, index, weights, inner, answers, 5)
+    for i, text in enumerate((document, document[::-1])):
+        for j, sequence in enumerate(sequences):
+            rows = alignments[(candidates["document"] == i) & (candidates["sequence"] == j)]
+            best = rows["inner_score"].max(initial=0), rows["score"].max(initial=0)
+            assert best == slow_scores(text, sequence, inner[j], common, bound, share, k)
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.lists(st.sampled_from(VOCABULARY), max_size=12), max_size=8))
 def test_counts_of_phrases_equal_slow_ones(texts):
     sequences = [["ab", "cd", "ef", "gh"], ["cd", "ef", "gh", "ab", "cd", "cd", "ab", "ef"]]
-    k, spared = 3, [False, True]
+    k, is_exempt = 3, [False, True]
     hashes = words(pa.array([" ".join(s) for s in sequences])).hash
-    table = matching.build(hashes, np.array([0, 4, 12]), k)
-    lookup = k, table.gram, table.posting, table.posted, table.filter, matching.shift_of(table), table.slot
-    found = np.zeros(len(table.gram), np.int64)
-    column = folding.fold(pa.array([" ".join(t) for t in texts], pa.string()))
-    matching.count(column.hash, column.first, *lookup, np.array([4, 8]), np.array(spared), found)
+    index = build_index(hashes, np.array([0, 4, 12]), k)
+    counts = np.zeros(len(index.gram), np.int64)
+    column = normalize_words(pa.array([" ".join(text) for text in texts], pa.string()))
+    count_documents(column, index, np.array(is_exempt), counts)
 
     def grams(of: list[str]) -> set[tuple[str, ...]]:
         return set(zip(of, of[1:], of[2:], strict=False))
 
     for gram in grams(sequences[0]) | grams(sequences[1]):
-        wanted = 0
+        documents = 0
         for text in texts:
             leaked = len(grams(text) & grams(sequences[1])) * 2 >= 6 and gram in grams(sequences[1])
-            wanted += gram in grams(text) and not leaked
-        h = matching.gram_at(words(pa.array([" ".join(gram)])).hash, 0, k)
-        assert found[np.flatnonzero(table.gram == h)].tolist() == [wanted]
+            documents += gram in grams(text) and not leaked
+        hash_ = gram_hash(words(pa.array([" ".join(gram)])).hash, 0, k)
+        assert counts[np.flatnonzero(index.gram == hash_)].tolist() == [documents]
 
 
 # --- what is a hit
@@ -504,7 +505,7 @@ def test_rows_do_not_depend_on_shards_or_their_order(small):
     parts = [drained(contamination.contamination(Shard.of(cut), small, counted[::-1])) for cut in cuts]
     for name in ("part", "hits"):
         assert pa.concat_tables([p[name] for p in parts]).equals(whole[name])
-    assert whole["part"].schema == CONTAMINATION and whole["part"]["id"].equals(table["id"])
+    assert whole["part"].schema == CONTAMINATION_SCHEMA and whole["part"]["id"].equals(table["id"])
 
 
 def test_phrases_are_counted_on_a_sample_of_the_documents(small):
@@ -517,7 +518,7 @@ def test_phrases_are_counted_on_a_sample_of_the_documents(small):
 
 @pytest.mark.parametrize("texts", [[], [""], ["nothing here"]])
 def test_without_benchmarks_nothing_is_contaminated(texts):
-    index = [Shard.of(contamination.INDEX.empty_table())]
+    index = [Shard.of(INDEX.empty_table())]
     found = matched(texts, index, [phrases(Shard.of(pages(texts)), index)])
     assert "part" not in found or found["part"]["contamination"].to_pylist() == [0.0] * len(texts)
 
@@ -541,7 +542,7 @@ def light(text: str, rng: random.Random, edits: int) -> str:
     return re.sub(r" ", lambda _: "\n" if rng.random() < 0.15 else " ", text)
 
 
-def written(item: benchmarks.Item) -> str:
+def written(item: Item) -> str:
     choices = [f"{chr(65 + i)}) {choice}" for i, choice in enumerate(item.choices)]
     return "\n".join([item.question, *choices, f"Answer: {item.answer}"])
 
@@ -560,9 +561,9 @@ REAL = (
 def real(shared):
     """(index, items with their benchmark, pages: laws, crawl texts, novels) of real benchmarks and texts."""
     places = tuple(str(shared / "benchmarks" / name) for name in REAL)
-    assets, names = benchmarks.find(places)
+    assets, names = find_benchmarks(places)
     index = [Shard.of(pa.concat_tables(contamination.benchmark_index(benchmarks=assets, names=names)))]
-    items = [(name, item) for name, asset in zip(names, assets, strict=True) for item in benchmarks.read(asset.path)]
+    items = [(name, item) for name, asset in zip(names, assets, strict=True) for item in read_benchmark(asset.path)]
     laws = [gzip.decompress(path.read_bytes()).decode() for path in sorted(shared.glob("dedup/gesetze-de/*.md.gz"))]
     novels = [gzip.decompress(path.read_bytes()).decode() for path in sorted(shared.glob("dedup/eltec-de/*.xml.gz"))]
     lines = (shared / "quality/dclm-human-labels/majority_data.jsonl").read_text().splitlines()

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from filters.rules import judge, verdicts
-from pipeline.base.schema import LANGUAGES, SELECTION, SIGNALS
+from filters.signals.columns import SIGNALS_SCHEMA
+from pipeline.base.schema import LANGUAGES, SELECTION
 from pipeline.store.filesystem import Store
 from pipeline.store.shard import Shard
 
@@ -137,7 +138,7 @@ def languages(ids: list[str]) -> pa.Table:
 
 
 def signals(ids: list[str]) -> pa.Table:
-    return pa.Table.from_pylist([{"id": i, "word_count": n * 40} for n, i in enumerate(ids)], SIGNALS)
+    return pa.Table.from_pylist([{"id": i, "word_count": n * 40} for n, i in enumerate(ids)], SIGNALS_SCHEMA)
 
 
 def sidecars(*tables: pa.Table) -> dict[str, Shard]:

@@ -23,9 +23,8 @@ from datatrove.pipeline.filters.gopher_repetition_filter import (
 from datatrove.utils.text import PUNCTUATION_SET, TERMINAL_PUNCTUATION, split_into_words
 
 from filters.signals.c4 import POLICIES, LineRules
-from filters.signals.kernel import Settings
-from filters.signals.signals import prepare
-from filters.signals.words import Split
+from filters.signals.kernel import SignalSettings, kernel_settings
+from filters.signals.word_splits import SplitRules
 
 ENGLISH_POLICIES = POLICIES[:6]
 WHOLE_HYPHENS = ("de", "da", "nl", "sv", "es", "pt", "nb", "hu", "ro", "el", "ca")  # as spaCy's tokenizers have it
@@ -91,11 +90,11 @@ def stop_words(language: str) -> tuple[str, ...]:
     return GERMAN_STOP_WORDS if language == "de" else ("the", "be", "to", "of", "and", "that", "have", "with")
 
 
-def settings(language: str, terminal: bool = False) -> Settings:
+def settings(language: str, terminal: bool = False) -> SignalSettings:
     """Ours, as close to the peer's as they go."""
     rules = LineRules(terminal, 3, 1000, True)
-    split = Split(language not in WHOLE_HYPHENS, language not in WHOLE_ORDINALS)
-    return prepare(stop_words(language), split, rules, True, ENGLISH_POLICIES)
+    split = SplitRules(language not in WHOLE_HYPHENS, language not in WHOLE_ORDINALS)
+    return kernel_settings(stop_words(language), split, rules, True, ENGLISH_POLICIES)
 
 
 def peers(language: str, terminal: bool = False) -> dict:

@@ -1,17 +1,17 @@
-"""The signals, slowly and plainly: what the kernels of filters/signal_*.py must say, number for number."""
+"""The signals, slowly and plainly: what the kernels of filters/signals must measure, number for number."""
 
 import re
 import unicodedata
 from collections import Counter
 
-from filters.signals.character_classes import _TERMINAL_RANGES, ranges
-from filters.signals.words import Split
+from filters.signals.character_classes import TERMINAL_RANGES, parse_ranges
+from filters.signals.word_splits import SplitRules
 from pipeline.kernels.tokens import CHARACTER, classes
 
-TERMINAL = {chr(point) for point in ranges(_TERMINAL_RANGES)}
+TERMINAL = {chr(point) for point in parse_ranges(TERMINAL_RANGES)}
 SYMBOLS = set("’“”—％〈〉&、━【】「」，；„；～«»∶´．（）–？！：。…►‘“《》") | TERMINAL
 EDGES = (set(",:;¡¿_#*&<>、，；：～·،؛٪'\"`´…") | TERMINAL) - {"."}
-PLAIN = Split()
+PLAIN = SplitRules()
 CITATION = re.compile(r"\[\d*\]|\[edit\]|\[citation needed\]")
 MARKS_AFTER = ".?!\"'"
 
@@ -64,12 +64,12 @@ def chunks(text: str) -> list[tuple[int, str]]:
     return found
 
 
-def tokens(text: str, split: Split = PLAIN) -> list[tuple[int, str]]:
+def tokens(text: str, split: SplitRules = PLAIN) -> list[tuple[int, str]]:
     """(position, token) of a text."""
     return [(start + i, token) for start, chunk in chunks(text) for i, token in pieces(chunk, split)]
 
 
-def pieces(word: str, split: Split) -> list[tuple[int, str]]:
+def pieces(word: str, split: SplitRules) -> list[tuple[int, str]]:
     """(position, token) of a run of non-space."""
     front, rest = take_front(word)
     core = rest[: core_length(rest, split)]
@@ -98,7 +98,7 @@ def take_front(word: str) -> tuple[list[str], str]:
     return front, word
 
 
-def core_length(word: str, split: Split) -> int:
+def core_length(word: str, split: SplitRules) -> int:
     """Length of what is left when all that may come off the end has come off."""
     while word:
         last, before = word[-1], word[-2:-1]
@@ -116,7 +116,7 @@ def core_length(word: str, split: Split) -> int:
     return len(word)
 
 
-def ends_word(bare: str, split: Split) -> bool:
+def ends_word(bare: str, split: SplitRules) -> bool:
     """Whether a dot behind `bare` ends it rather than being part of an abbreviation."""
     if not bare:
         return False
@@ -129,7 +129,7 @@ def ends_word(bare: str, split: Split) -> bool:
     return is_edge(bare[-1]) or bare[-1] in "—–%²+-"
 
 
-def split_core(word: str, split: Split) -> list[str]:
+def split_core(word: str, split: SplitRules) -> list[str]:
     found, start, i = [], 0, 0
     while i < len(word):
         cut = cut_at(word, start, i, split)
@@ -143,7 +143,7 @@ def split_core(word: str, split: Split) -> list[str]:
     return [*found, word[start:]]
 
 
-def cut_at(word: str, start: int, i: int, split: Split) -> tuple[int, int] | None:
+def cut_at(word: str, start: int, i: int, split: SplitRules) -> tuple[int, int] | None:
     char = word[i]
     before, behind = word[i - 1] if i else "", word[i + 1] if i + 1 < len(word) else ""
     suffix = is_edge(char) or char in "—–"
@@ -252,7 +252,7 @@ def sentences(found: list[str]) -> int:
     return count
 
 
-def c4(text: str, rules: dict, split: Split) -> dict:
+def c4(text: str, rules: dict, split: SplitRules) -> dict:
     total = kept = solid = 0
     lorem = curly = False
     for line in map(str.strip, text.splitlines()):
@@ -287,7 +287,7 @@ RULES = {
 }
 
 
-def signals(text: str, stop_words=(), split: Split = PLAIN, rules: dict = RULES) -> dict:
+def signals(text: str, stop_words=(), split: SplitRules = PLAIN, rules: dict = RULES) -> dict:
     """Every signal of one text (c4_bad_words apart)."""
     words = [token for _, token in tokens(text, split)]
     real = [w for w in words if not all(is_symbol(c) for c in w)]
