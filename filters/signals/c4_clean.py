@@ -7,7 +7,7 @@ has too few words, contains "javascript", or contains a phrase of cookie notices
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +27,7 @@ from filters.signals.character_classes import SPACE, character_classes, class_in
 from filters.signals.lines import allocate_lines, splitlines
 from filters.signals.phrases import Phrases
 from pipeline.base.schema import PAGES, REJECTS
+from pipeline.config.values import Range
 from pipeline.kernels.njit import njit
 from pipeline.kernels.tokens import buffers, encode
 from pipeline.runner.stage import stage
@@ -46,8 +47,8 @@ def clean(
     pages: Shard,
     *,
     terminal_punctuation: bool = LINE_RULES.terminal_punctuation,
-    min_words_per_line: int = LINE_RULES.min_words,
-    max_word_length: int = LINE_RULES.max_word_length,
+    min_words_per_line: Annotated[int, Range(-1)] = LINE_RULES.min_words,
+    max_word_length: Annotated[int, Range(-1)] = LINE_RULES.max_word_length,
     javascript: bool = True,
     policy: bool = True,
     citations: bool = LINE_RULES.citations,

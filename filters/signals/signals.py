@@ -9,7 +9,7 @@ no signal is ever null.
 import json
 import tomllib
 from collections.abc import Iterator
-from typing import IO, Any
+from typing import IO, Annotated, Any
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +23,7 @@ from pipeline.base.errors import UserError
 from pipeline.base.paths import CONFIGS
 from pipeline.base.text_files import read_batches
 from pipeline.config.presets import PresetLibrary
+from pipeline.config.values import Range
 from pipeline.kernels.tokens import buffers
 from pipeline.runner.dag import Asset
 from pipeline.runner.stage import sidecar
@@ -40,8 +41,8 @@ def signals(
     split_hyphens: bool = True,
     split_ordinals: bool = True,
     terminal_punctuation: bool = LINE_RULES.terminal_punctuation,
-    min_words_per_line: int = LINE_RULES.min_words,
-    max_word_length: int = LINE_RULES.max_word_length,
+    min_words_per_line: Annotated[int, Range(-1)] = LINE_RULES.min_words,
+    max_word_length: Annotated[int, Range(-1)] = LINE_RULES.max_word_length,
     javascript: bool = True,
     citations: bool = LINE_RULES.citations,
     policy_phrases: tuple[str, ...] = POLICIES,
