@@ -23,8 +23,8 @@ _WORD = re.compile(r"\w+")
 
 
 def grams(text: str, n: int = 13) -> set[str]:
-    found = _WORD.findall(text.lower())
-    return {" ".join(found[i : i + n]) for i in range(len(found) - n + 1)}
+    words = _WORD.findall(text.lower())
+    return {" ".join(words[i : i + n]) for i in range(len(words) - n + 1)}
 
 
 def figures(options: Options) -> dict[str, Any]:

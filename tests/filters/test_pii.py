@@ -204,15 +204,15 @@ def test_long_runs_take_linear_time():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ((("email", "fone"), "DE", pii.TAG), "unknown kind 'fone'"),
         ((("email",), "XX", pii.TAG), "'XX' is no country"),
         ((("email",), "DE", "<{kind}1>"), "taken for personal data again"),
     ],
 )
-def test_bad_settings_are_said(arguments, said):
-    with pytest.raises(UserError, match=said):
+def test_bad_settings_are_reported(arguments, message):
+    with pytest.raises(UserError, match=message):
         pii.check_masking(*arguments)
 
 
@@ -237,9 +237,9 @@ BROKEN = [
 ]
 
 
-@pytest.mark.parametrize(("text", "whole"), BROKEN)
-def test_mojibake_and_controls_are_fixed(text, whole):
-    assert fixed(text) == whole
+@pytest.mark.parametrize(("text", "expected"), BROKEN)
+def test_mojibake_and_controls_are_fixed(text, expected):
+    assert fixed(text) == expected
 
 
 @pytest.mark.parametrize(

@@ -125,11 +125,11 @@ def slow_plain(text: str) -> list[str]:
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.text(alphabet="aZÄßİȺ1٧_.,;!\u00ad \n我カ𐐀𠀀😀|#'é\u0301", max_size=30), max_size=5))
 def test_plain_text_equals_the_slow_one(texts):
-    found = plain_texts(pa.array(texts, pa.string()))
-    assert [found.chunks(i, 1000, 1) for i in range(len(texts))] == [
+    plain = plain_texts(pa.array(texts, pa.string()))
+    assert [plain.chunks(i, 1000, 1) for i in range(len(texts))] == [
         [" ".join(slow_plain(t))] if slow_plain(t) else [] for t in texts
     ]
-    assert found.token_counts().tolist() == [len(slow_plain(t)) for t in texts]
+    assert plain.token_counts().tolist() == [len(slow_plain(t)) for t in texts]
 
 
 @pytest.mark.parametrize(
@@ -142,8 +142,8 @@ def test_plain_text_equals_the_slow_one(texts):
     ],
 )  # fmt: skip
 def test_what_tells_sources_apart_rather_than_quality_is_not_seen(one, other):
-    found = plain_texts(pa.array([one, other]))
-    assert found.chunks(0, 100, 1) == found.chunks(1, 100, 1) != []
+    plain = plain_texts(pa.array([one, other]))
+    assert plain.chunks(0, 100, 1) == plain.chunks(1, 100, 1) != []
 
 
 @settings(deadline=None)
@@ -222,16 +222,16 @@ def test_one_line_says_what_is_wrong_with_a_reference(tmp_path, name, data, says
 def test_auc_equals_counting_pairs(positives, negatives):
     pairs = [(p > n) + (p == n) / 2 for p in positives for n in negatives]
     expected = sum(pairs) / len(pairs) if pairs else None
-    found = area_under_roc(np.array(positives, float), np.array(negatives, float))
-    assert found == (pytest.approx(expected) if pairs else None)
+    area = area_under_roc(np.array(positives, float), np.array(negatives, float))
+    assert area == (pytest.approx(expected) if pairs else None)
 
 
 @pytest.mark.parametrize(
     ("score", "expected"), [(-1.0, 0.0), (0.0, 12.5), (0.5, 50.0), (0.6, 75.0), (1.0, 87.5), (2.0, 100.0)]
 )
 def test_percentile_counts_lower_documents_and_half_of_the_equal_ones(score, expected):
-    found = percentile_ranks(np.array([score]), np.array([0.0, 0.5, 0.5, 1.0]))
-    assert found.tolist() == [expected]
+    ranks = percentile_ranks(np.array([score]), np.array([0.0, 0.5, 0.5, 1.0]))
+    assert ranks.tolist() == [expected]
 
 
 # --- training and scoring
@@ -275,14 +275,14 @@ def test_same_bytes_whatever_the_shards_their_order_and_the_run(tmp_path):
     reference = references(tmp_path)
     bounds = [(0, 50), (50, 20), (70, 50)]
     layouts = [[(0, 120)], bounds, bounds[::-1]]
-    found = []
+    results = []
     for number, layout in enumerate(layouts):
         cut = [[Shard.of(table.slice(*at)) for at in layout] for table in (pages, languages)]
         part = trained(tmp_path / str(number), *cut, references=(reference,), **QUICK)
         shards = sorted(zip(layout, *cut, strict=True), key=lambda shard: shard[0])
         scored = pa.concat_tables([t for _, p, lang in shards for t in quality.quality(p, lang, [part])])
-        found.append((bytes_of(tmp_path / str(number)), scored.to_pydict()))
-    assert found[0] == found[1] == found[2] and len(found[0][0]) == 5
+        results.append((bytes_of(tmp_path / str(number)), scored.to_pydict()))
+    assert results[0] == results[1] == results[2] and len(results[0][0]) == 5
 
 
 def test_trusted_hosts_and_their_subdomains_are_positives(tmp_path):
@@ -311,8 +311,8 @@ def test_only_documents_of_the_language_are_learnt_and_scored(tmp_path):
 def test_a_text_below_min_words_has_no_score(tmp_path, words, null):
     pages, languages = tables(crawl())
     part = trained(tmp_path, [Shard.of(pages)], [Shard.of(languages)], references=(references(tmp_path),), **QUICK)
-    short, said = tables([("a", "h.org", " ".join(["moon"] * words)), ("b", "h.org", "")])
-    scored = pa.concat_tables(quality.quality(Shard.of(short), Shard.of(said), [part]))
+    short, short_languages = tables([("a", "h.org", " ".join(["moon"] * words)), ("b", "h.org", "")])
+    scored = pa.concat_tables(quality.quality(Shard.of(short), Shard.of(short_languages), [part]))
     assert [score is None for score in scored["quality"].to_pylist()] == [null, True]
 
 

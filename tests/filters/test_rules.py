@@ -78,11 +78,11 @@ def table_of(rows) -> pa.Table:
 
 def expected(row: dict, rules: tuple[dict, ...]) -> dict:
     failed = [rule for rule in rules if not passes(row[rule["column"]], rule)]
-    told = dict.fromkeys(["stage", "rule", "value", "threshold", "detail"])
+    reason = dict.fromkeys(["stage", "rule", "value", "threshold", "detail"])
     if failed:
         value = row[failed[0]["column"]]
         bound = next(failed[0][key] for key in BOUNDS if key in failed[0])
-        told = {
+        reason = {
             "stage": failed[0]["stage"],
             "rule": failed[0]["name"],
             "value": None if value is None or isinstance(value, str) or value != value else float(value),
@@ -90,7 +90,7 @@ def expected(row: dict, rules: tuple[dict, ...]) -> dict:
             "detail": value if isinstance(value, str) else None,
         }
     cluster = {"duplicate_of": None, "cluster": None, "cluster_size": None if failed else 1}
-    return {"id": row["id"], "keep": not failed, **told, **cluster}, [rule["name"] for rule in failed]
+    return {"id": row["id"], "keep": not failed, **reason, **cluster}, [rule["name"] for rule in failed]
 
 
 @given(ROWS, st.lists(st.tuples(CHOICES, EXTRAS), max_size=6))

@@ -66,11 +66,11 @@ def sample(data) -> dict[str, list[str]]:
 @pytest.fixture(scope="module")
 def rows(shared) -> list[tuple[str, str, dict]]:
     """(language, text, our signals)"""
-    found = []
+    measured = []
     for language, texts in sample(shared).items():
         table = signal_table(pa.array([""] * len(texts)), pa.array(texts, pa.large_string()), settings(language))
-        found += [(language, text, row) for text, row in zip(texts, table.to_pylist(), strict=True)]
-    return found
+        measured += [(language, text, row) for text, row in zip(texts, table.to_pylist(), strict=True)]
+    return measured
 
 
 @pytest.fixture(scope="module")

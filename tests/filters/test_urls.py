@@ -197,8 +197,8 @@ def test_long_lists_are_read_in_blocks(tmp_path, monkeypatch):
     path = tmp_path / "list"
     names = [f"host{i}.example" for i in range(100)]
     path.write_text("\n".join(names))
-    found = read_hosts([open_list(str(path))], to_ascii)
-    assert [row for row, _ in found.match_hosts(pa.array([*names, "host100.example"]))] == list(range(100))
+    names_listed = read_hosts([open_list(str(path))], to_ascii)
+    assert [row for row, _ in names_listed.match_hosts(pa.array([*names, "host100.example"]))] == list(range(100))
     path.write_text("\n".join([*names, "no host"]))
     with pytest.raises(UserError, match=r"list:101: 'no host' is no host name"):
         read_hosts([open_list(str(path))], to_ascii)
@@ -221,8 +221,8 @@ def test_hosts_are_what_sets_of_names_say(names, hosts):
         for i in reversed(range(len(labels))):
             if host and ".".join(labels[i:]) in table:
                 expected[row] = ".".join(labels[i:])
-    found = read_hosts([_listing(listing)], to_ascii).match_hosts(pa.array(hosts, pa.string()))
-    assert {row: hosts[row][start:] for row, start in found} == expected
+    matches = read_hosts([_listing(listing)], to_ascii).match_hosts(pa.array(hosts, pa.string()))
+    assert {row: hosts[row][start:] for row, start in matches} == expected
 
 
 @given(st.lists(ADDRESS, max_size=5), st.lists(ADDRESS, max_size=5))
@@ -237,8 +237,8 @@ def test_addresses_are_what_sets_of_names_say(names, addresses):
         if hit:
             expected[row] = address[: hit[0]]
     column = pa.array(addresses, pa.string())
-    found = read_addresses([_listing("\n".join(names))], split_url).match_addresses(column)
-    assert {row: addresses[row].encode()[:end].decode() for row, end in found} == expected
+    matches = read_addresses([_listing("\n".join(names))], split_url).match_addresses(column)
+    assert {row: addresses[row].encode()[:end].decode() for row, end in matches} == expected
 
 
 def _listing(text: str):
@@ -270,11 +270,11 @@ def test_real_lists_are_read(shared):
     for path in files:
         with gzip.open(path, "rt") as file:
             names = [line.strip() for line in file if line.strip()]
-        found = read_hosts([open_list(str(path))], to_ascii)
-        assert len(found.hashes) == len(names)
+        names_listed = read_hosts([open_list(str(path))], to_ascii)
+        assert len(names_listed.hashes) == len(names)
         sample = names[:: max(1, len(names) // 500)]
         hosts = pa.array([split_url(name)[0] for name in sample])
-        assert [row for row, _ in found.match_hosts(hosts)] == list(range(len(sample)))
+        assert [row for row, _ in names_listed.match_hosts(hosts)] == list(range(len(sample)))
     banned = shared / "quality" / "datamap-banlists"
     assert len(read_addresses([open_list(str(banned / "urls.txt.gz"))], split_url).hashes) == 19_587
     assert len(read_words([open_list(str(banned / "banned_subwords.txt.gz"))])) == 134
@@ -289,9 +289,9 @@ def peer():
     from datatrove.pipeline.filters import URLFilter
     from tldextract import TLDExtract
 
-    made = URLFilter()
-    made.tldextractor = TLDExtract(suffix_list_urls=())  # the bundled suffix list, no network
-    return made
+    peer = URLFilter()
+    peer.tldextractor = TLDExtract(suffix_list_urls=())  # the bundled suffix list, no network
+    return peer
 
 
 def test_what_datatrove_blocks_is_blocked(peer, shared):
@@ -310,8 +310,8 @@ def test_what_datatrove_blocks_is_blocked(peer, shared):
     ours, _ = load_lists((), (), (), (), (), True).match_urls(pa.array(sample), 2)
     differ = []
     for url, mine in zip(sample, ours.to_pylist(), strict=True):
-        said = peer.filter(Document("", "", metadata={"url": url}))
-        reason = None if said is True else theirs.get(said[1], said[1])
+        answer = peer.filter(Document("", "", metadata={"url": url}))
+        reason = None if answer is True else theirs.get(answer[1], answer[1])
         on_host = ("domain", "subdomain")  # theirs tells registered domains from others, ours listed hosts from below
         if mine != reason and not (mine in on_host and reason in on_host):
             differ.append((url, mine, reason))

@@ -123,11 +123,11 @@ def our_verdict(name: str, row: dict) -> str:
 
 def our_verdicts(table: pa.Table, name: str) -> list[str]:
     """`our_verdict` of every row, a column at a time."""
-    said = np.full(table.num_rows, "", dtype="U40")
+    verdicts = np.full(table.num_rows, "", dtype="U40")
     for reason, column, low, high in reversed(RULES[name]):
         values = table[column].to_numpy().astype(float)
-        said[~((low <= values) & (values <= high))] = reason
-    return said.tolist()
+        verdicts[~((low <= values) & (values <= high))] = reason
+    return verdicts.tolist()
 
 
 def peer_values(text: str, language: str) -> dict:
@@ -135,7 +135,7 @@ def peer_values(text: str, language: str) -> dict:
     words = split_into_words(text, language)
     real = [w for w in words if any(c not in PUNCTUATION_SET for c in w)]
     lines, n = text.splitlines(), len(text)
-    solid = [line for line in text.split("\n") if line.strip()]
+    nonblank = [line for line in text.split("\n") if line.strip()]
     pieces, paragraphs = re.split("\n+", text), re.split(r"\n{2,}", text.strip())
     line_again, line_chars = find_duplicates(pieces)
     para_again, para_chars = find_duplicates(paragraphs)
@@ -154,8 +154,8 @@ def peer_values(text: str, language: str) -> dict:
         "dup_para_char_frac": para_chars / n,
         **{f"top_{k}_gram": find_top_duplicate(g) / n for k in (2, 3, 4) if (g := get_n_grams(words, k))},
         **{f"dup_{k}_gram": find_all_duplicate(words, k) / n for k in range(5, 11)},
-        "line_punct_ratio": sum(line.endswith(tuple(TERMINAL_PUNCTUATION)) for line in solid) / len(solid),
-        "short_line_ratio": sum(len(line) <= 30 for line in solid) / len(solid),
-        "char_dup_ratio": find_duplicates(solid)[1] / len(text.replace("\n", "")),
+        "line_punct_ratio": sum(line.endswith(tuple(TERMINAL_PUNCTUATION)) for line in nonblank) / len(nonblank),
+        "short_line_ratio": sum(len(line) <= 30 for line in nonblank) / len(nonblank),
+        "char_dup_ratio": find_duplicates(nonblank)[1] / len(text.replace("\n", "")),
         "new_line_ratio": text.count("\n") / len(words),
     }
