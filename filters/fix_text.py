@@ -1,4 +1,4 @@
-"""Mojibake and stray control characters mended by ftfy, with settings that change nothing a reader could have meant."""
+"""Mojibake and stray control characters fixed by ftfy, with settings that change nothing a reader could have meant."""
 
 import functools
 import re
@@ -14,49 +14,54 @@ _STRAY = r"[\x00-\x08\x0b-\x1f\x7f-\x{9f}\x{2028}\x{2029}\x{206a}-\x{206f}\x{fef
 _VERBOSE = re.compile(r"(?P<set>\[[^]]*\])|(?P<any>\\[sw])|#.*|[\s^]")
 
 
-def mend(texts: pa.Array) -> pa.Array:
-    """`texts` with mojibake undone, controls removed, line breaks as "\\n", composition (NFC); nulls stay.
+def fix_mojibake(texts: pa.Array) -> pa.Array:
+    """Undo mojibake, remove control characters, make line breaks "\\n" and compose letters (NFC); nulls stay.
 
-    Same as `ftfy.fix_text` with these settings, which sees to each line by itself, and many times faster: texts, and
-    then lines, that it would leave alone are told beforehand, by one search for all that it may change.
+    The result is that of `ftfy.fix_text` with `ftfy_settings`, which treats each line by itself, and it takes a
+    fraction of the time: one search for all that ftfy may change finds the texts, and in them the lines, to pass to it.
     """
-    suspect = _suspect(texts)
-    mended = [_mended(text) for text in texts.filter(suspect).to_pylist()]
-    return pc.replace_with_mask(texts, suspect, pa.array(mended, texts.type))
+    may_change = _may_change(texts)
+    fixed = [_fix_lines(text) for text in texts.filter(may_change).to_pylist()]
+    return pc.replace_with_mask(texts, may_change, pa.array(fixed, texts.type))
 
 
-def _mended(text: str) -> str:
+def _fix_lines(text: str) -> str:
     from ftfy import fix_text
 
     lines = re.split(r"(?<=\n)", text)
-    suspect = _suspect(pa.array(lines)).to_pylist()
-    return "".join(fix_text(line, settings()) if bad else line for line, bad in zip(lines, suspect, strict=True))
+    may_change = _may_change(pa.array(lines)).to_pylist()
+    settings = ftfy_settings()
+    return "".join(fix_text(line, settings) if fix else line for line, fix in zip(lines, may_change, strict=True))
 
 
-def _suspect(texts: pa.Array) -> pa.Array:
-    composed = [text is None or unicodedata.is_normalized("NFC", text) for text in texts.to_pylist()]
-    found = pc.fill_null(pc.match_substring_regex(texts, _signs()), False)
-    return pc.or_(found, pc.invert(pa.array(composed, pa.bool_())))
+def _may_change(texts: pa.Array) -> pa.Array:
+    """Whether ftfy may change each text; False for null."""
+    is_composed = [text is None or unicodedata.is_normalized("NFC", text) for text in texts.to_pylist()]
+    has_sign = pc.fill_null(pc.match_substring_regex(texts, _change_pattern()), False)
+    return pc.or_(has_sign, pc.invert(pa.array(is_composed, pa.bool_())))
 
 
 @functools.cache
-def _signs() -> str:
-    """Stray characters, and ftfy's signs of mojibake or more than these: any character stands for Python's classes of
-    space and of word characters, which are wider than RE2's, and what must be at a line's start may be anywhere."""
+def _change_pattern() -> str:
+    """Pattern of stray characters and of ftfy's signs of mojibake, or more than these.
+
+    Any character stands for Python's classes of space and of word characters, which are wider than RE2's, and what must
+    be at the start of a line may be anywhere.
+    """
     from ftfy.badness import BADNESS_RE
 
-    plain = _VERBOSE.sub(lambda found: found["set"] or ("(?s:.)" if found["any"] else ""), BADNESS_RE.pattern)
+    plain = _VERBOSE.sub(lambda match: match["set"] or ("(?s:.)" if match["any"] else ""), BADNESS_RE.pattern)
     return f"{_STRAY}|" + re.sub(r"\\x(..)", r"\\x{\1}", plain)
 
 
 @functools.cache
-def settings() -> Any:
-    """ftfy's settings, and why each departs from its defaults.
+def ftfy_settings() -> Any:
+    """Return ftfy's settings, which depart from its defaults for these reasons.
 
     Off: `unescape_html` (the text comes from an HTML parser, `&lt;` in it is a page about HTML), `fix_latin_ligatures`,
     `fix_character_width` (it puts half-width punctuation into Chinese and Japanese), `uncurl_quotes` (typography the
-    author chose). On, unlike datatrove's ftfy step: `fix_line_breaks`, and NFC, the form the W3C asks of the Web;
-    canonically equivalent text looks the same and should be the same tokens.
+    author chose). On, unlike in datatrove's ftfy step: `fix_line_breaks`, and NFC, the form that the W3C recommends for
+    the Web; canonically equivalent text looks the same and should be the same tokens.
     """
     from ftfy import TextFixerConfig
 

@@ -1,4 +1,4 @@
-"""Deciding: every rule on every document, a column at a time. Seconds for millions of documents."""
+"""Decisions: every rule on every document, a column at a time. Seconds for millions of documents."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -14,6 +14,7 @@ from pipeline.store.shard import Shard
 from pipeline.store.writer import Output
 
 FAILED = pa.schema([("id", pa.string()), ("failed", pa.list_(pa.string()))])
+_NO_RULE = -1
 
 
 @selection(version=1, outputs={"failed": FAILED})
@@ -24,50 +25,68 @@ def verdicts(sidecars: Mapping[str, Shard], *, rules: tuple[dict, ...] = ()) -> 
     AssertionError where sidecars are of other documents.
 
     Args:
+        sidecars: Tables with the columns that rules name, by step, all with the same ids in the same order.
         rules: Checked rules, as `pipeline.config.recipe_file.load` returns them.
     """
-    decisions, failed = judge(join_sidecars(*_reads(list(sidecars.values()), rules)), rules)
+    decisions, failed = judge(join_sidecars(*_columns_to_read(list(sidecars.values()), rules)), rules)
     yield decisions
     yield Output(failed, name="failed")
+
+
+def _columns_to_read(sidecars: list[Shard], rules: tuple[dict, ...]) -> list[tuple[Shard, list[str]]]:
+    """The columns to read of each sidecar: those that rules name, each from the first sidecar that has it."""
+    missing = {rule[key] for rule in rules for key in ("column", "detail") if key in rule}
+    reads = []
+    for sidecar in sidecars:
+        columns = [name for name in sidecar.columns() if name in missing]
+        missing -= set(columns)
+        reads.append((sidecar, columns))
+    if missing:
+        raise KeyError(f"no sidecar has the columns {sorted(missing)}")
+    return reads
 
 
 def judge(table: pa.Table, rules: tuple[dict, ...]) -> tuple[pa.Table, pa.Table]:
     """Return SELECTION and FAILED for the rows of `table`, which has `id` and the columns that `rules` name."""
     fails = np.zeros((table.num_rows, len(rules)), bool)
     for i, rule in enumerate(rules):
-        fails[:, i] = failing(table[rule["column"]], rule)
+        fails[:, i] = is_outside(table[rule["column"]], rule)
     keep = np.logical_not(np.any(fails, axis=1))
-    first = np.where(keep, -1, fails.argmax(axis=1) if rules else -1)
+    first_failed = np.where(keep, _NO_RULE, fails.argmax(axis=1) if rules else _NO_RULE)
     columns = {
         "id": table["id"],
         "keep": keep,
-        **_reasons(table, rules, first),
+        **_reasons(table, rules, first_failed),
         "duplicate_of": pa.nulls(len(keep), pa.string()),
         "cluster": pa.nulls(len(keep), pa.string()),
         "cluster_size": pa.array(np.ones(len(keep), np.int64), mask=~keep),
     }
-    failed = pa.table({"id": table["id"], "failed": _failed(fails, rules)}, FAILED)
+    names = pa.array([rule["name"] for rule in rules], pa.string())
+    ends = np.concatenate([[0], np.cumsum(fails.sum(axis=1))]).astype(np.int32)
+    failed_names = pa.ListArray.from_arrays(pa.array(ends), names.take(pa.array(np.nonzero(fails)[1])))
+    failed = pa.table({"id": table["id"], "failed": failed_names}, FAILED)
     return pa.table([columns[name] for name in SELECTION.names], schema=SELECTION), failed
 
 
-def failing(column: pa.ChunkedArray, rule: dict[str, Any]) -> np.ndarray:
-    """bool[rows]: which values are outside the bound. Null (and NaN) passes unless the rule says null = "drop"."""
+def is_outside(column: pa.ChunkedArray, rule: dict[str, Any]) -> np.ndarray:
+    """Whether each value is outside the rule's bound, bool[rows]. Null and NaN are not, unless null = "drop"."""
     test, bound = next((_TESTS[key], rule[key]) for key in _TESTS if key in rule)
     outside = pc.and_(pc.is_valid(column), test(column, bound, rule.get("exclusive", False)))
-    missing = pc.is_null(column, nan_is_null=True)
-    answer = pc.if_else(missing, rule.get("null") == "drop", outside)
-    return np.asarray(answer.combine_chunks() if isinstance(answer, pa.ChunkedArray) else answer).astype(bool)
+    is_missing = pc.is_null(column, nan_is_null=True)
+    fails = pc.if_else(is_missing, rule.get("null") == "drop", outside)
+    return np.asarray(fails.combine_chunks() if isinstance(fails, pa.ChunkedArray) else fails).astype(bool)
 
 
-def _lacks(column: pa.ChunkedArray, words: tuple[str, ...], _: bool) -> pa.ChunkedArray:
+def _has_word(column: pa.ChunkedArray, words: tuple[str, ...], _: bool) -> pa.ChunkedArray:
+    """Whether a comma-joined column has one of the words."""
     padded = pc.binary_join_element_wise("", column, "", ",")
-    found = [pc.match_substring(padded, f",{word},") for word in words]
-    for other in found[1:]:
-        found[0] = pc.or_(found[0], other)
-    return found[0]
+    has_word, *others = [pc.match_substring(padded, f",{word},") for word in words]
+    for other in others:
+        has_word = pc.or_(has_word, other)
+    return has_word
 
 
-# Each says which values are *outside* its bound; nulls are seen to by the caller.
+# Tests of which values are *outside* a bound; the caller treats nulls.
 _TESTS: dict[str, Callable] = {
     "min": lambda column, bound, exclusive: (pc.less_equal if exclusive else pc.less)(column, bound),
     "max": lambda column, bound, exclusive: (pc.greater_equal if exclusive else pc.greater)(column, bound),
@@ -75,50 +94,31 @@ _TESTS: dict[str, Callable] = {
     "not_equals": lambda column, bound, _: pc.equal(column, bound),
     "any_of": lambda column, bound, _: pc.invert(pc.is_in(column, pa.array(bound, pa.string()))),
     "none_of": lambda column, bound, _: pc.is_in(column, pa.array(bound, pa.string())),
-    "lacks": _lacks,
+    "lacks": _has_word,
 }
 
 
-def _reasons(table: pa.Table, rules: tuple[dict, ...], first: np.ndarray) -> dict[str, pa.Array]:
-    """stage, rule, value, threshold, detail of each row's first failed rule; null for `first` = -1."""
-    dropped = first >= 0
-    value, shown = np.zeros(len(first)), np.zeros(len(first), bool)
-    detail = pa.nulls(len(first), pa.string())
-    for i in np.unique(first[dropped]):
-        rows, column = first == i, table[rules[i]["column"]]
-        text = pa.types.is_string(column.type)
-        if not text:
+def _reasons(table: pa.Table, rules: tuple[dict, ...], first_failed: np.ndarray) -> dict[str, pa.Array]:
+    """stage, rule, value, threshold and detail of each row's first failed rule; null for a row that fails none."""
+    is_dropped = first_failed >= 0
+    value, has_value = np.zeros(len(first_failed)), np.zeros(len(first_failed), bool)
+    detail = pa.nulls(len(first_failed), pa.string())
+    for i in np.unique(first_failed[is_dropped]):
+        rows, column = first_failed == i, table[rules[i]["column"]]
+        is_text = pa.types.is_string(column.type)
+        if not is_text:
             numbers = pc.cast(column, pa.float64()).to_numpy()
-            value[rows], shown[rows] = numbers[rows], ~np.isnan(numbers[rows])
-        if text or "detail" in rules[i]:
-            told = pc.cast(table[rules[i].get("detail", rules[i]["column"])], pa.string())
-            detail = pc.if_else(rows, told.combine_chunks(), detail)
+            value[rows], has_value[rows] = numbers[rows], ~np.isnan(numbers[rows])
+        if is_text or "detail" in rules[i]:
+            details = pc.cast(table[rules[i].get("detail", rules[i]["column"])], pa.string())
+            detail = pc.if_else(rows, details.combine_chunks(), detail)
     bounds = [next(rule[key] for key in _TESTS if key in rule) for rule in rules]
-    bound = [float(b) if isinstance(b, (bool, int, float)) else None for b in bounds]
-    index = pa.array(first, mask=~dropped)
+    thresholds = [float(bound) if isinstance(bound, (bool, int, float)) else None for bound in bounds]
+    index = pa.array(first_failed, mask=~is_dropped)
     return {
-        "stage": pa.array([r["stage"] for r in rules], pa.string()).take(index),
-        "rule": pa.array([r["name"] for r in rules], pa.string()).take(index),
-        "value": pa.array(value, mask=~shown),
-        "threshold": pa.array(bound, pa.float64()).take(index),
+        "stage": pa.array([rule["stage"] for rule in rules], pa.string()).take(index),
+        "rule": pa.array([rule["name"] for rule in rules], pa.string()).take(index),
+        "value": pa.array(value, mask=~has_value),
+        "threshold": pa.array(thresholds, pa.float64()).take(index),
         "detail": detail,
     }
-
-
-def _failed(fails: np.ndarray, rules: tuple[dict, ...]) -> pa.ListArray:
-    names = pa.array([rule["name"] for rule in rules], pa.string())
-    ends = np.concatenate([[0], np.cumsum(fails.sum(axis=1))]).astype(np.int32)
-    return pa.ListArray.from_arrays(pa.array(ends), names.take(pa.array(np.nonzero(fails)[1])))
-
-
-def _reads(sidecars: list[Shard], rules: tuple[dict, ...]) -> list[tuple[Shard, list[str]]]:
-    """What to read of each sidecar: the columns that rules name, each from the first that has it."""
-    wanted = {rule[key] for rule in rules for key in ("column", "detail") if key in rule}
-    reads = []
-    for part in sidecars:
-        mine = [name for name in part.columns() if name in wanted]
-        wanted -= set(mine)
-        reads.append((part, mine))
-    if wanted:
-        raise KeyError(f"no sidecar has the columns {sorted(wanted)}")
-    return reads

@@ -1,8 +1,8 @@
 """Checks of files and settings that stages would fail on only after hours of work, made before anything runs."""
 
-from filters.contamination import benchmarks
-from filters.pii import mask
-from filters.quality import reference_texts
+from filters.contamination.benchmarks import read_benchmark
+from filters.pii.mask import check_masking_syntax
+from filters.quality.reference_texts import check_readable
 from pipeline.base.errors import UserError
 from pipeline.base.format import counted
 from pipeline.builder import locate_errors
@@ -24,14 +24,14 @@ def check_inputs(config: Config) -> None:
     for setting, parameter in _MASKING_SETTINGS.items():
         if setting in config["publish"]:
             with locate_errors(config.error_prefix(f"publish.{setting}")):
-                mask.check_words(**{parameter: config["publish"][setting]})
+                check_masking_syntax(**{parameter: config["publish"][setting]})
 
 
 def _check_references(config: Config) -> None:
     settings = config["quality"]
     for asset in settings.get("references", ()):
         with locate_errors(config.error_prefix("quality.references")):
-            reference_texts.check(asset.path, settings.get("text_column", "text"))
+            check_readable(asset.path, settings.get("text_column", "text"))
 
 
 def _check_benchmarks(config: Config) -> None:
@@ -42,7 +42,7 @@ def _check_benchmarks(config: Config) -> None:
         raise UserError(f"{config.error_prefix('decontaminate.benchmarks')}no benchmark is named: {hint}")
     for asset in files:
         with locate_errors(config.error_prefix("decontaminate.benchmarks")):
-            next(benchmarks.read(asset.path), None)
+            next(read_benchmark(asset.path), None)
     if names and len(names) != len(files):
         counts = f"{counted(len(names), 'name')} for {counted(len(files), 'benchmark')}"
         with locate_errors(config.error_prefix("decontaminate.names")):

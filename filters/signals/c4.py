@@ -1,16 +1,17 @@
 """C4's rules for lines (Raffel et al. 2020, section 2.2; tensorflow_datasets c4_utils), on codepoints of a document."""
 
-import functools
 from typing import NamedTuple
 
 import numpy as np
 
-from filters.signals.character_classes import DIGIT, SPACE, place
-from filters.signals.words import ALL_PUNCT, ENDS_SENTENCE, tokenize
+from filters.signals.character_classes import DIGIT, SPACE, class_index
+from filters.signals.phrases import Phrases, compile_phrases, find_phrases
+from filters.signals.word_splits import ALL_PUNCT, ENDS_SENTENCE, Tokens, allocate_tokens
+from filters.signals.words import tokenize
+from pipeline.base.errors import UserError
 from pipeline.kernels.njit import njit
-from pipeline.kernels.tokens import lowered
 
-KEPT, TOO_LONG_WORD, NO_TERMINAL, TOO_FEW_WORDS, JAVASCRIPT, POLICY = range(6)  # what becomes of a line
+KEPT, TOO_LONG_WORD, NO_TERMINAL, TOO_FEW_WORDS, JAVASCRIPT, POLICY = range(6)  # verdicts on a line
 RULES = ("kept", "max_word_length", "terminal_punctuation", "min_words_per_line", "javascript", "policy")
 POLICIES = (
     # tensorflow_datasets c4_utils
@@ -19,166 +20,115 @@ POLICIES = (
     *("nutzungsbedingungen", "datenschutzerklärung", "cookie-richtlinie", "cookie richtlinie", "verwendet cookies"),
     *("verwenden cookies", "verwendung von cookies", "nutzt cookies", "nutzen cookies", "einsatz von cookies"),
 )
-_LOREM, _SCRIPT, _POLICY = 1, 2, 4  # phrases in a line, as bits
-CURLY, _SQUARE = 0x7B, 0x5B
-_PAIRS = 4096
-
-
-class Phrases(NamedTuple):
-    """Phrases to look for, whatever their case (Wu and Manber 1994): the two letters at the end of a window as long as
-    the shortest phrase say how far no phrase can start; at 0 one may start with the window."""
-
-    skip: np.ndarray  # (4096,) uint8
-    window: int  # letters of the shortest phrase
-    opens: np.ndarray  # (4096,) bool: whether a phrase may start with two letters
-    letters: np.ndarray  # uint32, lower case
-    first: np.ndarray  # (k + 1,) int64: letters of phrase i are first[i] to first[i + 1]
-    bit: np.ndarray  # (k,) int64
-    lower: np.ndarray  # lower case of a codepoint
+_LOREM_BIT, _JAVASCRIPT_BIT, _POLICY_BIT = 1, 2, 4  # phrases in a line
+_CURLY, _OPEN_BRACKET, _CLOSE_BRACKET = 0x7B, 0x5B, 0x5D
+_DOT, _QUESTION, _EXCLAMATION, _QUOTE, _APOSTROPHE = 0x2E, 0x3F, 0x21, 0x22, 0x27
 
 
 class LineRules(NamedTuple):
     """Settings of the line rules; a number of -1 switches its rule off."""
 
-    terminal_punctuation: bool
-    min_words: int
-    max_word_length: int
-    citations: bool
+    terminal_punctuation: bool = False
+    min_words: int = 3
+    max_word_length: int = 1000  # characters
+    citations: bool = True
 
 
-def phrases(javascript: bool, policies: tuple[str, ...]) -> Phrases:
-    """What the kernels look for: lorem ipsum always, the rest as asked. Phrases have two letters at least."""
-    listed = [("lorem ipsum", _LOREM)] + [("javascript", _SCRIPT)] * javascript + [(p, _POLICY) for p in policies]
-    words = [np.array([ord(c) for c in text.lower()], np.uint32) for text, _ in listed]
-    window = min(256, *map(len, words))
-    skip = np.full(_PAIRS, window - 1, np.uint8)
-    for word in words:
-        for i in range(window - 1):
-            for pair in _pairs(int(word[i]), int(word[i + 1])):
-                skip[pair] = min(skip[pair], window - 2 - i)
-    opens = np.zeros(_PAIRS, np.bool_)
-    opens[[pair for word in words for pair in _pairs(int(word[0]), int(word[1]))]] = True
-    first = np.cumsum([0, *map(len, words)])
-    return Phrases(skip, window, opens, np.concatenate(words), first, np.array([bit for _, bit in listed]), lowered())
+LINE_RULES = LineRules()
 
 
-def _pairs(one: int, two: int) -> set[int]:
-    """Places in the table of skips that two lower-case letters have in any case."""
-    return {_pair(np.uint32(a), np.uint32(b)) for a in _cased(one) for b in _cased(two)}
+class C4Buffers(NamedTuple):
+    """Buffers for one line without its citations, which has to be tokenized anew."""
+
+    points: np.ndarray  # (m,) uint32
+    kinds: np.ndarray  # (m,) uint16
+    tokens: Tokens
 
 
-@functools.cache
-def _cased(letter: int) -> list[int]:
-    """A lower-case letter in any case."""
-    return np.flatnonzero(lowered() == letter).tolist() if letter < len(lowered()) else [letter]
+def compile_line_phrases(javascript: bool, policies: tuple[str, ...]) -> Phrases:
+    """Phrases for the line rules: lorem ipsum always, the others as asked.
 
-
-@njit(cache=True, nogil=True, inline="always")
-def _pair(one, two):
-    """Place of two codepoints in the table of skips; ASCII letters of either case have one."""
-    return np.int64(((one | np.uint32(32)) * np.uint32(61) + (two | np.uint32(32))) & np.uint32(_PAIRS - 1))
-
-
-@njit(cache=True, nogil=True)
-def judge(points, kinds, a, b, curly, rules, found):
-    """What becomes of the stripped line [a, b): (one of RULES, lorem ipsum, curly bracket).
-
-    `curly`: whether the page has a curly bracket at all. As in the reference, a line that goes for its words, its end
-    or `javascript` brings no page down.
+    Raises UserError for a policy phrase of less than two letters, which the search cannot find.
     """
-    if 0 <= rules.max_word_length < b - a and _longest(kinds, a, b) > rules.max_word_length:
+    for phrase in policies:
+        if len(phrase) < 2:
+            raise UserError(f"policy_phrases: {phrase!r} is too short to look for; give two letters or more")
+    optional = [("javascript", _JAVASCRIPT_BIT)] if javascript else []
+    return compile_phrases([("lorem ipsum", _LOREM_BIT), *optional, *((phrase, _POLICY_BIT) for phrase in policies)])
+
+
+@njit(cache=True, nogil=True)
+def allocate_c4_buffers(size):
+    """Buffers for a line of less than `size` codepoints."""
+    return C4Buffers(np.empty(size, np.uint32), np.empty(size, np.uint16), allocate_tokens(size))
+
+
+@njit(cache=True, nogil=True)
+def judge_line(points, kinds, start, end, text_has_curly, rules, phrases):
+    """Verdict on the stripped line [start, end): (one of RULES, has lorem ipsum, has a curly bracket).
+
+    text_has_curly: whether the document has a curly bracket at all. As in the reference, a line dropped for its words,
+    its end or `javascript` does not drop the document for its lorem ipsum or curly bracket.
+    """
+    if 0 <= rules.max_word_length < end - start and _longest_word(kinds, start, end) > rules.max_word_length:
         return TOO_LONG_WORD, False, False
-    if rules.terminal_punctuation and not _ends_well(points, kinds, a, b, rules.citations):
+    if rules.terminal_punctuation and not _ends_with_terminal(points, kinds, start, end, rules.citations):
         return NO_TERMINAL, False, False
-    if not _has_words(kinds, a, b, rules.min_words):
+    if not _has_words(kinds, start, end, rules.min_words):
         return TOO_FEW_WORDS, False, False
-    has = _find(points, a, b, found)
-    if has & _SCRIPT:
-        return JAVASCRIPT, has & _LOREM != 0, False
-    return (POLICY if has & _POLICY else KEPT), has & _LOREM != 0, curly and holds(points, a, b, CURLY)
+    bits = find_phrases(points, start, end, phrases)
+    has_lorem = bits & _LOREM_BIT != 0
+    if bits & _JAVASCRIPT_BIT:
+        return JAVASCRIPT, has_lorem, False
+    verdict = POLICY if bits & _POLICY_BIT else KEPT
+    return verdict, has_lorem, text_has_curly and _contains(points, start, end, _CURLY)
 
 
 @njit(cache=True, nogil=True)
-def _has_words(kinds, a, b, wanted):
-    """Whether [a, b) has that many runs of non-space."""
-    words, before = 0, True
-    for i in range(a, b):
-        if words >= wanted:
+def _has_words(kinds, start, end, minimum):
+    """Whether [start, end) has at least `minimum` runs of non-space."""
+    words, after_space = 0, True
+    for i in range(start, end):
+        if words >= minimum:
             break
-        space = kinds[i] & SPACE != 0
-        words += before and not space
-        before = space
-    return words >= wanted
+        is_space = kinds[i] & SPACE != 0
+        words += after_space and not is_space
+        after_space = is_space
+    return words >= minimum
 
 
 @njit(cache=True, nogil=True)
-def _longest(kinds, a, b):
-    """Characters of the longest run of non-space in [a, b)."""
+def _longest_word(kinds, start, end):
+    """Characters of the longest run of non-space in [start, end)."""
     longest = run = 0
-    for i in range(a, b):
+    for i in range(start, end):
         run = 0 if kinds[i] & SPACE else run + 1
         longest = max(longest, run)
     return longest
 
 
 @njit(cache=True, nogil=True)
-def holds(points, a, b, wanted):
-    """Whether the codepoint is in [a, b); looks at all of them, which the compiler does many at a time."""
-    found = False
-    for i in range(a, b):
-        found |= points[i] == np.uint32(wanted)
-    return found
+def _contains(points, start, end, point):
+    """Whether the codepoint is in [start, end); it reads all of them, which the compiler vectorizes."""
+    is_found = False
+    for i in range(start, end):
+        is_found |= points[i] == np.uint32(point)
+    return is_found
 
 
 @njit(cache=True, nogil=True)
-def _find(points, a, b, found):
-    """Bits of the phrases in [a, b)."""
-    has, i = 0, a + found.window - 1
-    while i < b:
-        skip = found.skip[_pair(points[i - 1], points[i])]
-        if skip == 0:
-            start = i + 1 - found.window
-            if found.opens[_pair(points[start], points[start + 1])]:
-                has |= _look(points, start, b, found)
-            i += 1
-        i += skip
-    return has
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _lower(point, found):
-    return found.lower[point] if point < 0x20000 else point
-
-
-@njit(cache=True, nogil=True)
-def _look(points, i, b, found):
-    """Bits of the phrases that start at i."""
-    has = 0
-    for k in range(len(found.bit)):
-        size = found.first[k + 1] - found.first[k]
-        j = 0 if i + size <= b else size + 1
-        while j < size:
-            if _lower(points[i + j], found) != found.letters[found.first[k] + j]:
-                break
-            j += 1
-        if j == size:
-            has |= found.bit[k]
-    return has
-
-
-@njit(cache=True, nogil=True)
-def citation(points, kinds, i, b):
-    """End of the citation `[12]`, `[]`, `[edit]` or `[citation needed]` at i; i when there is none."""
-    if points[i] != 0x5B:
+def _citation_end(points, kinds, i, end):
+    """End of the citation `[12]`, `[]`, `[edit]` or `[citation needed]` at i; i if there is none."""
+    if points[i] != _OPEN_BRACKET:
         return i
     j = i + 1
-    while j < b and kinds[j] & DIGIT:
+    while j < end and kinds[j] & DIGIT:
         j += 1
-    if j < b and points[j] == 0x5D:
+    if j < end and points[j] == _CLOSE_BRACKET:
         return j + 1
     for mark in ("[edit]", "[citation needed]"):
         j = 0
-        while j < len(mark) and i + j < b and points[i + j] == ord(mark[j]):
+        while j < len(mark) and i + j < end and points[i + j] == ord(mark[j]):
             j += 1
         if j == len(mark):
             return i + j
@@ -186,82 +136,83 @@ def citation(points, kinds, i, b):
 
 
 @njit(cache=True, nogil=True)
-def without_citations(points, kinds, a, b, out, at):
-    """Copy [a, b) without its citations to out[at:]; returns the end."""
-    while a < b:
-        stop = citation(points, kinds, a, b)
-        if stop == a:
-            out[at] = points[a]
-            at, stop = at + 1, a + 1
-        a = stop
-    return at
+def copy_without_citations(points, kinds, start, end, out, position):
+    """Copy [start, end) without its citations to out[position:]; returns the end of the copy."""
+    while start < end:
+        stop = _citation_end(points, kinds, start, end)
+        if stop == start:
+            out[position] = points[start]
+            position, stop = position + 1, start + 1
+        start = stop
+    return position
 
 
 @njit(cache=True, nogil=True)
-def _ends_well(points, kinds, a, b, citations):
-    """Whether [a, b) ends with one of . ? ! " ' and not with three dots, its citations apart."""
+def _ends_with_terminal(points, kinds, start, end, citations):
+    """Whether [start, end), without citations, ends with one of . ? ! " ' and not with three dots."""
     tail = np.zeros(3, np.uint32)  # the last three codepoints
-    if citations and b > a and holds(points, a, b, _SQUARE):
-        while a < b:
-            stop = citation(points, kinds, a, b)
-            if stop == a:
-                tail[0], tail[1], tail[2] = tail[1], tail[2], points[a]
-                stop = a + 1
-            a = stop
+    if citations and end > start and _contains(points, start, end, _OPEN_BRACKET):
+        while start < end:
+            stop = _citation_end(points, kinds, start, end)
+            if stop == start:
+                tail[0], tail[1], tail[2] = tail[1], tail[2], points[start]
+                stop = start + 1
+            start = stop
     else:
-        for i in range(max(a, b - 3), b):
+        for i in range(max(start, end - 3), end):
             tail[0], tail[1], tail[2] = tail[1], tail[2], points[i]
     last = tail[2]
-    dots = tail[0] == 0x2E and tail[1] == 0x2E and last == 0x2E
-    return not dots and (last == 0x2E or last == 0x3F or last == 0x21 or last == 0x22 or last == 0x27)
+    if tail[0] == _DOT and tail[1] == _DOT and last == _DOT:
+        return False
+    return last in (_DOT, _QUESTION, _EXCLAMATION, _QUOTE, _APOSTROPHE)
 
 
 @njit(cache=True, nogil=True)
-def page(points, kinds, n, lines, count, tokens, t, rules, found, split, bits, spare):
-    """What C4 sees in a document of `n` codepoints, `count` lines (as str.splitlines cuts) and `t` tokens.
+def c4_signals(points, kinds, length, lines, count, tokens, token_count, settings, buffers):
+    """What C4 sees in a document of `length` codepoints, `count` lines of str.splitlines and `token_count` tokens.
 
-    `spare`: room for one line (codepoints, class bits, tokens). Returns (sentences of the lines that stay, lines that
-    stay, lines that are not blank, lorem ipsum, curly bracket).
+    Returns (sentences of kept lines, kept lines, lines that are not blank, has lorem ipsum, has a curly bracket).
     """
-    sentences = kept = solid = token = 0
-    lorem = curly = False
-    square, braces = rules.citations and holds(points, 0, n, _SQUARE), holds(points, 0, n, CURLY)
+    sentences = kept = nonblank = token = 0
+    has_lorem = has_curly = False
+    rules, phrases = settings.line_rules, settings.phrases
+    may_cite = rules.citations and _contains(points, 0, length, _OPEN_BRACKET)
+    text_has_curly = _contains(points, 0, length, _CURLY)
     for k in range(count):
-        a, b = lines.first[k], lines.last[k]
-        verdict, has_lorem, has_curly = judge(points, kinds, a, b, braces, rules, found)
-        solid, lorem, curly = solid + (b > a), lorem or has_lorem, curly or has_curly
-        while token < t and tokens.start[token] < a:
+        start, end = lines.text_start[k], lines.text_end[k]
+        verdict, line_lorem, line_curly = judge_line(points, kinds, start, end, text_has_curly, rules, phrases)
+        nonblank, has_lorem, has_curly = nonblank + (end > start), has_lorem or line_lorem, has_curly or line_curly
+        while token < token_count and tokens.start[token] < start:
             token += 1
-        if verdict == KEPT and b > a:
+        if verdict == KEPT and end > start:
             kept += 1
-            if square and holds(points, a, b, _SQUARE):
-                sentences += _uncited(points, kinds, a, b, split, bits, spare)
+            if may_cite and _contains(points, start, end, _OPEN_BRACKET):
+                sentences += _sentences_without_citations(points, kinds, start, end, settings, buffers)
             else:
-                sentences += _sentences(tokens, token, t, b)
-    return sentences, kept, solid, lorem, curly
+                sentences += _count_sentences(tokens, token, token_count, end)
+    return sentences, kept, nonblank, has_lorem, has_curly
 
 
 @njit(cache=True, nogil=True)
-def _uncited(points, kinds, a, b, split, bits, spare):
-    """Sentences of the line [a, b) without its citations, which may have stuck to words: tokenized anew."""
-    bare, classes, tokens = spare
-    n = without_citations(points, kinds, a, b, bare, 0)
-    for i in range(n):
-        classes[i] = bits[place(bare[i])]
-    classes[n] = bits[0x20]
-    t, _ = tokenize(bare, classes, n, split, tokens)
-    return _sentences(tokens, 0, t, n)
+def _sentences_without_citations(points, kinds, start, end, settings, buffers):
+    """Sentences of the line [start, end) without its citations, which may have been part of words: tokenized anew."""
+    length = copy_without_citations(points, kinds, start, end, buffers.points, 0)
+    for i in range(length):
+        buffers.kinds[i] = settings.class_bits[class_index(buffers.points[i])]
+    buffers.kinds[length] = settings.class_bits[0x20]
+    count, _ = tokenize(buffers.points, buffers.kinds, length, settings.split, buffers.tokens)
+    return _count_sentences(buffers.tokens, 0, count, length)
 
 
 @njit(cache=True, nogil=True)
-def _sentences(tokens, token, t, b):
-    """Sentences among the tokens from `token` to position b: a new one starts with a word behind a terminal mark."""
-    count, ended = 0, False
-    while token < t and tokens.start[token] < b:
+def _count_sentences(tokens, token, token_count, end):
+    """Sentences among the tokens from `token` to position `end`: one starts with a word after a terminal mark."""
+    count, has_ended = 0, False
+    while token < token_count and tokens.start[token] < end:
         kind = tokens.kind[token]
         if kind & ENDS_SENTENCE:
-            ended = True
-        elif ended and not kind & ALL_PUNCT:
-            count, ended = count + 1, False
+            has_ended = True
+        elif has_ended and not kind & ALL_PUNCT:
+            count, has_ended = count + 1, False
         count, token = max(count, 1), token + 1
     return count

@@ -1,7 +1,7 @@
-"""Classes of codepoints that the signals ask about, as bits of one table, and text as arrays of codepoints.
+"""Character classes that the signals need, as bits of one table, and the decoding of text into codepoints.
 
-The kernels work on codepoints and not on bytes: every length in the rules is a number of characters, and "the character
-before" is then one index away.
+Kernels work on codepoints rather than bytes: every length in the rules is a number of characters, and the previous
+character is one index away.
 """
 
 import functools
@@ -10,8 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.kernels import disk_cache as kept
-from pipeline.kernels import tokens
+from pipeline.kernels import disk_cache, tokens
 from pipeline.kernels.njit import njit
 from pipeline.kernels.tokens import CHARACTER, classes, decode
 
@@ -20,20 +19,23 @@ BREAK = 2  # str.splitlines breaks here
 ALPHA = 4  # str.isalpha
 UPPER = 8  # str.isupper
 DIGIT = 16  # category Nd, regex \d
-PREFIX = 32  # a token of its own at the front of a word
-SUFFIX = 64  # ... and at its end
-AFTER_DIGIT = 128  # ... and at its end behind a digit
-SYMBOL = 256  # a token of nothing else is no word (datatrove utils/text.py PUNCTUATION_SET)
-TERMINAL = 512  # ends a line well, ends a sentence (Unicode Sentence_Terminal)
-SINGLE = 1024  # a word of its own: scripts without spaces
+PREFIX = 32  # split off as a token at the start of a word
+SUFFIX = 64  # split off as a token at the end of a word
+AFTER_DIGIT = 128  # split off as a token at the end of a word, after a digit
+SYMBOL = 256  # a token of symbols alone is not counted as a word (datatrove utils/text.py PUNCTUATION_SET)
+TERMINAL = 512  # ends a sentence (Unicode Sentence_Terminal)
+SINGLE = 1024  # a word of one character: scripts without spaces
 PUNCT = 2048  # category P*
-ICON = 4096  # a token of its own wherever it stands: dingbats, emoji, the ellipsis
+ICON = 4096  # a token anywhere in a word: dingbats, emoji, the ellipsis
 HYPHEN = 8192  # joins two words
 SPECIAL = 16384  # may start or end a token inside a run of non-space
 
-_PLANES = 0x20000  # table entries: planes 0 and 1, then one for Han above them, then one for the rest
-# Sentence_Terminal of Unicode 15 (PropList.txt) as FineWeb's line rule has it, code points in hex.
-_TERMINAL_RANGES = """
+_PLANES_0_AND_1 = 0x20000  # codepoints with an entry of their own
+# The two entries after those: Han ideographs of planes 2 and 3, and every other codepoint.
+_HAN_ENTRY, _OTHER_ENTRY = 0x20000, 0x20001
+_HAN_END = 0x33480
+# Sentence_Terminal of Unicode 15 (PropList.txt), which FineWeb's line rule uses; codepoints in hex.
+TERMINAL_RANGES = """
 21 2e 3f 589 61d-61f 6d4 700-702 7f9 837 839 83d-83e 964-965 104a-104b 1362 1367-1368 166e 1735-1736 17d4-17d6 17d9-17da
 1803 1809 1944-1945 1aa8-1aab 1b5a-1b5b 1b5e-1b5f 1b7d-1b7e 1c3b-1c3c 1c7e-1c7f 203c-203d 2047-2049 2e2e 2e3c 2e53-2e54
 3002 a4ff a60e-a60f a6f3 a6f7 a876-a877 a8ce-a8cf a92f a9c8-a9c9 aa5d-aa5f aaf0-aaf1 abeb fe52 fe56-fe57 ff01 ff0e ff1f
@@ -43,34 +45,39 @@ ff61 10a56-10a57 10f55-10f59 10f86-10f89 11047-11048 110be-110c1 11141-11143 111
 """
 _SYMBOLS = "’“”—％〈〉&、━【】「」，；„；～«»∶´．（）–？！：。…►‘“《》"  # besides ASCII, controls and terminal marks
 _EDGES = ",:;¡¿_#*&<>、，；：～·،؛٪'\"`´…"  # besides brackets, quotes, terminal marks and icons
-_FRONT = "§%=—–+"
+_PREFIX_ONLY = "§%=—–+"
+_LATIN_1_SYMBOLS_END = 160  # below it, every character but letters, digits and white space is a symbol
 
 
-def ranges(text: str) -> list[int]:
-    """Codepoints of "21 2e-3f": hex numbers and closed ranges."""
-    pairs = [(part + "-" + part).split("-")[:2] if "-" not in part else part.split("-") for part in text.split()]
-    return [point for low, high in pairs for point in range(int(low, 16), int(high, 16) + 1)]
+def parse_ranges(text: str) -> list[int]:
+    """Codepoints listed as hex numbers and inclusive ranges, for example "21 2e-3f"."""
+    bounds = [(part.partition("-")[0], part.rpartition("-")[2]) for part in text.split()]
+    return [point for low, high in bounds for point in range(int(low, 16), int(high, 16) + 1)]
 
 
 @functools.cache
-def table() -> np.ndarray:
-    """(131074,) uint16: class bits of each codepoint of planes 0 and 1, of Han above, of everything else."""
+def character_classes() -> np.ndarray:
+    """Class bits of every codepoint of planes 0 and 1, of Han beyond them and of the rest: (131074,) uint16.
+
+    `class_index` gives the entry of a codepoint.
+    """
     made_from = (Path(__file__), Path(tokens.__file__), unicodedata.unidata_version)
-    return kept.arrays("signal-classes", made_from, lambda: {"bits": _table()})["bits"]
+    return disk_cache.arrays("signal-classes", made_from, lambda: {"bits": _build_classes()})["bits"]
 
 
-def _table() -> np.ndarray:
-    bits = np.zeros(_PLANES + 2, np.uint16)
-    for point in range(_PLANES):
-        bits[point] = _of(chr(point))
-    bits[ranges(_TERMINAL_RANGES)] |= TERMINAL | SYMBOL | PREFIX | SUFFIX | SPECIAL
+def _build_classes() -> np.ndarray:
+    bits = np.zeros(_PLANES_0_AND_1 + 2, np.uint16)
+    for point in range(_PLANES_0_AND_1):
+        bits[point] = _class_bits(chr(point))
+    bits[parse_ranges(TERMINAL_RANGES)] |= TERMINAL | SYMBOL | PREFIX | SUFFIX | SPECIAL
     bits[ord(".")] &= ~np.uint16(PREFIX | SUFFIX)  # has rules of its own: abbreviations, domains, ellipses
-    bits[:_PLANES][classes() == CHARACTER] |= SINGLE | SPECIAL
-    bits[_PLANES] = ALPHA | SINGLE | SPECIAL
+    bits[:_PLANES_0_AND_1][classes() == CHARACTER] |= SINGLE | SPECIAL
+    bits[_HAN_ENTRY] = ALPHA | SINGLE | SPECIAL
     return bits
 
 
-def _of(char: str) -> int:
+def _class_bits(char: str) -> int:
+    """Class bits of a character, but for those that hold for ranges of them (terminal marks, single characters)."""
     category = unicodedata.category(char)
     bits = SPACE | SPECIAL if char.isspace() else 0
     bits |= BREAK if len(f"{char}x".splitlines()) == 2 else 0
@@ -78,43 +85,42 @@ def _of(char: str) -> int:
     bits |= PUNCT if category[0] == "P" else 0
     bits |= ICON | PREFIX | SUFFIX if category == "So" or char == "…" else 0
     bits |= PREFIX | SUFFIX if category in ("Ps", "Pe", "Pi", "Pf") or char in _EDGES else 0
-    bits |= PREFIX if category == "Sc" or char in _FRONT else 0
+    bits |= PREFIX if category == "Sc" or char in _PREFIX_ONLY else 0
     bits |= SUFFIX if char in "—–" else 0
     bits |= AFTER_DIGIT if category == "Sc" or char in "%+" else 0
     bits |= HYPHEN if char in "-–—~" else 0
-    bits |= SYMBOL if _is_symbol(char) else 0
+    if ord(char) < _LATIN_1_SYMBOLS_END:
+        bits |= SYMBOL if char not in "\t\n " and not char.isalnum() else 0
+    else:
+        bits |= SYMBOL if char in _SYMBOLS else 0
     special = bits & (PREFIX | SUFFIX | HYPHEN) or char in "./+*^'’<>=:"
     return bits | (SPECIAL if special else 0)
 
 
-def _is_symbol(char: str) -> bool:
-    point = ord(char)
-    return char not in "\t\n " and not char.isalnum() if point < 160 else char in _SYMBOLS
-
-
 @njit(cache=True, nogil=True)
-def spell(data, low, high, bits, points, kinds):
-    """Decode UTF-8 bytes [low, high) into `points` (uint32) and their class bits `kinds` (uint16); returns how many.
+def decode_text(data, start, end, class_bits, points, kinds):
+    """Decode the UTF-8 bytes [start, end) into codepoints and their class bits; returns how many.
 
-    Behind the last there is a blank, so that no search for the end of a word has to ask whether the text goes on.
+    points (uint32) and kinds (uint16) are filled and get a space after the last codepoint, so that a search for the
+    end of a word needs no bounds check.
     """
-    n, at = 0, low
-    while at < high:
-        byte = data[at]
+    count, position = 0, start
+    while position < end:
+        byte = data[position]
         if byte < 0x80:
-            points[n], kinds[n] = byte, bits[byte]
-            at += 1
+            points[count], kinds[count] = byte, class_bits[byte]
+            position += 1
         else:
-            point, at = decode(data, at)
-            points[n], kinds[n] = point, bits[place(point)]
-        n += 1
-    points[n], kinds[n] = 0x20, bits[0x20]
-    return n
+            point, position = decode(data, position)
+            points[count], kinds[count] = point, class_bits[class_index(point)]
+        count += 1
+    points[count], kinds[count] = 0x20, class_bits[0x20]
+    return count
 
 
 @njit(cache=True, nogil=True, inline="always")
-def place(point):
-    """Index of a codepoint in the table of class bits."""
-    if point < np.uint32(0x20000):
+def class_index(point):
+    """Entry of a codepoint in the table of `character_classes`."""
+    if point < np.uint32(_PLANES_0_AND_1):
         return np.int64(point)
-    return np.int64(0x20000) if point < np.uint32(0x33480) else np.int64(0x20001)
+    return np.int64(_HAN_ENTRY) if point < np.uint32(_HAN_END) else np.int64(_OTHER_ENTRY)

@@ -1,12 +1,12 @@
-"""The lines of one document, found once: how they look, and which of them repeat."""
+"""The lines of one document, split once: their shape, and which of them repeat."""
 
 from typing import NamedTuple
 
 import numpy as np
 
 from filters.signals.character_classes import ALPHA, BREAK, DIGIT, SPACE, TERMINAL, UPPER
-from filters.signals.repeats import ask, enter
-from filters.signals.words import BASE
+from filters.signals.repeats import count_key, start_count
+from filters.signals.word_splits import HASH_BASE
 from pipeline.kernels.njit import njit
 from pipeline.kernels.tokens import mix
 
@@ -14,178 +14,191 @@ _NEWLINE, _RETURN, _DOT, _ELLIPSIS, _BULLET, _DASH, _HASH = 0x0A, 0x0D, 0x2E, 0x
 
 
 class Lines(NamedTuple):
-    """Room for the lines of a document, as codepoints from its start."""
+    """Buffers for the lines of a document; positions are codepoints from its start."""
 
     start: np.ndarray  # (m,) int32
     end: np.ndarray  # (m,) int32, without the line break
-    first: np.ndarray  # (m,) int32, of the line without the white space at both ends
-    last: np.ndarray  # (m,) int32, behind it; equal to `first` where the line is blank
+    text_start: np.ndarray  # (m,) int32, without the white space at both ends
+    text_end: np.ndarray  # (m,) int32, equal to `text_start` if the line is blank
 
 
 @njit(cache=True, nogil=True)
-def room_for_lines(m):
-    """Room for m lines; memory that no line touches costs nothing."""
-    return Lines(np.empty(m, np.int32), np.empty(m, np.int32), np.empty(m, np.int32), np.empty(m, np.int32))
+def allocate_lines(size):
+    """Buffers for `size` lines; memory pages that no line touches are never mapped."""
+    return Lines(np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size, np.int32))
 
 
 @njit(cache=True, nogil=True)
-def feeds(points, kinds, n, lines):
-    """Fill `lines` with what line feeds separate; returns (lines, whether there are other line breaks)."""
+def split_newlines(points, kinds, length, lines):
+    """Fill `lines` with what line feeds separate, as str.split("\\n") does.
+
+    Returns (lines, whether the text has other line breaks).
+    """
     count = start = i = 0
-    other = False
-    while i <= n:
-        while i < n and not kinds[i] & BREAK:
+    has_other_breaks = False
+    while i <= length:
+        while i < length and not kinds[i] & BREAK:
             i += 1
-        if i < n and points[i] != _NEWLINE:
-            other = True
+        if i < length and points[i] != _NEWLINE:
+            has_other_breaks = True
         else:
-            _add(kinds, start, i, lines, count)
+            _set_line(kinds, start, i, lines, count)
             count, start = count + 1, i + 1
         i += 1
-    return count, other
+    return count, has_other_breaks
 
 
 @njit(cache=True, nogil=True)
-def breaks(points, kinds, n, lines):
+def splitlines(points, kinds, length, lines):
     """Fill `lines` with the lines of str.splitlines; returns how many."""
     count = start = i = 0
-    while start < n:
-        while i < n and not kinds[i] & BREAK:
+    while start < length:
+        while i < length and not kinds[i] & BREAK:
             i += 1
-        _add(kinds, start, i, lines, count)
-        i += 2 if i + 1 < n and points[i] == _RETURN and points[i + 1] == _NEWLINE else 1
+        _set_line(kinds, start, i, lines, count)
+        i += 2 if i + 1 < length and points[i] == _RETURN and points[i + 1] == _NEWLINE else 1
         count, start = count + 1, i
     return count
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _add(kinds, start, end, lines, count):
-    a, b = strip(kinds, start, end)
-    lines.start[count], lines.end[count], lines.first[count], lines.last[count] = start, end, a, b
+def _set_line(kinds, start, end, lines, number):
+    text_start, text_end = strip(kinds, start, end)
+    lines.start[number], lines.end[number] = start, end
+    lines.text_start[number], lines.text_end[number] = text_start, text_end
 
 
 @njit(cache=True, nogil=True, inline="always")
-def strip(kinds, a, b):
-    """[a, b) without the white space at both ends."""
-    while a < b and kinds[a] & SPACE:
-        a += 1
-    while b > a and kinds[b - 1] & SPACE:
-        b -= 1
-    return a, b
+def strip(kinds, start, end):
+    """[start, end) without the white space at both ends."""
+    while start < end and kinds[start] & SPACE:
+        start += 1
+    while end > start and kinds[end - 1] & SPACE:
+        end -= 1
+    return start, end
 
 
 @njit(cache=True, nogil=True)
-def marked(points, lines, count):
-    """(lines that start with a bullet or a dash, lines that end with an ellipsis), their white space apart."""
+def count_bullets(points, lines, count):
+    """(lines that start with a bullet or a hyphen, lines that end with an ellipsis), ignoring white space around."""
     bullets = ellipses = 0
     for k in range(count):
-        a, b = lines.first[k], lines.last[k]
-        if b > a:
-            bullets += points[a] == _BULLET or points[a] == _DASH
-            ellipses += points[b - 1] == _ELLIPSIS or (
-                b - a > 2 and points[b - 1] == _DOT and points[b - 2] == _DOT and points[b - 3] == _DOT
+        start, end = lines.text_start[k], lines.text_end[k]
+        if end > start:
+            bullets += points[start] == _BULLET or points[start] == _DASH
+            ellipses += points[end - 1] == _ELLIPSIS or (
+                end - start > 2 and points[end - 1] == _DOT and points[end - 2] == _DOT and points[end - 3] == _DOT
             )
     return bullets, ellipses
 
 
 @njit(cache=True, nogil=True)
-def shaped(kinds, lines, count, short):
-    """(lines, those that end with a terminal mark, those of at most `short` characters), blank lines left out."""
-    solid = ended = brief = 0
+def line_stats(kinds, lines, count, short):
+    """(lines, lines that end with a terminal mark, lines of at most `short` characters), blank lines left out."""
+    nonblank = terminated = short_lines = 0
     for k in range(count):
-        if lines.last[k] > lines.first[k]:
-            solid += 1
-            ended += kinds[lines.end[k] - 1] & TERMINAL != 0
-            brief += lines.end[k] - lines.start[k] <= short
-    return solid, ended, brief
+        if lines.text_end[k] > lines.text_start[k]:
+            nonblank += 1
+            terminated += kinds[lines.end[k] - 1] & TERMINAL != 0
+            short_lines += lines.end[k] - lines.start[k] <= short
+    return nonblank, terminated, short_lines
 
 
 @njit(cache=True, nogil=True)
-def line_hash(points, a, b):
-    """Hash of the codepoints [a, b), three of 21 bits a step.
+def hash_line(points, start, end):
+    """Hash of the codepoints [start, end), three of 21 bits a step.
 
-    No polynomial modulo 2^64, as a token's is: two long Thue-Morse words have the same one, whatever its base.
+    It is no polynomial modulo 2^64, as a token's hash is: two long Thue-Morse words have the same polynomial hash,
+    whatever its base.
     """
-    h, i = np.uint64(b - a), a
-    while i + 3 <= b:
+    hash_, i = np.uint64(end - start), start
+    while i + 3 <= end:
         high = np.uint64(points[i + 1]) << np.uint64(21) | np.uint64(points[i + 2]) << np.uint64(42)
-        h = (h ^ np.uint64(points[i]) ^ high) * np.uint64(BASE)
-        h ^= h >> np.uint64(32)
+        hash_ = (hash_ ^ np.uint64(points[i]) ^ high) * np.uint64(HASH_BASE)
+        hash_ ^= hash_ >> np.uint64(32)
         i += 3
-    while i < b:
-        h = (h ^ np.uint64(points[i])) * np.uint64(BASE)
-        h ^= h >> np.uint64(32)
+    while i < end:
+        hash_ = (hash_ ^ np.uint64(points[i])) * np.uint64(HASH_BASE)
+        hash_ ^= hash_ >> np.uint64(32)
         i += 1
-    return h
+    return hash_
 
 
 @njit(cache=True, nogil=True)
 def repeated_lines(points, lines, count, hashes, table):
-    """(lines, repeated, characters of those, characters of those that are not blank) of what line feeds separate.
+    """Lines that repeat an earlier one, among those that line feeds separate.
 
-    An empty line is none, but one at either end is (regex split at "\\n+", as in the reference). Leaves the hash of
-    line k in hashes[k].
+    Returns (lines, repeated lines, their characters, characters of those that are not blank). As in the reference,
+    which splits at the regular expression "\\n+", an empty line counts only at either end of the text. Leaves the hash
+    of line k in hashes[k].
     """
-    mask, pieces, repeated, chars, solid_chars = ask(table, count), 0, 0, 0, 0
+    mask, all_lines, repeated, chars, nonblank_chars = start_count(table, count), 0, 0, 0, 0
     for k in range(count):
         start, end = lines.start[k], lines.end[k]
         if end > start:
-            hashes[k] = line_hash(points, start, end)
-            if table.times[enter(table, mask, hashes[k])] > 1:
+            hashes[k] = hash_line(points, start, end)
+            if table.times[count_key(table, mask, hashes[k])] > 1:
                 repeated, chars = repeated + 1, chars + end - start
-                solid_chars += end - start if lines.last[k] > lines.first[k] else 0
-            pieces += 1
+                nonblank_chars += end - start if lines.text_end[k] > lines.text_start[k] else 0
+            all_lines += 1
     if count > 1:
         at_front, at_end = lines.end[0] == lines.start[0], lines.end[count - 1] == lines.start[count - 1]
-        pieces, repeated = pieces + at_front + at_end, repeated + (at_front and at_end)
-    return pieces, repeated, chars, solid_chars
+        all_lines, repeated = all_lines + at_front + at_end, repeated + (at_front and at_end)
+    return all_lines, repeated, chars, nonblank_chars
 
 
 @njit(cache=True, nogil=True)
-def repeated_paragraphs(points, kinds, n, lines, count, hashes, table):
-    """(paragraphs, repeated, characters of those): pieces of the stripped text between two line feeds or more.
+def repeated_paragraphs(points, kinds, length, lines, count, hashes, table):
+    """Paragraphs of the stripped text that repeat an earlier one; two line feeds or more separate paragraphs.
 
-    A paragraph is its lines, so its hash is one of their hashes; the stripped ends of the text are hashed anew.
+    Returns (paragraphs, repeated paragraphs, their characters). A paragraph's hash is made of `hashes`, those of its
+    lines (see `repeated_lines`); a line that stripping the text shortens is hashed anew.
     """
-    low, high = strip(kinds, 0, n)
-    mask, paragraphs, repeated, chars, k = ask(table, count // 2 + 1), 0, 0, 0, 0
+    text_start, text_end = strip(kinds, 0, length)
+    mask, paragraphs, repeated, chars, k = start_count(table, count // 2 + 1), 0, 0, 0, 0
     while k < count:
-        if lines.end[k] == lines.start[k] or lines.end[k] <= low or lines.start[k] >= high:
+        if lines.end[k] == lines.start[k] or lines.end[k] <= text_start or lines.start[k] >= text_end:
             k += 1
             continue
-        start, h, end = max(lines.start[k], low), np.uint64(0), 0
-        while k < count and lines.end[k] > lines.start[k] and lines.start[k] < high:
-            cut = lines.start[k] < low or lines.end[k] > high
-            a, end = max(lines.start[k], low), min(lines.end[k], high)
-            h = mix(h * np.uint64(BASE) ^ (line_hash(points, a, end) if cut else hashes[k]))
+        start, hash_, end = max(lines.start[k], text_start), np.uint64(0), 0
+        while k < count and lines.end[k] > lines.start[k] and lines.start[k] < text_end:
+            is_shortened = lines.start[k] < text_start or lines.end[k] > text_end
+            line_start, end = max(lines.start[k], text_start), min(lines.end[k], text_end)
+            line_hash = hash_line(points, line_start, end) if is_shortened else hashes[k]
+            hash_ = mix(hash_ * np.uint64(HASH_BASE) ^ line_hash)
             k += 1
-        again = table.times[enter(table, mask, h)] > 1
-        paragraphs, repeated, chars = paragraphs + 1, repeated + again, chars + again * (end - start)
+        is_repeated = table.times[count_key(table, mask, hash_)] > 1
+        paragraphs, repeated, chars = paragraphs + 1, repeated + is_repeated, chars + is_repeated * (end - start)
     return paragraphs, repeated, chars
 
 
 @njit(cache=True, nogil=True)
-def letters(points, kinds, n):
-    """(letters, upper-case letters, decimal digits, `#`, ellipses `...` and `…`) among `n` codepoints."""
-    alpha = upper = digits = hashes = ellipses = triples = 0
-    for i in range(n):
-        alpha += kinds[i] & ALPHA != 0
+def count_characters(points, kinds, length):
+    """(letters, upper-case letters, decimal digits, `#`, ellipses `...` and `…`) among `length` codepoints.
+
+    Separate loops without branches: the compiler vectorizes each.
+    """
+    letters = upper = digits = hashes = ellipses = three_dots = 0
+    for i in range(length):
+        letters += kinds[i] & ALPHA != 0
         upper += kinds[i] & (ALPHA | UPPER) == ALPHA | UPPER
         digits += kinds[i] & DIGIT != 0
-    for i in range(n):
+    for i in range(length):
         hashes += points[i] == _HASH
         ellipses += points[i] == _ELLIPSIS
-    for i in range(n - 2):
-        triples += (points[i] == _DOT) & (points[i + 1] == _DOT) & (points[i + 2] == _DOT)
-    return alpha, upper, digits, hashes, ellipses + (_dots(points, n) if triples else 0)
+    for i in range(length - 2):
+        three_dots += (points[i] == _DOT) & (points[i + 1] == _DOT) & (points[i + 2] == _DOT)
+    if three_dots:
+        ellipses += _count_three_dots(points, length)
+    return letters, upper, digits, hashes, ellipses
 
 
 @njit(cache=True, nogil=True)
-def _dots(points, n):
+def _count_three_dots(points, length):
     """Occurrences of `...` without overlap."""
-    found = run = 0
-    for i in range(n):
+    count = run = 0
+    for i in range(length):
         run = run + 1 if points[i] == _DOT else 0
         if run == 3:
-            found, run = found + 1, 0
-    return found
+            count, run = count + 1, 0
+    return count

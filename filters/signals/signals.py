@@ -1,38 +1,38 @@
-"""The heuristic signals of a page: everything that Gopher's, C4's and FineWeb's rules ask, measured once.
+"""The heuristic signals of a page: everything that the rules of Gopher, C4 and FineWeb need, measured once.
 
-Definitions are those of datatrove 0.10.1 (GopherQualityFilter, GopherRepetitionFilter, C4QualityFilter,
-FineWebQualityFilter); where ours differ is listed, with the reason, in tests/filters/test_signals_parity.py. Words
-are those of
-`filters.signals.words`; characters are codepoints; a ratio of nothing is 0, so no signal is ever null. Sources: Rae et
-al. 2021 (Gopher, appendix A.1.1, table A1), Raffel et al. 2020 (C4, section 2.2), Penedo et al. 2024 (FineWeb, 3.6).
+`filters.signals.columns` declares them. Definitions are those of datatrove 0.10.1 (GopherQualityFilter,
+GopherRepetitionFilter, C4QualityFilter, FineWebQualityFilter); tests/filters/test_signals_parity.py lists where ours
+differ, and why. Words are those of `filters.signals.words`, characters are codepoints. The ratio of nothing is 0, so
+no signal is ever null.
 """
 
 import json
 import tomllib
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, Annotated, Any
 
 import numpy as np
 import pyarrow as pa
 
-from filters.signals.bad_words import BadWords, load, occurrences
-from filters.signals.c4 import POLICIES, LineRules, phrases
-from filters.signals.character_classes import table
-from filters.signals.kernel import COUNTS, RATIOS, STOP_BITS, Settings, measure
-from filters.signals.words import Split, hash_of
+from filters.signals.bad_words import BadWords, count_bad_words, load_bad_words
+from filters.signals.c4 import LINE_RULES, POLICIES, LineRules
+from filters.signals.columns import SIGNALS, SIGNALS_SCHEMA, record_dtype
+from filters.signals.kernel import SignalSettings, kernel_settings, measure_documents
+from filters.signals.word_splits import SplitRules
 from pipeline.base.errors import UserError
 from pipeline.base.paths import CONFIGS
-from pipeline.base.schema import SIGNALS
 from pipeline.base.text_files import read_batches
+from pipeline.config.presets import PresetLibrary
+from pipeline.config.values import Range
 from pipeline.kernels.tokens import buffers
 from pipeline.runner.dag import Asset
-from pipeline.runner.stage import stage
+from pipeline.runner.stage import sidecar
 from pipeline.store.shard import Shard
 
 GOPHER_STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
 
 
-@stage(version=1, libraries=(), outputs={"part": SIGNALS})
+@sidecar(version=1, columns=SIGNALS)
 def signals(
     pages: Shard,
     *,
@@ -40,90 +40,80 @@ def signals(
     bad_words: Asset | None = None,
     split_hyphens: bool = True,
     split_ordinals: bool = True,
-    terminal_punctuation: bool = False,
-    min_words_per_line: int = 3,
-    max_word_length: int = 1000,
+    terminal_punctuation: bool = LINE_RULES.terminal_punctuation,
+    min_words_per_line: Annotated[int, Range(-1)] = LINE_RULES.min_words,
+    max_word_length: Annotated[int, Range(-1)] = LINE_RULES.max_word_length,
     javascript: bool = True,
-    citations: bool = True,
+    citations: bool = LINE_RULES.citations,
     policy_phrases: tuple[str, ...] = POLICIES,
 ) -> Iterator[pa.Table]:
-    """One row of signals (schema SIGNALS) a page, in the order of the pages.
+    """Measure the signals of each page: one row (schema SIGNALS_SCHEMA) a page, in the order of the pages.
 
-    `stop_words`: a page's count of different ones is `stop_word_count`; lower case, Capitalised and UPPER CASE count,
-    `’` is `'`. `bad_words`: a UTF-8 list, one word or phrase a line (LDNOOBW); none: `c4_bad_words` is 0.
-    `split_hyphens`: `E-Mail` is three tokens or one, `split_ordinals`: `12.` is two tokens or one; as spaCy has it, one
-    and one in German, Danish and Norwegian, one and two in Dutch, Swedish, Spanish and Portuguese, three and one in
-    Turkish, three and two elsewhere. The rest says what C4's line rules do before `c4_sentences` and
-    `c4_kept_line_ratio` are counted: as in `filters.signals.c4_clean.clean`.
+    Tokens follow spaCy. It splits hyphens and ordinals like this: neither in German, Danish and Norwegian; ordinals
+    only in Dutch, Swedish, Spanish and Portuguese; hyphens only in Turkish; both elsewhere. The last six settings say
+    what C4's line rules do before `c4_sentences` and `c4_kept_line_ratio` are counted, as those of the stage `clean`.
+
+    Args:
+        pages: Pages (schema PAGES).
+        stop_words: Words whose different ones in a page `stop_word_count` counts; lower case, Capitalised and UPPER
+            CASE count, and `’` is `'`.
+        bad_words: A UTF-8 list, one word or phrase a line (such as LDNOOBW); without one `c4_bad_words` is 0.
+        split_hyphens: Whether `E-Mail` is three tokens rather than one.
+        split_ordinals: Whether `12.` is two tokens rather than one.
+        terminal_punctuation: Whether a line that does not end with a terminal mark is dropped.
+        min_words_per_line: Words between white space below which a line is dropped; -1 switches the rule off.
+        max_word_length: Characters of a word above which its line is dropped; -1 switches the rule off.
+        javascript: Whether a line that contains "javascript" is dropped.
+        citations: Whether citations such as `[12]` and `[edit]` are ignored.
+        policy_phrases: Phrases of cookie notices and terms of use in lower case; a line with one is dropped.
     """
-    settings = prepare(
+    settings = kernel_settings(
         stop_words,
-        Split(split_hyphens, split_ordinals),
+        SplitRules(split_hyphens, split_ordinals),
         LineRules(terminal_punctuation, min_words_per_line, max_word_length, citations),
         javascript,
         policy_phrases,
     )
-    bad = load(bad_words.path) if bad_words else None
+    bad = load_bad_words(bad_words.path) if bad_words else None
     for batch in pages.batches(["id", "text"]):
         yield signal_table(batch["id"], batch["text"], settings, bad)
 
 
-def prepare(
-    stop_words: tuple[str, ...], split: Split, rules: LineRules, javascript: bool, policies: tuple[str, ...]
-) -> Settings:
-    """Settings as the kernels take them. Raises UserError for what they cannot look for."""
-    for phrase in policies:
-        if len(phrase) < 2:
-            raise UserError(f"policy_phrases: {phrase!r} is too short to look for; give two letters or more")
-    spelled: dict[int, int] = {}
-    for number, word in enumerate(dict.fromkeys(word.lower() for word in stop_words)):
-        for form in (word, word.capitalize(), word.upper()):
-            for spelling in (form, form.replace("'", "’")):
-                points = np.array([ord(c) for c in spelling], np.uint32)
-                spelled.setdefault(int(hash_of(points, 0, len(points))), number)
-    hashes = sorted(spelled)
-    numbers = np.array([spelled[h] for h in hashes], np.int64)
-    maybe = np.zeros(STOP_BITS, np.bool_)
-    maybe[[h % STOP_BITS for h in hashes]] = True
-    return Settings(maybe, np.array(hashes, np.uint64), numbers, split, rules, phrases(javascript, policies))
-
-
-def signal_table(ids: pa.Array, texts: pa.Array, settings: Settings, bad: BadWords | None = None) -> pa.Table:
-    """Signals of d texts (schema SIGNALS, d rows). `bad`: a list from `signal_badwords.load`."""
+def signal_table(
+    ids: pa.Array, texts: pa.Array, settings: SignalSettings, bad_words: BadWords | None = None
+) -> pa.Table:
+    """Return the signals of d texts: schema SIGNALS_SCHEMA, d rows."""
     data, offsets = buffers(texts)
-    counts, ratios = measure(data, offsets, table(), settings)
-    values = {name: counts[:, k] for k, name in enumerate(COUNTS)} | {n: ratios[:, k] for k, n in enumerate(RATIOS)}
-    values["c4_bad_words"] = occurrences(texts, bad) if bad is not None else np.zeros(len(texts), np.int64)
-    columns = [ids if f.name == "id" else pa.array(np.ascontiguousarray(values[f.name])).cast(f.type) for f in SIGNALS]
-    return pa.table(columns, schema=SIGNALS)
+    rows = np.zeros(len(texts), record_dtype())
+    measure_documents(data, offsets, settings, rows)
+    if bad_words is not None:
+        rows["c4_bad_words"] = count_bad_words(texts, bad_words)
+    columns = [pa.array(np.ascontiguousarray(rows[column.name])) for column in SIGNALS]
+    return pa.table([ids, *columns], schema=SIGNALS_SCHEMA)
 
 
 def signals_file(path: str, out: IO[str], text_column: str = "text", language: str = "en") -> None:
     """Write the signals of every text of a file (see `pipeline.base.text_files.read_batches`) to `out`, as JSON Lines.
 
     A line has the text's `id` and every signal, with the stop words and token rules of `language`'s recipe. Raises
-    UserError with file and line for what is no such file.
+    UserError with file and line for a file that cannot be read.
     """
-    settings = _of_language(language)
+    options = _settings_of_language(language)
     for ids, texts in read_batches(path, text_column):
-        for row in signal_table(pa.array(map(str, ids)), texts, settings).to_pylist():
-            out.write(json.dumps(row, ensure_ascii=False) + "\n")
+        table = pa.table({"id": pa.array(map(str, ids)), "text": texts})
+        for measured in signals(Shard.of(table), **options):
+            for row in measured.to_pylist():
+                out.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
-def _of_language(language: str) -> Settings:
-    """Settings as in configs/<language>.toml, stop words of FineWeb-2's preset where the recipe has none."""
-    known = sorted(file.stem for file in CONFIGS.glob("*.toml"))
-    if language not in known:
-        raise UserError(f"no recipe for language {language!r}; type one of {', '.join(known)}")
-    said = tomllib.loads((CONFIGS / f"{language}.toml").read_text()).get("signals", {})
-    preset = CONFIGS / "presets/fineweb-2" / f"{language}.toml"
-    listed = tomllib.loads(preset.read_text())["stop_words"][language] if preset.exists() else GOPHER_STOP_WORDS
-    rules = LineRules(
-        said.get("terminal_punctuation", False),
-        said.get("min_words_per_line", 3),
-        said.get("max_word_length", 1000),
-        said.get("citations", True),
-    )
-    split = Split(said.get("split_hyphens", True), said.get("split_ordinals", True))
-    phrases_said = tuple(said.get("policy_phrases", POLICIES))
-    return prepare(tuple(said.get("stop_words", listed)), split, rules, said.get("javascript", True), phrases_said)
+def _settings_of_language(language: str) -> dict[str, Any]:
+    """Settings of the stage `signals` in configs/<language>.toml, with the language's stop words if it has none.
+
+    A list of bad words is left out: its path is relative to the recipe, and the command takes no list.
+    """
+    recipes = sorted(file.stem for file in CONFIGS.glob("*.toml"))
+    if language not in recipes:
+        raise UserError(f"no recipe for language {language!r}; type one of {', '.join(recipes)}")
+    section = tomllib.loads((CONFIGS / f"{language}.toml").read_text()).get("signals", {})
+    stop_words = PresetLibrary(CONFIGS / "presets", language).stop_words() or GOPHER_STOP_WORDS
+    return {"stop_words": stop_words, **{name: value for name, value in section.items() if name != "bad_words"}}

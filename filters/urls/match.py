@@ -1,9 +1,9 @@
-"""URL rules: which addresses are on lists of hosts, of addresses, or have listed words in them.
+"""URL rules: which addresses are on lists of hosts, of addresses, or contain listed words.
 
 As datatrove 0.10.1's URLFilter (after RefinedWeb, arXiv:2306.01116, appendix G.1), with these differences, each tested:
 a listed host blocks everything below it, not only its registered domain and itself; a listed address blocks itself and
-what lies below its path, with any scheme and with or without `www.` (datatrove compares whole URLs, scheme included,
-with a list that has none); words are compared case-folded and percent-decoded.
+what is below its path, with any scheme and with or without `www.` (datatrove compares whole URLs, scheme included, with
+a list that has none); words are compared case-folded and percent-decoded.
 """
 
 import re
@@ -18,21 +18,31 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from filters.urls import lists as url_lists
-from filters.urls.lists import BREAK, Names, addresses_of, archived, bundled, hosts_of, opened, words_of
-from pipeline.base.schema import URLS
+from filters.urls import hashed_names, lists
+from filters.urls.columns import URLS, URLS_SCHEMA
+from filters.urls.hashed_names import HashedNames
+from filters.urls.lists import (
+    WORD_BREAK,
+    datatrove_files,
+    open_archive,
+    open_list,
+    read_addresses,
+    read_hosts,
+    read_words,
+)
 from pipeline.config.values import Range
-from pipeline.kernels import disk_cache as kept
+from pipeline.kernels import disk_cache
 from pipeline.runner.dag import Asset
-from pipeline.runner.stage import stage
+from pipeline.runner.stage import sidecar
 from pipeline.store.shard import Shard
 
-_PATTERN_WORDS = 500  # RE2 refuses patterns that are too large
+_PATTERN_WORDS = 500  # of one pattern: RE2 refuses patterns that are too large
+_BATCH_ROWS = 16384
 _SCHEME = re.compile(r"\A[A-Za-z][A-Za-z0-9+.-]*://")  # RFC 3986, section 3.1
-_KEPT = frozenset("ßς")  # by IDNA 2008 (RFC 5894, section 7.2); Python's codec, of 2003, writes ss and σ
+_IDNA_2008_LETTERS = frozenset("ßς")  # kept by IDNA 2008 (RFC 5894, section 7.2); Python's codec (2003) writes ss and σ
 
 
-@stage(version=2, libraries=("datatrove",), outputs={"part": URLS})
+@sidecar(version=2, libraries=("datatrove",), columns=URLS)
 def urls(
     pages: Shard,
     *,
@@ -44,129 +54,144 @@ def urls(
     subwords: tuple[Asset, ...] = (),
     datatrove_lists: bool = False,
 ) -> Iterator[pa.Table]:
-    """One row (schema URLS) a page. Reasons, the first that holds: `domain` (the host is listed), `subdomain` (it lies
-    below a listed one), `url`, `hard_word` (a word of the address is listed), `soft_words` (`soft_min` or more
-    different ones are), `subword` (listed letters anywhere in the address, punctuation left out).
+    """Look up the address of each page in lists: one row (schema URLS_SCHEMA) a page.
 
-    Lists are UTF-8 text, one entry a line, `#` comments, `.gz` too; UT1's `domains` and `urls` files are such lists.
-    `datatrove_lists` adds the lists that datatrove ships (UT1's adult, phishing and other hosts: 4.6 million; English
-    words). Raises UserError with file and line for an entry that is none.
+    The reason is the first that holds of `domain` (the host is listed), `subdomain` (it is below a listed one), `url`,
+    `hard_word`, `soft_words` and `subword`. Lists are UTF-8 text, one entry a line, with `#` comments, plain or .gz;
+    UT1's `domains` and `urls` files are such lists. Raises UserError with file and line for an entry that is none.
+
+    Args:
+        pages: Pages (schema PAGES).
+        hosts: Lists of hosts that block themselves and everything below them.
+        addresses: Lists of addresses that block themselves and what is below their path.
+        hard_words: Lists of words of which one in the address blocks it (datatrove's banned words).
+        soft_words: Lists of words of which `soft_min` different ones in the address block it (soft banned words).
+        soft_min: Different soft words from which an address is blocked.
+        subwords: Lists of strings that block anywhere in the address, punctuation left out (banned subwords).
+        datatrove_lists: Whether to add the lists that datatrove ships (UT1's adult, phishing and other hosts: 4.6
+            million; English words).
     """
-    lists = load(hosts, addresses, hard_words, soft_words, subwords, datatrove_lists)
-    for batch in pages.batches(["id", "url"], rows=16384):
-        reason, match = lists.look(batch["url"], soft_min)
-        yield pa.table({"id": batch["id"], "url_blocked": reason, "url_match": match}, URLS)
+    url_lists = load_lists(hosts, addresses, hard_words, soft_words, subwords, datatrove_lists)
+    for batch in pages.batches(["id", "url"], rows=_BATCH_ROWS):
+        reason, match = url_lists.match_urls(batch["url"], soft_min)
+        yield pa.table({"id": batch["id"], "url_blocked": reason, "url_match": match}, URLS_SCHEMA)
 
 
 @dataclass(frozen=True)
-class Lists:
-    """All lists, ready to be looked up."""
+class UrlLists:
+    """All lists, ready for lookups."""
 
-    hosts: Names
-    addresses: Names
-    hard: frozenset[str]
-    soft: frozenset[str]
-    subwords: tuple[str, ...]
+    hosts: HashedNames
+    addresses: HashedNames
+    banned_words: frozenset[str]
+    soft_banned_words: frozenset[str]
+    banned_subwords: tuple[str, ...]
 
-    def look(self, column: pa.Array, soft_min: int) -> tuple[pa.Array, pa.Array]:
-        """(reason, what matched), both string[rows], null where nothing is listed."""
-        split = [parts(url) for url in column.to_pylist()]
-        host, address = (pa.array([pair[side] for pair in split], pa.string()) for side in (0, 1))
-        found: list[tuple[str, str] | None] = [None] * len(split)
-        self._words(column, soft_min, found)
-        for i, start in self.addresses.prefixes(address):
-            found[i] = ("url", address[i].as_py().encode()[:start].decode())
-        for i, start in self.hosts.suffixes(host):
-            name = host[i].as_py()
-            found[i] = ("domain" if start == 0 else "subdomain", name[start:])
-        reason, match = (pa.array([hit and hit[side] for hit in found], pa.string()) for side in (0, 1))
-        return reason, match
+    def match_urls(self, column: pa.Array, soft_word_threshold: int) -> tuple[pa.Array, pa.Array]:
+        """Return (reason, what matched) of each URL, both string[rows], null for an URL that is not listed."""
+        hosts, addresses = zip(*map(split_url, column.to_pylist()), strict=True) if len(column) else ((), ())
+        matches: list[tuple[str, str] | None] = [None] * len(column)
+        # From the last reason to the first, which overwrites the others.
+        if self.banned_words or self.soft_banned_words or self.banned_subwords:
+            self._match_words(column, soft_word_threshold, matches)
+        for i, end in self.addresses.match_addresses(pa.array(addresses, pa.string())):
+            matches[i] = ("url", addresses[i].encode()[:end].decode())
+        for i, start in self.hosts.match_hosts(pa.array(hosts, pa.string())):
+            matches[i] = ("domain" if start == 0 else "subdomain", hosts[i][start:])
+        reasons, names = (pa.array([match and match[side] for match in matches], pa.string()) for side in (0, 1))
+        return reasons, names
 
-    def _words(self, column: pa.Array, soft_min: int, found: list) -> None:
-        if not (self.hard or self.soft or self.subwords):
-            return
+    def _match_words(self, column: pa.Array, soft_word_threshold: int, matches: list) -> None:
         texts = [unquote(url or "").casefold() for url in column.to_pylist()]
-        for i, word in self._within([BREAK.sub("", text) for text in texts]):
-            found[i] = ("subword", word)
+        for i, word in self._match_subwords([WORD_BREAK.sub("", text) for text in texts]):
+            matches[i] = ("subword", word)
         for i, text in enumerate(texts):
-            tokens = set(BREAK.split(text))
-            if len(soft := self.soft & tokens) >= soft_min:
-                found[i] = ("soft_words", " ".join(sorted(soft)))
-            if hard := self.hard & tokens:
-                found[i] = ("hard_word", min(hard))
+            words = set(WORD_BREAK.split(text))
+            if len(soft_banned := self.soft_banned_words & words) >= soft_word_threshold:
+                matches[i] = ("soft_words", " ".join(sorted(soft_banned)))
+            if banned := self.banned_words & words:
+                matches[i] = ("hard_word", min(banned))
 
-    def _within(self, squashed: list[str]) -> Iterator[tuple[int, str]]:
-        """(row, word) for rows with a subword in them; RE2 looks for many at once in linear time."""
-        column = pa.array(squashed, pa.string())
-        for at in range(0, len(self.subwords), _PATTERN_WORDS):
-            words = self.subwords[at : at + _PATTERN_WORDS]
-            hits = pc.match_substring_regex(column, "|".join(words))
-            for i in np.flatnonzero(hits.to_numpy(zero_copy_only=False)):
-                yield int(i), next(word for word in words if word in squashed[i])
+    def _match_subwords(self, texts: list[str]) -> Iterator[tuple[int, str]]:
+        """Yield (row, word) of texts with a subword in them; RE2 searches for many at once in linear time."""
+        column = pa.array(texts, pa.string())
+        for start in range(0, len(self.banned_subwords), _PATTERN_WORDS):
+            words = self.banned_subwords[start : start + _PATTERN_WORDS]
+            is_match = pc.match_substring_regex(column, "|".join(words))
+            for i in np.flatnonzero(is_match.to_numpy(zero_copy_only=False)):
+                yield int(i), next(word for word in words if word in texts[i])
 
 
-def parts(url: str | None) -> tuple[str, str]:
-    """(host, address): lower-case host in ASCII without port and `www.`; the address is that, path and query.
+def split_url(url: str | None) -> tuple[str, str]:
+    """Return (host, address): lower-case host in ASCII without port and `www.`; the address adds path and query.
 
-    >>> parts("https://www.Example.org:8080/a/B?c=1#d")
+    >>> split_url("https://www.Example.org:8080/a/B?c=1#d")
     ('example.org', 'example.org/a/B?c=1')
     """
     rest = _SCHEME.sub("", (url or "").partition("#")[0])
-    cut = next((i for i, c in enumerate(rest) if c in "/?"), len(rest))
-    host = rest[:cut].rpartition("@")[2].partition(":")[0].rstrip(".").lower().removeprefix("www.")
+    path = next((i for i, char in enumerate(rest) if char in "/?"), len(rest))
+    host = rest[:path].rpartition("@")[2].partition(":")[0].rstrip(".").lower().removeprefix("www.")
     if not host.isascii():
-        host = in_ascii(host)
-    return host, (host + rest[cut:]).rstrip("/")
+        host = to_ascii(host)
+    return host, (host + rest[path:]).rstrip("/")
 
 
-def in_ascii(host: str) -> str:
-    """The host as DNS has it (`xn--...`); as it is where it is no valid name."""
+def to_ascii(host: str) -> str:
+    """Return the host as DNS has it (`xn--...`), unchanged if it is no valid name."""
     try:
-        return ".".join(map(_label, host.split(".")))
+        return ".".join(map(_label_to_ascii, host.split(".")))
     except UnicodeError:
         return host
 
 
-def _label(name: str) -> str:
-    return f"xn--{name.lower().encode('punycode').decode()}" if _KEPT & set(name) else name.encode("idna").decode()
+def _label_to_ascii(label: str) -> str:
+    if _IDNA_2008_LETTERS & set(label):
+        return f"xn--{label.lower().encode('punycode').decode()}"
+    return label.encode("idna").decode()
 
 
 @lru_cache(maxsize=4)  # once a worker, not once a shard
-def load(
+def load_lists(
     hosts: tuple[Asset, ...],
     addresses: tuple[Asset, ...],
-    hard: tuple[Asset, ...],
-    soft: tuple[Asset, ...],
-    subwords: tuple[Asset, ...],
+    banned_words: tuple[Asset, ...],
+    soft_banned_words: tuple[Asset, ...],
+    banned_subwords: tuple[Asset, ...],
     datatrove: bool,
-) -> Lists:
-    """Read the lists. Raises UserError with file and line."""
-    shipped = bundled() if datatrove else {}
+) -> UrlLists:
+    """Read the lists, with those of datatrove if asked. Raises UserError with file and line."""
+    shipped = datatrove_files() if datatrove else {}
 
     def words(assets: tuple[Asset, ...], name: str) -> frozenset[str]:
-        return words_of([*(opened(a.path) for a in assets), *([opened(shipped[name])] if shipped else [])])
+        paths: list[str | Path] = [asset.path for asset in assets]
+        return read_words([open_list(path) for path in ([*paths, shipped[name]] if shipped else paths)])
 
-    return Lists(
-        *_names(hosts, addresses, shipped.get("archive")),
-        words(hard, "banned_words"),
-        words(soft, "soft_banned_words"),
-        tuple(sorted(words(subwords, "banned_subwords"))),
+    return UrlLists(
+        *_load_names(hosts, addresses, shipped.get("archive")),
+        words(banned_words, "banned_words"),
+        words(soft_banned_words, "soft_banned_words"),
+        tuple(sorted(words(banned_subwords, "banned_subwords"))),
     )
 
 
-def _names(hosts: tuple[Asset, ...], addresses: tuple[Asset, ...], archive: Path | None) -> tuple[Names, Names]:
-    """Listed hosts and addresses; their hashes are kept, since datatrove's list takes more than a second to read."""
+def _load_names(
+    hosts: tuple[Asset, ...], addresses: tuple[Asset, ...], archive: Path | None
+) -> tuple[HashedNames, HashedNames]:
+    """Listed hosts and addresses; hashes are cached on disk, since datatrove's list takes over a second to read."""
 
     def read() -> dict[str, np.ndarray]:
-        more = archived(archive) if archive else {}
-        listed = {n: [*(opened(a.path) for a in said), *([more[n]] if more else [])] for n, said in given.items()}
+        shipped = open_archive(archive) if archive else {}
+        host_files = [*(open_list(asset.path) for asset in hosts), *([shipped["domains"]] if archive else [])]
+        address_files = [*(open_list(asset.path) for asset in addresses), *([shipped["urls"]] if archive else [])]
         return {
-            "hosts": hosts_of(listed["domains"], in_ascii).hashes,
-            "addresses": addresses_of(listed["urls"], parts).hashes,
+            "hosts": read_hosts(host_files, to_ascii).hashes,
+            "addresses": read_addresses(address_files, split_url).hashes,
         }
 
-    given = {"domains": hosts, "urls": addresses}
-    contents = repr([[asset.sha256 for asset in said] for said in given.values()])
-    made_from = (Path(__file__), Path(url_lists.__file__), archive or "", contents)
-    found = kept.arrays("url-lists", made_from, read) if hosts or addresses or archive else read()
-    return Names(found["hosts"]), Names(found["addresses"])
+    if not (hosts or addresses or archive):
+        names = read()
+    else:
+        contents = repr([[asset.sha256 for asset in assets] for assets in (hosts, addresses)])
+        code = (Path(__file__), Path(lists.__file__), Path(hashed_names.__file__))
+        names = disk_cache.arrays("url-lists", (*code, archive or "", contents), read)
+    return HashedNames(names["hosts"]), HashedNames(names["addresses"])

@@ -53,41 +53,6 @@ LANGUAGE_COLUMNS = (
     Column("second_score", pa.float64(), "Confidence of the second language.", 0, 1),
 )
 LANGUAGES = pa.schema([*_ID, *((column.name, column.type) for column in LANGUAGE_COLUMNS)])
-SIGNALS = pa.schema(
-    [
-        *_ID,
-        ("word_count", pa.int64()),
-        *[(n, pa.float64()) for n in ("mean_word_length", "hash_ratio", "ellipsis_ratio")],
-        *[(n, pa.float64()) for n in ("bullet_line_ratio", "ellipsis_line_ratio", "alpha_word_ratio")],
-        ("stop_word_count", pa.int64()),
-        *[(f"dup_{unit}_{what}", pa.float64()) for what in ("frac", "char_frac") for unit in ("line", "para")],
-        *[(f"top_{n}_gram", pa.float64()) for n in (2, 3, 4)],
-        *[(f"dup_{n}_gram", pa.float64()) for n in range(5, 11)],
-        *[(n, pa.float64()) for n in ("line_punct_ratio", "short_line_ratio", "char_dup_ratio", "new_line_ratio")],
-        ("c4_sentences", pa.int64()),
-        ("c4_kept_line_ratio", pa.float64()),
-        ("c4_lorem_ipsum", pa.bool_()),
-        ("c4_curly_bracket", pa.bool_()),
-        ("c4_bad_words", pa.int64()),
-        ("max_word_length", pa.int64()),
-        ("char_count", pa.int64()),
-        ("line_count", pa.int64()),
-        ("upper_ratio", pa.float64()),
-        ("digit_ratio", pa.float64()),
-    ]
-)
-URLS = pa.schema([*_ID, ("url_blocked", pa.string()), ("url_match", pa.string())])
-QUALITY = pa.schema([*_ID, ("quality", pa.float64()), ("quality_percentile", pa.float64())])
-CONTAMINATION = pa.schema(
-    [
-        *_ID,
-        ("contamination", pa.float64()),
-        ("benchmark", pa.string()),
-        ("item", pa.string()),
-        ("kind", pa.string()),
-        ("contaminated_items", pa.int64()),
-    ]
-)
 SELECTION = pa.schema(
     [
         *_ID,

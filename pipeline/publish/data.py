@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dedup.passages.text_spans import removed_passages, without
-from filters.fix_text import mend
+from filters.fix_text import fix_mojibake
 from filters.pii import mask as personal
 from pipeline.publish.columns import DATA
 from pipeline.runner.stage import stage
@@ -50,7 +50,7 @@ def data(
         tag: Text that replaces personal data; `{kind}` in it is the kind.
         mend_text: Whether mojibake is fixed before masking (`filters/fix_text.py`).
     """
-    personal.check(pii, region, tag)
+    personal.check_masking(pii, region, tag)
     ranges = [row for shard in layout for row in shard.table().to_pylist()]
     totals: Counter = Counter()
 
@@ -145,7 +145,7 @@ def _published(rows: pa.Table, totals: Counter, settings: tuple) -> pa.Table:
     made = {}
     for name in ("text", "title", "author"):
         given = pc.fill_null(rows[name], "") if name == "text" else rows[name]
-        whole = mend(given.combine_chunks()) if mended else given.combine_chunks()
+        whole = fix_mojibake(given.combine_chunks()) if mended else given.combine_chunks()
         made[name], found = personal.mask_all(whole, kinds, regions, tag)
         if name == "text":
             totals["mended"] += pc.sum(pc.not_equal(whole, given), min_count=0).as_py()

@@ -213,10 +213,10 @@ def _shown(value: Any) -> str:
 
 def _rules(evidence: Evidence, shard: int, id_: str, measured: Mapping[str, pa.ChunkedArray]) -> Iterator[str]:
     """Lines for every rule of the recipe, passed or not. Raises AssertionError when the stored decision differs."""
-    from filters.rules import failing
+    from filters.rules import is_outside
 
     rules = evidence.rules
-    fails = [rule["name"] for rule in rules if failing(measured[rule["column"]], rule)[0]]
+    fails = [rule["name"] for rule in rules if is_outside(measured[rule["column"]], rule)[0]]
     stored = next(shards[shard] for shards in evidence.selections.values() if shards[shard].has("failed"))
     row = _row(stored, id_, ["id", "failed"], "failed")
     if row is None or (row["failed"][0].as_py() or []) != fails:

@@ -12,7 +12,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from filters.contamination import benchmarks, contamination
+from filters.contamination.benchmark_sequences import load_index
+from filters.contamination.benchmarks import find_benchmarks, read_benchmark
+from filters.contamination.contamination import benchmark_index, crawl_weights
+from filters.contamination.hits import find_hits
 from pipeline.store.shard import Shard
 from tests.bench.table import Options, Row, in_turns, turn
 
@@ -20,22 +23,22 @@ _WORD = re.compile(r"\w+")
 
 
 def grams(text: str, n: int = 13) -> set[str]:
-    found = _WORD.findall(text.lower())
-    return {" ".join(found[i : i + n]) for i in range(len(found) - n + 1)}
+    words = _WORD.findall(text.lower())
+    return {" ".join(words[i : i + n]) for i in range(len(words) - n + 1)}
 
 
 def figures(options: Options) -> dict[str, Any]:
     """Seconds of CPU of each side's turns, and how many of the texts it finds something in."""
     lines = (options.data / "quality/dclm-human-labels/majority_data.jsonl").read_text().splitlines()
     texts = [json.loads(line)["text"] for line in lines] * (1 if options.quick else 4)
-    assets, names = benchmarks.find((str(options.data / "benchmarks"),))
-    items = [item for asset in assets for item in benchmarks.read(asset.path)]
+    assets, names = find_benchmarks((str(options.data / "benchmarks"),))
+    items = [item for asset in assets for item in read_benchmark(asset.path)]
     known = set().union(*(grams(f"{item.question} {' '.join(item.choices)}") for item in items))
-    index = [Shard.of(pa.concat_tables(contamination.benchmark_index(benchmarks=assets, names=names)))]
-    loaded = contamination._load(index)
-    weights, column = contamination._weights(loaded, [], 0.01), pa.array(texts)
+    index = [Shard.of(pa.concat_tables(benchmark_index(benchmarks=assets, names=names)))]
+    loaded = load_index(index)
+    weights, column = crawl_weights(loaded, [], 0.01), pa.array(texts)
     sides: dict[str, Callable[[], Any]] = {
-        "ours": lambda: contamination._hits(column, loaded, weights, 0.5, 50),
+        "ours": lambda: find_hits(column, loaded, weights, 0.5, 50),
         "Python sets": lambda: sum(not known.isdisjoint(grams(text)) for text in texts),
     }
     sides["ours"]()

@@ -49,8 +49,8 @@ def figures(options: Options) -> dict[str, Any]:
     turns = {name: _turn(run, columns, prepared, 20 if name == OURS else 1) for name, run in sides.items()}
     with tempfile.TemporaryDirectory(dir=options.work) as folder:
         others, missing = _others(options, columns, Path(folder))
-        said: dict[str, Any] = {}
-        turns |= {name: _asked(peer, name, said) for name, peer in others.items()}
+        answers: dict[str, Any] = {}
+        turns |= {name: _asked(peer, name, answers) for name, peer in others.items()}
         seconds = in_turns(turns, rounds)
         for peer in others.values():
             peer.close()
@@ -60,7 +60,7 @@ def figures(options: Options) -> dict[str, Any]:
         "seconds": seconds,
         "agreement": agreement(verdicts),
         "correlation": {
-            name: _correlations(columns, prepared, said[name], same) for name, _, same in _PEERS if name in said
+            name: _correlations(columns, prepared, answers[name], same) for name, _, same in _PEERS if name in answers
         },
         "missing": missing,
     }
@@ -68,20 +68,20 @@ def figures(options: Options) -> dict[str, Any]:
 
 def _others(options: Options, columns: dict, folder: Path) -> tuple[dict[str, Peer], dict[str, str]]:
     """(peers with an environment of their own, why the others are not there)."""
-    path, found, missing = folder / "texts.jsonl", {}, {}
+    path, installed, missing = folder / "texts.jsonl", {}, {}
     path.write_text("".join(json.dumps({"text": text}) + "\n" for column in columns.values() for text in column))
     for name, distribution, _ in _PEERS:
         try:
-            found[name] = Peer(options.python(name), "peer_texts.py", f"{name}-signals", str(path))
+            installed[name] = Peer(options.python(name), "peer_texts.py", f"{name}-signals", str(path))
         except NotInstalled as no:
             missing[name] = f"{distribution} {pinned(name, distribution)}: {no}"
-    return found, missing
+    return installed, missing
 
 
-def _asked(peer: Peer, name: str, said: dict[str, Any]) -> Callable[[], float]:
+def _asked(peer: Peer, name: str, answers: dict[str, Any]) -> Callable[[], float]:
     def turn() -> float:
         answer = peer.turn()
-        said[name] = answer["said"]
+        answers[name] = answer["said"]
         return float(answer["seconds"])
 
     return turn
@@ -93,12 +93,12 @@ def _turn(run: Callable, columns: dict, prepared: dict, times: int) -> Callable[
 
 def _correlations(columns: dict, prepared: dict, theirs: list[dict], same: dict[str, str]) -> dict[str, float]:
     """Pearson's, over documents, of their column with ours; None where one of them never varies."""
-    mine = pa.concat_tables(_tables(columns, prepared))
-    found = {}
+    signals = pa.concat_tables(_tables(columns, prepared))
+    correlations = {}
     for name, column in same.items():
-        pairs = np.array([[row.get(name, 0.0) for row in theirs], mine[column].to_numpy()], float)
-        found[column] = float(np.corrcoef(pairs)[0, 1]) if pairs.std(axis=1).all() else None
-    return found
+        pairs = np.array([[row.get(name, 0.0) for row in theirs], signals[column].to_numpy()], float)
+        correlations[column] = float(np.corrcoef(pairs)[0, 1]) if pairs.std(axis=1).all() else None
+    return correlations
 
 
 def rows(figures: dict[str, Any]) -> list[Row]:
@@ -111,14 +111,14 @@ def rows(figures: dict[str, Any]) -> list[Row]:
         "data-juicer": f"eight statistics, less than ours measures; {_said(figures, 'data-juicer')}",
     }
     least = {CHAINED: 50.0, "dolma": 20.0}
-    found = [
+    entries = [
         Row("signals", name, ratio(turns[OURS], turns[name]), least=least.get(name), note=notes[name])
         for name in turns
         if name != OURS
     ]
     each = 1e3 * min(turns[OURS]) / documents
-    found.append(Row("signals, a document", "", each, "ms", note=f"turns differ by {spread(turns[OURS]):.0%}"))
-    return found + [Row("signals", name, None, note=why) for name, why in figures["missing"].items()]
+    entries.append(Row("signals, a document", "", each, "ms", note=f"turns differ by {spread(turns[OURS]):.0%}"))
+    return entries + [Row("signals", name, None, note=why) for name, why in figures["missing"].items()]
 
 
 def _said(figures: dict[str, Any], peer: str) -> str:
@@ -153,12 +153,12 @@ def every(columns: dict, prepared: dict) -> dict[str, list[str]]:
 
 def chained(columns: dict, prepared: dict) -> dict[str, list[str]]:
     """The verdict of the filter that drops the document, alone."""
-    said = []
+    verdicts = []
     for language, texts in columns.items():
         for text in texts:
             reasons = (f"{n}: {v}" for n in FILTERS if (v := peer_verdict(prepared[language][1][n], text)))
-            said.append(next(reasons, ""))
-    return {"chain": said}
+            verdicts.append(next(reasons, ""))
+    return {"chain": verdicts}
 
 
 def agreement(verdicts: dict[str, dict[str, list[str]]]) -> dict[str, float]:

@@ -23,7 +23,8 @@ from dedup.near.greedy import Greedy
 from dedup.near.lsh import BANDS, near_bands, near_components, near_links
 from dedup.near.minhash import PRESETS, parse_preset, probability, signatures, sketch_cut
 from dedup.near.verify import drop_near_duplicates, near_clusters
-from pipeline.base.schema import PAGES, QUALITY
+from filters.quality.columns import QUALITY_SCHEMA
+from pipeline.base.schema import PAGES
 from pipeline.runner.dag import InputFiles, Step, all_shards, partition, step
 from pipeline.runner.manifests import shards_of
 from pipeline.runner.scheduler import InProcess, execute, quiet
@@ -313,12 +314,12 @@ def given_pages(source: Shard) -> Iterator[pa.Table]:
     yield pa.Table.from_pylist(json.loads(source.table()["rows"][0].as_py()), PAGES)
 
 
-@stage(version=1, outputs={"part": QUALITY})
+@stage(version=1, outputs={"part": QUALITY_SCHEMA})
 def scored(pages: Shard) -> Iterator[pa.Table]:
     """The length of the text as a score."""
     table = pages.table(["id", "text"])
     length = pc.cast(pc.utf8_length(table["text"]), pa.float64())
-    yield pa.table([table["id"], length, length], schema=QUALITY)
+    yield pa.table([table["id"], length, length], schema=QUALITY_SCHEMA)
 
 
 def whole_recipe(rows: list[dict], shards: int, partitions: int) -> Step:

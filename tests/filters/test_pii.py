@@ -6,7 +6,7 @@ from ftfy import badness
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from filters import fix_text as mend
+from filters.fix_text import fix_mojibake, ftfy_settings
 from filters.pii import mask as pii
 from pipeline.base.errors import UserError
 
@@ -204,16 +204,16 @@ def test_long_runs_take_linear_time():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ((("email", "fone"), "DE", pii.TAG), "unknown kind 'fone'"),
         ((("email",), "XX", pii.TAG), "'XX' is no country"),
         ((("email",), "DE", "<{kind}1>"), "taken for personal data again"),
     ],
 )
-def test_bad_settings_are_said(arguments, said):
-    with pytest.raises(UserError, match=said):
-        pii.check(*arguments)
+def test_bad_settings_are_reported(arguments, message):
+    with pytest.raises(UserError, match=message):
+        pii.check_masking(*arguments)
 
 
 @pytest.mark.parametrize(
@@ -224,8 +224,8 @@ def test_region_of_a_host(host, region):
     assert pii.region_of(host, "DE") == region
 
 
-def mended(text):
-    return mend.mend(pa.array([text, None, "as it was"])).to_pylist()[0]
+def fixed(text):
+    return fix_mojibake(pa.array([text, None, "as it was"])).to_pylist()[0]
 
 
 BROKEN = [
@@ -237,16 +237,16 @@ BROKEN = [
 ]
 
 
-@pytest.mark.parametrize(("text", "whole"), BROKEN)
-def test_mojibake_and_controls_are_mended(text, whole):
-    assert mended(text) == whole
+@pytest.mark.parametrize(("text", "expected"), BROKEN)
+def test_mojibake_and_controls_are_fixed(text, expected):
+    assert fixed(text) == expected
 
 
 @pytest.mark.parametrize(
     "text", ["&lt;b&gt; in HTML", "“curly” ‘quotes’", "ﬁne ﬂow", "ＡＢＣ，１２３", "Tab\there", "ß Ã"]
 )
 def test_what_an_author_may_have_meant_stays(text):
-    assert mended(text) == text
+    assert fixed(text) == text
 
 
 _BAD = sorted({c for c in badness.BADNESS_RE.pattern if not c.isascii()})
@@ -257,7 +257,7 @@ _BAD = sorted({c for c in badness.BADNESS_RE.pattern if not c.isascii()})
 def test_the_short_cut_sees_every_sign_of_mojibake(text):
     import ftfy
 
-    assert mended(text) == ftfy.fix_text(text, mend.settings())
+    assert fixed(text) == ftfy.fix_text(text, ftfy_settings())
 
 
 @settings(max_examples=500, deadline=None)
@@ -265,7 +265,7 @@ def test_the_short_cut_sees_every_sign_of_mojibake(text):
 def test_the_short_cut_changes_no_answer(text):
     import ftfy
 
-    assert mended(text) == ftfy.fix_text(text, mend.settings())
+    assert fixed(text) == ftfy.fix_text(text, ftfy_settings())
 
 
 def test_real_pages_short_cut_and_idempotence(shared):
@@ -277,7 +277,7 @@ def test_real_pages_short_cut_and_idempotence(shared):
     with open(shared / "warc/hplt-cc100.warc.gz", "rb") as file:
         for record in ArchiveIterator(file, record_types=WarcRecordType.response):
             text = extract_plain_text(record.reader.read().decode("utf-8", "replace"))
-            assert mended(text) == ftfy.fix_text(text, mend.settings())
+            assert fixed(text) == ftfy.fix_text(text, ftfy_settings())
             once, counts = pii.mask(text)
             column, each = pii.mask_all(pa.array([text]), pii.KINDS, ["DE"], pii.TAG)
             assert (column.to_pylist(), each) == ([once], [counts])

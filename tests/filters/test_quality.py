@@ -16,12 +16,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from filters.quality import classifier as quality
-from filters.quality import reference_texts as corpora
-from filters.quality import scores as quality_scores
-from filters.quality.sampling import Least, keys, within
-from filters.quality.text import plain
+from filters.quality.columns import QUALITY_SCHEMA
+from filters.quality.documents import is_below
+from filters.quality.reference_texts import read_texts
+from filters.quality.sampling import BottomKSample, hash_keys, in_sample
+from filters.quality.scores import area_under_roc, percentile_ranks
+from filters.quality.text import plain_texts
 from pipeline.base.errors import UserError
-from pipeline.base.schema import LANGUAGES, PAGES, QUALITY
+from pipeline.base.schema import LANGUAGES, PAGES
 from pipeline.kernels.tokens import classes, lowered
 from pipeline.runner.dag import Asset
 from pipeline.store.filesystem import Store
@@ -123,11 +125,11 @@ def slow_plain(text: str) -> list[str]:
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.text(alphabet="aZÄßİȺ1٧_.,;!\u00ad \n我カ𐐀𠀀😀|#'é\u0301", max_size=30), max_size=5))
 def test_plain_text_equals_the_slow_one(texts):
-    found = plain(pa.array(texts, pa.string()))
-    assert [found.chunks(i, 1000, 1) for i in range(len(texts))] == [
+    plain = plain_texts(pa.array(texts, pa.string()))
+    assert [plain.chunks(i, 1000, 1) for i in range(len(texts))] == [
         [" ".join(slow_plain(t))] if slow_plain(t) else [] for t in texts
     ]
-    assert found.tokens().tolist() == [len(slow_plain(t)) for t in texts]
+    assert plain.token_counts().tolist() == [len(slow_plain(t)) for t in texts]
 
 
 @pytest.mark.parametrize(
@@ -140,15 +142,15 @@ def test_plain_text_equals_the_slow_one(texts):
     ],
 )  # fmt: skip
 def test_what_tells_sources_apart_rather_than_quality_is_not_seen(one, other):
-    found = plain(pa.array([one, other]))
-    assert found.chunks(0, 100, 1) == found.chunks(1, 100, 1) != []
+    plain = plain_texts(pa.array([one, other]))
+    assert plain.chunks(0, 100, 1) == plain.chunks(1, 100, 1) != []
 
 
 @settings(deadline=None)
 @given(n=st.integers(1, 700), size=st.integers(1, 50), most=st.integers(1, 6))
 def test_chunks_are_in_order_of_comparable_length_and_bounded(n, size, most):
     text = " ".join(f"w{chr(97 + i // 26)}{chr(97 + i % 26)}" for i in range(n))
-    chunks = plain(pa.array(["x", text])).chunks(1, size, most)
+    chunks = plain_texts(pa.array(["x", text])).chunks(1, size, most)
     assert len(chunks) == min(most, max(1, n // size))
     assert all(min(n, size) <= len(chunk.split()) < max(n, size) * 2 for chunk in chunks)
     places = [text.index(chunk) for chunk in chunks]
@@ -162,19 +164,19 @@ def test_chunks_are_in_order_of_comparable_length_and_bounded(n, size, most):
 
 @given(st.lists(st.integers(0, 60), max_size=80), st.integers(1, 9), st.integers(1, 30))
 def test_a_sample_is_the_least_keys_whatever_the_batches(values, most, batch):
-    sample = Least(most)
+    sample = BottomKSample(most)
     for at in range(0, len(values), batch):
         part = np.array(values[at : at + batch], np.uint64)
         sample.offer(part, lambda i, part=part: int(part[i]) if part[i] % 7 else None)
-    assert sample.all() == sorted({v for v in values if v % 7})[:most]
+    assert sample.items() == sorted({v for v in values if v % 7})[:most]
 
 
 def test_a_share_of_hashes():
-    hashes = keys([str(i) for i in range(4000)], "a")
-    assert within(hashes, 1.0).all() and not within(hashes, 0.0).any()
-    assert 900 < within(hashes, 0.25).sum() < 1100
-    other = keys([str(i) for i in range(4000)], "b")
-    assert 200 < (within(hashes, 0.25) & within(other, 0.25)).sum() < 300, "another purpose is another sample"
+    hashes = hash_keys([str(i) for i in range(4000)], "a")
+    assert in_sample(hashes, 1.0).all() and not in_sample(hashes, 0.0).any()
+    assert 900 < in_sample(hashes, 0.25).sum() < 1100
+    other = hash_keys([str(i) for i in range(4000)], "b")
+    assert 200 < (in_sample(hashes, 0.25) & in_sample(other, 0.25)).sum() < 300, "another purpose is another sample"
 
 
 # --- references
@@ -190,11 +192,11 @@ def test_reference_corpora_of_every_format(tmp_path, name, data):
         pq.write_table(pa.table({"body": ["one", None, "two"]}), path)
     else:
         path.write_text(data)
-    assert [text.split()[0] for batch in corpora.texts(str(path), "body") for text in batch] == ["one", "two"]
+    assert [text.split()[0] for batch in read_texts(str(path), "body") for text in batch] == ["one", "two"]
     if data is not None:
         zipped = tmp_path / f"{name}.gz"
         zipped.write_bytes(gzip.compress(data.encode()))
-        assert [text.split()[0] for batch in corpora.texts(str(zipped), "body") for text in batch] == ["one", "two"]
+        assert [text.split()[0] for batch in read_texts(str(zipped), "body") for text in batch] == ["one", "two"]
 
 
 @pytest.mark.parametrize(
@@ -209,7 +211,7 @@ def test_reference_corpora_of_every_format(tmp_path, name, data):
 def test_one_line_says_what_is_wrong_with_a_reference(tmp_path, name, data, says):
     (tmp_path / name).write_bytes(data if isinstance(data, bytes) else data.encode())
     with pytest.raises(UserError, match=re.escape(says)) as raised:
-        list(corpora.texts(str(tmp_path / name), "text"))
+        list(read_texts(str(tmp_path / name), "text"))
     assert "\n" not in str(raised.value)
 
 
@@ -220,16 +222,16 @@ def test_one_line_says_what_is_wrong_with_a_reference(tmp_path, name, data, says
 def test_auc_equals_counting_pairs(positives, negatives):
     pairs = [(p > n) + (p == n) / 2 for p in positives for n in negatives]
     expected = sum(pairs) / len(pairs) if pairs else None
-    found = quality_scores.auc(np.array(positives, float), np.array(negatives, float))
-    assert found == (pytest.approx(expected) if pairs else None)
+    area = area_under_roc(np.array(positives, float), np.array(negatives, float))
+    assert area == (pytest.approx(expected) if pairs else None)
 
 
 @pytest.mark.parametrize(
     ("score", "expected"), [(-1.0, 0.0), (0.0, 12.5), (0.5, 50.0), (0.6, 75.0), (1.0, 87.5), (2.0, 100.0)]
 )
 def test_percentile_counts_lower_documents_and_half_of_the_equal_ones(score, expected):
-    found = quality_scores.percentile(np.array([score]), np.array([0.0, 0.5, 0.5, 1.0]))
-    assert found.tolist() == [expected]
+    ranks = percentile_ranks(np.array([score]), np.array([0.0, 0.5, 0.5, 1.0]))
+    assert ranks.tolist() == [expected]
 
 
 # --- training and scoring
@@ -242,10 +244,10 @@ def test_good_pages_score_above_bad_ones_and_percentiles_spread(tmp_path):
     assert facts["auc"] > 0.8 and facts["note"] is None and (facts["folds"], facts["unit"]) == (2, "id")
     assert (facts["positives"], facts["negatives"], facts["sampled"]) == (40, 400, 400)
     scored = pa.concat_tables(quality.quality(Shard.of(pages), Shard.of(languages), [part]))
-    assert scored.schema == QUALITY and scored["id"].equals(pages["id"])
+    assert scored.schema == QUALITY_SCHEMA and scored["id"].equals(pages["id"])
     good = np.array([int(h[1:-4]) % 3 == 0 for h in pages["host"].to_pylist()])
     score, rank = (scored[name].to_numpy() for name in ("quality", "quality_percentile"))
-    assert quality_scores.auc(score[good], score[~good]) > 0.95
+    assert area_under_roc(score[good], score[~good]) > 0.95
     assert 45 < rank.mean() < 55 and rank.min() < 5 and rank.max() > 95
     examples = part.table(name="examples").to_pylist()
     hosts = dict(zip(pages["id"].to_pylist(), good, strict=True))
@@ -261,7 +263,7 @@ def test_no_page_is_scored_by_a_model_that_saw_its_host_or_where_hosts_are_few_i
     pages, languages = tables(rows)
     part = trained(tmp_path, [Shard.of(pages)], [Shard.of(languages)], references=(references(tmp_path),), **QUICK)
     assert part.table()["unit"].to_pylist() == [unit]
-    fold = int(keys([unseen], "fold 0")[0] % np.uint64(2))
+    fold = int(hash_keys([unseen], "fold 0")[0] % np.uint64(2))
     import fasttext
 
     assert "zebra" not in fasttext.load_model(str(part.file(f"model-{fold}.bin"))).words
@@ -273,14 +275,14 @@ def test_same_bytes_whatever_the_shards_their_order_and_the_run(tmp_path):
     reference = references(tmp_path)
     bounds = [(0, 50), (50, 20), (70, 50)]
     layouts = [[(0, 120)], bounds, bounds[::-1]]
-    found = []
+    results = []
     for number, layout in enumerate(layouts):
         cut = [[Shard.of(table.slice(*at)) for at in layout] for table in (pages, languages)]
         part = trained(tmp_path / str(number), *cut, references=(reference,), **QUICK)
         shards = sorted(zip(layout, *cut, strict=True), key=lambda shard: shard[0])
         scored = pa.concat_tables([t for _, p, lang in shards for t in quality.quality(p, lang, [part])])
-        found.append((bytes_of(tmp_path / str(number)), scored.to_pydict()))
-    assert found[0] == found[1] == found[2] and len(found[0][0]) == 5
+        results.append((bytes_of(tmp_path / str(number)), scored.to_pydict()))
+    assert results[0] == results[1] == results[2] and len(results[0][0]) == 5
 
 
 def test_trusted_hosts_and_their_subdomains_are_positives(tmp_path):
@@ -291,7 +293,7 @@ def test_trusted_hosts_and_their_subdomains_are_positives(tmp_path):
     facts = part.table().to_pylist()[0]
     assert (facts["positives"], facts["negatives"], facts["sampled"]) == (84, 156, 240)
     assert facts["auc"] > 0.95
-    assert not quality._below("notgood.org", ("good.org",))
+    assert not is_below("notgood.org", ("good.org",))
 
 
 def test_only_documents_of_the_language_are_learnt_and_scored(tmp_path):
@@ -309,8 +311,8 @@ def test_only_documents_of_the_language_are_learnt_and_scored(tmp_path):
 def test_a_text_below_min_words_has_no_score(tmp_path, words, null):
     pages, languages = tables(crawl())
     part = trained(tmp_path, [Shard.of(pages)], [Shard.of(languages)], references=(references(tmp_path),), **QUICK)
-    short, said = tables([("a", "h.org", " ".join(["moon"] * words)), ("b", "h.org", "")])
-    scored = pa.concat_tables(quality.quality(Shard.of(short), Shard.of(said), [part]))
+    short, short_languages = tables([("a", "h.org", " ".join(["moon"] * words)), ("b", "h.org", "")])
+    scored = pa.concat_tables(quality.quality(Shard.of(short), Shard.of(short_languages), [part]))
     assert [score is None for score in scored["quality"].to_pylist()] == [null, True]
 
 
@@ -384,7 +386,7 @@ def test_articles_as_positives_against_human_labels(shared, tmp_path):
     score = pa.concat_tables(quality.quality(Shard.of(pages), Shard.of(languages), [part]))["quality"].to_numpy()
     kept = np.array([row["label"] == 1 for row in labelled])
     there = ~np.isnan(score)
-    human = quality_scores.auc(score[kept & there], score[~kept & there])
+    human = area_under_roc(score[kept & there], score[~kept & there])
     print(part.table().to_pylist()[0], human)
     assert part.table()["auc"][0].as_py() > 0.85
     assert human > 0.58

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from filters.rules import judge, verdicts
-from pipeline.base.schema import LANGUAGES, SELECTION, SIGNALS
+from filters.signals.columns import SIGNALS_SCHEMA
+from pipeline.base.schema import LANGUAGES, SELECTION
 from pipeline.store.filesystem import Store
 from pipeline.store.shard import Shard
 
@@ -77,11 +78,11 @@ def table_of(rows) -> pa.Table:
 
 def expected(row: dict, rules: tuple[dict, ...]) -> dict:
     failed = [rule for rule in rules if not passes(row[rule["column"]], rule)]
-    told = dict.fromkeys(["stage", "rule", "value", "threshold", "detail"])
+    reason = dict.fromkeys(["stage", "rule", "value", "threshold", "detail"])
     if failed:
         value = row[failed[0]["column"]]
         bound = next(failed[0][key] for key in BOUNDS if key in failed[0])
-        told = {
+        reason = {
             "stage": failed[0]["stage"],
             "rule": failed[0]["name"],
             "value": None if value is None or isinstance(value, str) or value != value else float(value),
@@ -89,7 +90,7 @@ def expected(row: dict, rules: tuple[dict, ...]) -> dict:
             "detail": value if isinstance(value, str) else None,
         }
     cluster = {"duplicate_of": None, "cluster": None, "cluster_size": None if failed else 1}
-    return {"id": row["id"], "keep": not failed, **told, **cluster}, [rule["name"] for rule in failed]
+    return {"id": row["id"], "keep": not failed, **reason, **cluster}, [rule["name"] for rule in failed]
 
 
 @given(ROWS, st.lists(st.tuples(CHOICES, EXTRAS), max_size=6))
@@ -137,7 +138,7 @@ def languages(ids: list[str]) -> pa.Table:
 
 
 def signals(ids: list[str]) -> pa.Table:
-    return pa.Table.from_pylist([{"id": i, "word_count": n * 40} for n, i in enumerate(ids)], SIGNALS)
+    return pa.Table.from_pylist([{"id": i, "word_count": n * 40} for n, i in enumerate(ids)], SIGNALS_SCHEMA)
 
 
 def sidecars(*tables: pa.Table) -> dict[str, Shard]:

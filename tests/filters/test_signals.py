@@ -9,15 +9,20 @@ import pyarrow as pa
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from numba.core.errors import TypingError
 
-from filters.signals.bad_words import load, occurrences
-from filters.signals.c4 import POLICIES, LineRules, phrases
-from filters.signals.c4_clean import clean, clean_lines
-from filters.signals.character_classes import table
-from filters.signals.signals import GOPHER_STOP_WORDS, prepare, signal_table, signals, signals_file
-from filters.signals.words import Split
+from filters.signals.bad_words import count_bad_words, load_bad_words
+from filters.signals.c4 import POLICIES, LineRules, compile_line_phrases
+from filters.signals.c4_clean import clean, clean_text
+from filters.signals.character_classes import character_classes
+from filters.signals.columns import SIGNALS, SIGNALS_SCHEMA, record_dtype
+from filters.signals.kernel import kernel_settings, measure_documents
+from filters.signals.signals import GOPHER_STOP_WORDS, signal_table, signals, signals_file
+from filters.signals.word_splits import SplitRules
+from pipeline.base.columns import Column
 from pipeline.base.errors import UserError
-from pipeline.base.schema import PAGES, REJECTS, SIGNALS
+from pipeline.base.schema import PAGES, REJECTS
+from pipeline.kernels.tokens import buffers
 from pipeline.runner.dag import Asset
 from pipeline.store.shard import Shard
 from pipeline.store.writer import Output
@@ -25,17 +30,24 @@ from tests.support import reference_signals as reference
 from tests.support.real_texts import real_texts
 
 STOP_WORDS = ("der", "the", "l'")
+BOTH, NEITHER = SplitRules(), SplitRules(hyphens=False, ordinals=False)
 
 
-def measured(texts: list[str], split: Split = Split(), **rules) -> list[dict]:  # noqa: B008 - a tuple
-    said = {**reference.RULES, "policies": POLICIES, **rules}
-    names = ("terminal_punctuation", "min_words", "max_word_length", "citations")
-    ready = prepare(STOP_WORDS, split, LineRules(*(said[n] for n in names)), said["javascript"], said["policies"])
-    return signal_table(pa.array([""] * len(texts)), pa.array(texts, pa.large_string()), ready).to_pylist()
+def settings_of(split: SplitRules = reference.PLAIN, **rules):
+    """Kernel settings: the reference's rules with all policy phrases, but for those given."""
+    rules = {**reference.RULES, "policies": POLICIES, **rules}
+    line_rules = LineRules(*(rules[name] for name in LineRules._fields))
+    return kernel_settings(STOP_WORDS, split, line_rules, rules["javascript"], rules["policies"])
 
 
-def one(text: str, **rules) -> dict:
-    return measured([text], **rules)[0]
+def signals_of(texts: list[str], split: SplitRules = reference.PLAIN, **rules) -> list[dict]:
+    """Signals of each text, by the kernels."""
+    ids, column = pa.array([""] * len(texts)), pa.array(texts, pa.large_string())
+    return signal_table(ids, column, settings_of(split, **rules)).to_pylist()
+
+
+def signals_of_text(text: str, **rules) -> dict:
+    return signals_of([text], **rules)[0]
 
 
 # What the kernels treat specially, so that arbitrary text meets it often.
@@ -120,9 +132,10 @@ TEXTS = st.one_of(st.text(), st.lists(st.sampled_from(PIECES), max_size=60).map(
 @example(["", "\n", " \n ", "a\n\n\na"], True, True, False, True)
 def test_every_signal_equals_its_reference(texts, hyphens, ordinals, terminal, citations):
     rules = {**reference.RULES, "policies": POLICIES, "terminal_punctuation": terminal, "citations": citations}
-    split = Split(hyphens, ordinals)
-    for text, row in zip(texts, measured(texts, split, **rules), strict=True):
+    split = SplitRules(hyphens, ordinals)
+    for text, row in zip(texts, signals_of(texts, split, **rules), strict=True):
         expected = reference.signals(text, STOP_WORDS, split, rules)
+        assert {"id", "c4_bad_words"} == row.keys() - expected.keys()
         assert {name: row[name] for name in expected} == pytest.approx(expected, abs=1e-12)
 
 
@@ -131,16 +144,55 @@ def test_every_signal_equals_its_reference(texts, hyphens, ordinals, terminal, c
 def test_cleaning_equals_its_reference(text, terminal, citations, least, longest):
     rules = {**reference.RULES, "policies": POLICIES, "terminal_punctuation": terminal, "citations": citations}
     rules |= {"min_words": least, "max_word_length": longest}
-    cleaned, lines = clean_lines(text, LineRules(terminal, least, longest, citations), phrases(True, POLICIES))
+    cleaned, lines = clean_text(
+        text, LineRules(terminal, least, longest, citations), compile_line_phrases(True, POLICIES)
+    )
     assert cleaned == reference.clean(text, rules)
     assert sum(lines.values()) == len(text.splitlines())
+
+
+NEW_COLUMN = Column("shouting_ratio", pa.float64(), "Share of lines that shout.", 0, 1)
+
+
+def records_of(columns: tuple[Column, ...], texts: list[str]) -> np.ndarray:
+    """What the kernel writes into records with a field of each of these columns."""
+    data, offsets = buffers(pa.array(texts, pa.large_string()))
+    rows = np.zeros(len(texts), record_dtype(columns))
+    measure_documents(data, offsets, settings_of(), rows)
+    return rows
+
+
+@pytest.mark.filterwarnings("ignore:.*considered a subtype:numba.core.errors.NumbaExperimentalFeatureWarning")
+@pytest.mark.parametrize("position", [0, len(SIGNALS) // 2, len(SIGNALS)])
+def test_a_column_inserted_anywhere_changes_no_other(position):
+    texts = ["AAAA bbbb 11 cc", "- Der Hund… [1]\nDas ist gut. Das ist gut. Das ist gut.\n\nlorem ipsum { dolor #"]
+    before = records_of(SIGNALS, texts)
+    after = records_of((*SIGNALS[:position], NEW_COLUMN, *SIGNALS[position:]), texts)
+    for column in SIGNALS:
+        assert before[column.name].tolist() == after[column.name].tolist(), column.name
+    assert after[NEW_COLUMN.name].tolist() == [0, 0]
+    assert before["upper_ratio"].tolist()[0] == 0.4
+
+
+def test_a_name_that_is_not_declared_does_not_compile():
+    declared = tuple(column for column in SIGNALS if column.name != "upper_ratio")
+    with pytest.raises((TypingError, KeyError), match="upper_ratio"):
+        records_of(declared, ["a"])
+
+
+def test_every_column_has_a_meaning_and_values_in_its_range(shared):
+    texts = [*PIECES, *("".join(PIECES[i : i + 9]) for i in range(len(PIECES))), *real_texts(shared)["de"][:20]]
+    table = pa.Table.from_pylist(signals_of(texts), SIGNALS_SCHEMA)
+    for column in SIGNALS:
+        values = table[column.name].to_numpy()
+        assert column.doc.endswith(".") and column.low <= values.min() and values.max() <= column.high, column.name
 
 
 def test_real_pages_equal_the_reference(shared):
     texts = [text for group in real_texts(shared).values() for text in group[:25] if len(text) < 6000]
     assert len(texts) > 50
     rules = {**reference.RULES, "policies": POLICIES}
-    for text, row in zip(texts, measured(texts), strict=True):
+    for text, row in zip(texts, signals_of(texts), strict=True):
         expected = reference.signals(text, STOP_WORDS, rules=rules)
         assert {name: row[name] for name in expected} == pytest.approx(expected, abs=1e-12), text[:80]
 
@@ -150,13 +202,13 @@ def test_schema_and_order_do_not_depend_on_the_batch():
     pages = pa.table({"id": list("abcde"), "text": texts})
     together = pa.concat_tables(signals(Shard.of(pages)))
     apart = pa.concat_tables(t for i in range(5) for t in signals(Shard.of(pages.slice(i, 1))))
-    assert together.schema.equals(SIGNALS) and together.equals(apart)
+    assert together.schema.equals(SIGNALS_SCHEMA) and together.equals(apart)
     assert together["id"].to_pylist() == list("abcde")
     assert not any(column.null_count for column in together.columns)
 
 
 def test_nothing_measures_as_zero():
-    for row in measured(["", " ", "\n\n", "\u2028"]):
+    for row in signals_of(["", " ", "\n\n", "\u2028"]):
         zero = {name: value for name, value in row.items() if name not in ("id", "char_count", "new_line_ratio")}
         assert not any(value for name, value in zero.items() if not name.startswith("dup_line")), row
 
@@ -164,15 +216,23 @@ def test_nothing_measures_as_zero():
 @pytest.mark.parametrize(
     ("text", "split", "expected"),
     [
-        ("Der Hund, die Katze (und) „Maus“.", Split(), "Der|Hund|,|die|Katze|(|und|)|„|Maus|“|."),
-        ("E-Mail am 12. Mai", Split(), "E|-|Mail|am|12|.|Mai"),
-        ("E-Mail am 12. Mai", Split(False, False), "E-Mail|am|12.|Mai"),
-        ("don't it's we'll L'Homme dell'arte O’Neill", Split(), "do|n't|it|'s|we|'ll|L'|Homme|dell'|arte|O’|Neill"),
-        ("z.B. U.S. A. USA. usw. 3,50 1.000 50% 5€ +49", Split(), "z.B.|U.S.|A.|USA|.|usw|.|3,50|1.000|50|%|5|€|+49"),
-        ("http://a.de/b-c?d=e, www.x-y.de.", Split(), "http://a.de/b-c?d=e|,|www.x-y.de|."),
-        ("warte...nein …ja Ende.Anfang a,b a/b", Split(), "warte|...|nein|…|ja|Ende|.|Anfang|a|,|b|a|/|b"),
-        ("2020年，你好。 ไทย", Split(), "2020|年|，|你|好|。|ไ|ท|ย"),
-        ("gut😀 so-–so a--b 3-4 x", Split(), "gut|😀|so-–so|a|--|b|3|-|4|x"),
+        ("Der Hund, die Katze (und) „Maus“.", BOTH, "Der|Hund|,|die|Katze|(|und|)|„|Maus|“|."),
+        ("E-Mail am 12. Mai", BOTH, "E|-|Mail|am|12|.|Mai"),
+        ("E-Mail am 12. Mai", NEITHER, "E-Mail|am|12.|Mai"),
+        (
+            "don't it's we'll L'Homme dell'arte O’Neill",
+            BOTH,
+            "do|n't|it|'s|we|'ll|L'|Homme|dell'|arte|O’|Neill",
+        ),
+        (
+            "z.B. U.S. A. USA. usw. 3,50 1.000 50% 5€ +49",
+            BOTH,
+            "z.B.|U.S.|A.|USA|.|usw|.|3,50|1.000|50|%|5|€|+49",
+        ),
+        ("http://a.de/b-c?d=e, www.x-y.de.", BOTH, "http://a.de/b-c?d=e|,|www.x-y.de|."),
+        ("warte...nein …ja Ende.Anfang a,b a/b", BOTH, "warte|...|nein|…|ja|Ende|.|Anfang|a|,|b|a|/|b"),
+        ("2020年，你好。 ไทย", BOTH, "2020|年|，|你|好|。|ไ|ท|ย"),
+        ("gut😀 so-–so a--b 3-4 x", BOTH, "gut|😀|so-–so|a|--|b|3|-|4|x"),
     ],
 )
 def test_tokens(text, split, expected):
@@ -250,7 +310,7 @@ def words(n: int) -> str:
 )
 def test_below_at_and_above_the_bound(column, below, at, above):
     for text, value in (below, at, above):
-        assert one(text)[column] == pytest.approx(value, abs=1e-12), text
+        assert signals_of_text(text)[column] == pytest.approx(value, abs=1e-12), text
 
 
 @pytest.mark.parametrize(
@@ -268,7 +328,7 @@ def test_below_at_and_above_the_bound(column, below, at, above):
     ],
 )
 def test_what_becomes_of_a_line(line, verdict):
-    assert {name: n for name, n in clean_lines(line)[1].items() if n} == ({verdict: 1} if line else {})
+    assert {name: n for name, n in clean_text(line)[1].items() if n} == ({verdict: 1} if line else {})
 
 
 @pytest.mark.parametrize(
@@ -286,20 +346,20 @@ def test_what_becomes_of_a_line(line, verdict):
     ],
 )
 def test_terminal_punctuation(line, stays):
-    assert bool(clean_lines(line, LineRules(True, 3, 1000, True))[0]) == stays
+    assert bool(clean_text(line, LineRules(True, 3, 1000, True))[0]) == stays
 
 
 def test_c4_looks_at_lines_in_the_reference_s_order():
-    assert one("lorem ipsum")["c4_lorem_ipsum"] is False  # two words: the line is gone before
-    assert one("Lorem Ipsum dolor")["c4_lorem_ipsum"] is True
-    assert one("lorem ipsum dolor javascript {")["c4_curly_bracket"] is False
-    assert one("a b { c privacy policy")["c4_curly_bracket"] is True
-    assert one("{ a")["c4_curly_bracket"] is False
+    assert signals_of_text("lorem ipsum")["c4_lorem_ipsum"] is False  # two words: the line is gone before
+    assert signals_of_text("Lorem Ipsum dolor")["c4_lorem_ipsum"] is True
+    assert signals_of_text("lorem ipsum dolor javascript {")["c4_curly_bracket"] is False
+    assert signals_of_text("a b { c privacy policy")["c4_curly_bracket"] is True
+    assert signals_of_text("{ a")["c4_curly_bracket"] is False
 
 
 def test_a_citation_is_neither_sentence_nor_word():
-    assert one("Das ist gut.[1] Und das auch.[citation needed]")["c4_sentences"] == 2
-    assert clean_lines("Das ist gut.[1] Und das auch.[citation needed]")[0] == "Das ist gut. Und das auch."
+    assert signals_of_text("Das ist gut.[1] Und das auch.[citation needed]")["c4_sentences"] == 2
+    assert clean_text("Das ist gut.[1] Und das auch.[citation needed]")[0] == "Das ist gut. Und das auch."
 
 
 def pages_of(texts: list[str]) -> pa.Table:
@@ -312,9 +372,9 @@ def test_cleaning_rejects_pages_without_a_line():
         ["Ein Satz mit vier Wörtern.\nkurz", "kurz\nnoch kurz\nmit JavaScript läuft es", "", "Nur ein Satz hier."]
     )
     before = {**dict.fromkeys(REJECTS.names), "id": "f" * 32, "stage": "http", "rule": "redirect"}
-    made = list(clean(Shard.of(pages, rejects=pa.Table.from_pylist([before], REJECTS))))
-    kept = pa.concat_tables(t for t in made if not isinstance(t, Output))
-    rejects = pa.concat_tables(t.table for t in made if isinstance(t, Output))
+    outputs = list(clean(Shard.of(pages, rejects=pa.Table.from_pylist([before], REJECTS))))
+    kept = pa.concat_tables(output for output in outputs if not isinstance(output, Output))
+    rejects = pa.concat_tables(output.table for output in outputs if isinstance(output, Output))
     assert kept["text"].to_pylist() == ["Ein Satz mit vier Wörtern.", "Nur ein Satz hier."]
     assert kept.schema.equals(PAGES) and rejects.schema.equals(REJECTS)
     assert rejects["id"].to_pylist() == ["f" * 32, *(f"{i:032x}" for i in (1, 2))]
@@ -326,7 +386,7 @@ def test_bad_words_are_whole_words_and_phrases(tmp_path):
     listed = tmp_path / "words.txt"
     listed.write_text("arsch\nböses wort\nböses\n\n🖕\n性\n", encoding="utf-8")
     texts = ["Arsch! ARSCH.", "Arschbombe", "ein BÖSES Wort", "böse Worte", "異性愛", "", "arsch-arsch"]
-    assert occurrences(pa.array(texts), load(listed)).tolist() == [2, 0, 1, 0, 1, 0, 2]
+    assert count_bad_words(pa.array(texts), load_bad_words(listed)).tolist() == [2, 0, 1, 0, 1, 0, 2]
     column = pa.concat_tables(signals(Shard.of(pages_of(texts)), bad_words=Asset.of(listed)))["c4_bad_words"]
     assert column.to_pylist() == [2, 0, 1, 0, 1, 0, 2]
 
@@ -335,7 +395,7 @@ def test_bad_words_are_whole_words_and_phrases(tmp_path):
 def test_a_bad_word_list_is_one_line_of_complaint(tmp_path, content):
     (tmp_path / "words.txt").write_bytes(content)
     with pytest.raises(UserError, match=r"words\.txt.*one word or phrase a line"):
-        load(tmp_path / "words.txt")
+        load_bad_words(tmp_path / "words.txt")
 
 
 HOSTILE = {
@@ -363,12 +423,12 @@ HOSTILE = {
 
 def test_hostile_pages_cost_what_their_length_costs():
     texts = list(HOSTILE.values())
-    measured([text[:1000] for text in texts])  # compiled
+    signals_of([text[:1000] for text in texts])  # compiled
     taken = {}
     for name, text in HOSTILE.items():
         start = time.process_time()
-        measured([text])
-        clean_lines(text)
+        signals_of([text])
+        clean_text(text)
         taken[name] = (time.process_time() - start) / len(text.encode()) * 1e6
     assert max(taken.values()) < 3, taken  # seconds a megabyte; the slowest take 0.2 where a quadratic one takes hours
 
@@ -377,21 +437,21 @@ def test_long_lines_and_paragraphs_are_told_apart():
     """Thue-Morse words of 1,024 letters and their opposites have one polynomial hash modulo 2^64, whatever the base."""
     word = "".join("ab"[bin(i).count("1") & 1] for i in range(1 << 10))
     other = word.translate(str.maketrans("ab", "ba"))
-    assert one(f"{word}\n{other}")["dup_line_frac"] == 0
+    assert signals_of_text(f"{word}\n{other}")["dup_line_frac"] == 0
     lined = "\n".join
-    assert one(f"{lined(word)}\n\n{lined(other)}")["dup_para_frac"] == 0
-    assert one(f"{lined(word)}\n\n{lined(word)}")["dup_para_frac"] == 0.5
+    assert signals_of_text(f"{lined(word)}\n\n{lined(other)}")["dup_para_frac"] == 0
+    assert signals_of_text(f"{lined(word)}\n\n{lined(word)}")["dup_para_frac"] == 0.5
 
 
 def test_repeats_are_found_in_every_language():
     text = "你好世界朋友们。" * 3
-    row = one(text)
+    row = signals_of_text(text)
     assert row["word_count"] == 21 and row["mean_word_length"] == 1  # a word a character
     assert row["dup_5_gram"] > 0.5
 
 
 def test_classes_of_codepoints_are_python_s():
-    kinds = table()
+    kinds = character_classes()
     points = [chr(i) for i in range(0x20000)]
     for bit, question in ((1, str.isspace), (4, str.isalpha), (8, str.isupper)):
         assert np.flatnonzero(kinds[:0x20000] & bit).tolist() == [i for i, c in enumerate(points) if question(c)]
@@ -404,28 +464,26 @@ def test_short_policy_phrases_are_refused():
 
 def test_a_long_policy_phrase_is_found():
     phrase = "wort " * 80 + "ende"
-    assert clean_lines(f"vorher {phrase} nachher", None, phrases(False, (phrase,)))[1]["policy"] == 1
-    assert (
-        clean_lines("vorher " + "wort " * 80 + "Ende nachher", None, phrases(False, ("kelvin", phrase)))[1]["policy"]
-        == 1
-    )
+    for text, policies in ((phrase, (phrase,)), ("wort " * 80 + "Ende", ("kelvin", phrase))):
+        phrases = compile_line_phrases(False, policies)
+        assert clean_text(f"vorher {text} nachher", phrases=phrases)[1]["policy"] == 1
 
 
 def test_signals_of_a_file(tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_text("".join(json.dumps({"id": i, "text": f"Der Hund und die Katze {i}"}) + "\n" for i in range(3000)))
 
-    def told(language: str) -> list[dict]:
+    def rows_of(language: str) -> list[dict]:
         out = io.StringIO()
         signals_file(str(path), out, language=language)
         return [json.loads(line) for line in out.getvalue().splitlines()]
 
-    german = told("de")
-    assert list(german[0]) == SIGNALS.names and [row["id"] for row in german] == [str(i) for i in range(3000)]
+    german = rows_of("de")
+    assert list(german[0]) == SIGNALS_SCHEMA.names and [row["id"] for row in german] == [str(i) for i in range(3000)]
     assert german[0]["stop_word_count"] == 3  # der, und, die
-    assert told("en")[0]["stop_word_count"] == 0
+    assert rows_of("en")[0]["stop_word_count"] == 0
     with pytest.raises(UserError, match=r"type one of .*de"):
-        told("german")
+        rows_of("german")
 
 
 def test_default_stop_words_are_gopher_s():

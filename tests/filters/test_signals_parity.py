@@ -37,8 +37,8 @@ pytest.importorskip("spacy", reason="spaCy, datatrove's tokenizer, is not instal
 
 from datatrove.data import Document
 
-from filters.signals.c4 import LineRules, phrases
-from filters.signals.c4_clean import clean_lines
+from filters.signals.c4 import LineRules, compile_line_phrases
+from filters.signals.c4_clean import clean_text
 from filters.signals.signals import signal_table
 from tests.support.peer_signals import (
     ENGLISH_POLICIES,
@@ -66,11 +66,11 @@ def sample(data) -> dict[str, list[str]]:
 @pytest.fixture(scope="module")
 def rows(shared) -> list[tuple[str, str, dict]]:
     """(language, text, our signals)"""
-    found = []
+    measured = []
     for language, texts in sample(shared).items():
         table = signal_table(pa.array([""] * len(texts)), pa.array(texts, pa.large_string()), settings(language))
-        found += [(language, text, row) for text, row in zip(texts, table.to_pylist(), strict=True)]
-    return found
+        measured += [(language, text, row) for text, row in zip(texts, table.to_pylist(), strict=True)]
+    return measured
 
 
 @pytest.fixture(scope="module")
@@ -169,12 +169,12 @@ def test_stop_words_are_hardly_ever_fewer(rows, values):
 
 @pytest.mark.parametrize("terminal", [False, True])
 def test_cleaned_text_is_the_text_that_datatrove_leaves(rows, terminal):
-    rules, found = LineRules(terminal, 3, 1000, True), phrases(True, ENGLISH_POLICIES)
+    rules, phrases = LineRules(terminal_punctuation=terminal), compile_line_phrases(True, ENGLISH_POLICIES)
     same = 0
     for language, text, _ in rows[::2]:
         document = Document(text=text, id="")
         if peers(language, terminal)["c4"].filter(document) is True:
-            assert clean_lines(text, rules, found)[0] == document.text
+            assert clean_text(text, rules, phrases)[0] == document.text
             same += 1
     assert same > 20
 

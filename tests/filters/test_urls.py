@@ -10,11 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filters.urls.lists import Listing, addresses_of, archived, bundled, hosts_of, opened, words_of
-from filters.urls.match import in_ascii, load, parts, urls
+from filters.urls.columns import URLS_SCHEMA
+from filters.urls.lists import (
+    ListFile,
+    datatrove_files,
+    open_archive,
+    open_list,
+    read_addresses,
+    read_hosts,
+    read_words,
+)
+from filters.urls.match import load_lists, split_url, to_ascii, urls
 from pipeline.base.errors import UserError
 from pipeline.base.paths import CONFIGS
-from pipeline.base.schema import URLS
 from pipeline.runner.dag import Asset
 from pipeline.store.shard import Shard
 
@@ -34,7 +42,7 @@ def listed(tmp_path):
 def verdict(url: str | None, **settings) -> tuple[str | None, str | None]:
     page = pa.table({"id": ["0"], "url": pa.array([url], pa.string())})
     (got,) = urls(Shard.of(page), **settings)
-    assert got.schema == URLS
+    assert got.schema == URLS_SCHEMA
     return got["url_blocked"][0].as_py(), got["url_match"][0].as_py()
 
 
@@ -185,15 +193,15 @@ def test_lists_are_utf_8(tmp_path, setting):
 
 
 def test_long_lists_are_read_in_blocks(tmp_path, monkeypatch):
-    monkeypatch.setattr("filters.urls.lists._BLOCK", 64)
+    monkeypatch.setattr("filters.urls.lists._BLOCK_BYTES", 64)
     path = tmp_path / "list"
     names = [f"host{i}.example" for i in range(100)]
     path.write_text("\n".join(names))
-    found = hosts_of([opened(str(path))], in_ascii)
-    assert [row for row, _ in found.suffixes(pa.array([*names, "host100.example"]))] == list(range(100))
+    names_listed = read_hosts([open_list(str(path))], to_ascii)
+    assert [row for row, _ in names_listed.match_hosts(pa.array([*names, "host100.example"]))] == list(range(100))
     path.write_text("\n".join([*names, "no host"]))
     with pytest.raises(UserError, match=r"list:101: 'no host' is no host name"):
-        hosts_of([opened(str(path))], in_ascii)
+        read_hosts([open_list(str(path))], to_ascii)
 
 
 LABEL = st.sampled_from(["a", "b", "www", "ab", "é"])
@@ -205,23 +213,23 @@ ADDRESS = st.tuples(HOST, TAIL).map(lambda pair: pair[0] + ("/" + pair[1] if pai
 @given(st.lists(HOST, max_size=5), st.lists(HOST, max_size=5))
 def test_hosts_are_what_sets_of_names_say(names, hosts):
     listing = "\n".join(names)
-    table = {parts(name)[0] for name in names}
-    hosts = [parts(host)[0] for host in hosts]
+    table = {split_url(name)[0] for name in names}
+    hosts = [split_url(host)[0] for host in hosts]
     expected = {}
     for row, host in enumerate(hosts):
         labels = host.split(".")
         for i in reversed(range(len(labels))):
             if host and ".".join(labels[i:]) in table:
                 expected[row] = ".".join(labels[i:])
-    found = hosts_of([_listing(listing)], in_ascii).suffixes(pa.array(hosts, pa.string()))
-    assert {row: hosts[row][start:] for row, start in found} == expected
+    matches = read_hosts([_listing(listing)], to_ascii).match_hosts(pa.array(hosts, pa.string()))
+    assert {row: hosts[row][start:] for row, start in matches} == expected
 
 
 @given(st.lists(ADDRESS, max_size=5), st.lists(ADDRESS, max_size=5))
 def test_addresses_are_what_sets_of_names_say(names, addresses):
-    names = [name for name in names if parts(name)[0]]
-    table = {parts(name)[1] for name in names}
-    addresses = [parts(address)[1] for address in addresses]
+    names = [name for name in names if split_url(name)[0]]
+    table = {split_url(name)[1] for name in names}
+    addresses = [split_url(address)[1] for address in addresses]
     expected = {}
     for row, address in enumerate(addresses):
         ends = [i for i in range(1, len(address)) if address[i] in "/?"] + [len(address)]
@@ -229,12 +237,12 @@ def test_addresses_are_what_sets_of_names_say(names, addresses):
         if hit:
             expected[row] = address[: hit[0]]
     column = pa.array(addresses, pa.string())
-    found = addresses_of([_listing("\n".join(names))], parts).prefixes(column)
-    assert {row: addresses[row].encode()[:end].decode() for row, end in found} == expected
+    matches = read_addresses([_listing("\n".join(names))], split_url).match_addresses(column)
+    assert {row: addresses[row].encode()[:end].decode() for row, end in matches} == expected
 
 
 def _listing(text: str):
-    return Listing("memory", io.BytesIO(text.encode()))
+    return ListFile("memory", io.BytesIO(text.encode()))
 
 
 def test_german_lists_catch_what_english_ones_miss_and_spare_the_rest(shared):
@@ -250,7 +258,7 @@ def test_german_lists_catch_what_english_ones_miss_and_spare_the_rest(shared):
         with gzip.open(shared / "quality" / "ut1" / category / "domains.gz") as file:
             hosts += [f"http://{line.decode().strip()}/" for line in file]
     assert len(hosts) > 50_000
-    _, match = load((), (), (own[0],), (), (own[1],), False).look(pa.array(hosts), 2)
+    _, match = load_lists((), (), (own[0],), (), (own[1],), False).match_urls(pa.array(hosts), 2)
     assert [pair for pair in zip(hosts, match.to_pylist(), strict=True) if pair[1]] == []
 
 
@@ -262,14 +270,14 @@ def test_real_lists_are_read(shared):
     for path in files:
         with gzip.open(path, "rt") as file:
             names = [line.strip() for line in file if line.strip()]
-        found = hosts_of([opened(str(path))], in_ascii)
-        assert len(found.hashes) == len(names)
+        names_listed = read_hosts([open_list(str(path))], to_ascii)
+        assert len(names_listed.hashes) == len(names)
         sample = names[:: max(1, len(names) // 500)]
-        hosts = pa.array([parts(name)[0] for name in sample])
-        assert [row for row, _ in found.suffixes(hosts)] == list(range(len(sample)))
+        hosts = pa.array([split_url(name)[0] for name in sample])
+        assert [row for row, _ in names_listed.match_hosts(hosts)] == list(range(len(sample)))
     banned = shared / "quality" / "datamap-banlists"
-    assert len(addresses_of([opened(str(banned / "urls.txt.gz"))], parts).hashes) == 19_587
-    assert len(words_of([opened(str(banned / "banned_subwords.txt.gz"))])) == 134
+    assert len(read_addresses([open_list(str(banned / "urls.txt.gz"))], split_url).hashes) == 19_587
+    assert len(read_words([open_list(str(banned / "banned_subwords.txt.gz"))])) == 134
 
 
 @pytest.fixture(scope="module")
@@ -281,29 +289,29 @@ def peer():
     from datatrove.pipeline.filters import URLFilter
     from tldextract import TLDExtract
 
-    made = URLFilter()
-    made.tldextractor = TLDExtract(suffix_list_urls=())  # the bundled suffix list, no network
-    return made
+    peer = URLFilter()
+    peer.tldextractor = TLDExtract(suffix_list_urls=())  # the bundled suffix list, no network
+    return peer
 
 
 def test_what_datatrove_blocks_is_blocked(peer, shared):
     """Listed hosts, hosts below them, addresses with listed words, and thousands of innocent hosts."""
     from datatrove.data import Document
 
-    lists = bundled()
-    hosts = archived(lists["archive"])["domains"].file.read().decode().split()[::20_000]
+    lists = datatrove_files()
+    hosts = open_archive(lists["archive"])["domains"].file.read().decode().split()[::20_000]
     sample = [f"https://{host}/page" for host in hosts] + [f"http://a.{host}" for host in hosts]
     for name in ("banned_words", "soft_banned_words", "banned_subwords"):
-        words = [word for _, word in opened(lists[name]).lines()]
+        words = [word for _, word in open_list(lists[name]).entries()]
         sample += [f"https://fine.example/{a}/x-{b}" for a, b in pairwise(words)]
     with gzip.open(shared / "quality" / "ut1" / "press" / "domains.gz", "rt") as file:
         sample += [f"http://{line.strip()}/" for line in file]
     theirs = {"hard_blacklisted": "hard_word", "soft_blacklisted": "soft_words", "blacklisted_subword": "subword"}
-    ours, _ = load((), (), (), (), (), True).look(pa.array(sample), 2)
+    ours, _ = load_lists((), (), (), (), (), True).match_urls(pa.array(sample), 2)
     differ = []
     for url, mine in zip(sample, ours.to_pylist(), strict=True):
-        said = peer.filter(Document("", "", metadata={"url": url}))
-        reason = None if said is True else theirs.get(said[1], said[1])
+        answer = peer.filter(Document("", "", metadata={"url": url}))
+        reason = None if answer is True else theirs.get(answer[1], answer[1])
         on_host = ("domain", "subdomain")  # theirs tells registered domains from others, ours listed hosts from below
         if mine != reason and not (mine in on_host and reason in on_host):
             differ.append((url, mine, reason))

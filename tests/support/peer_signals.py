@@ -23,9 +23,8 @@ from datatrove.pipeline.filters.gopher_repetition_filter import (
 from datatrove.utils.text import PUNCTUATION_SET, TERMINAL_PUNCTUATION, split_into_words
 
 from filters.signals.c4 import POLICIES, LineRules
-from filters.signals.kernel import Settings
-from filters.signals.signals import prepare
-from filters.signals.words import Split
+from filters.signals.kernel import SignalSettings, kernel_settings
+from filters.signals.word_splits import SplitRules
 
 ENGLISH_POLICIES = POLICIES[:6]
 WHOLE_HYPHENS = ("de", "da", "nl", "sv", "es", "pt", "nb", "hu", "ro", "el", "ca")  # as spaCy's tokenizers have it
@@ -91,11 +90,11 @@ def stop_words(language: str) -> tuple[str, ...]:
     return GERMAN_STOP_WORDS if language == "de" else ("the", "be", "to", "of", "and", "that", "have", "with")
 
 
-def settings(language: str, terminal: bool = False) -> Settings:
+def settings(language: str, terminal: bool = False) -> SignalSettings:
     """Ours, as close to the peer's as they go."""
     rules = LineRules(terminal, 3, 1000, True)
-    split = Split(language not in WHOLE_HYPHENS, language not in WHOLE_ORDINALS)
-    return prepare(stop_words(language), split, rules, True, ENGLISH_POLICIES)
+    split = SplitRules(language not in WHOLE_HYPHENS, language not in WHOLE_ORDINALS)
+    return kernel_settings(stop_words(language), split, rules, True, ENGLISH_POLICIES)
 
 
 def peers(language: str, terminal: bool = False) -> dict:
@@ -124,11 +123,11 @@ def our_verdict(name: str, row: dict) -> str:
 
 def our_verdicts(table: pa.Table, name: str) -> list[str]:
     """`our_verdict` of every row, a column at a time."""
-    said = np.full(table.num_rows, "", dtype="U40")
+    verdicts = np.full(table.num_rows, "", dtype="U40")
     for reason, column, low, high in reversed(RULES[name]):
         values = table[column].to_numpy().astype(float)
-        said[~((low <= values) & (values <= high))] = reason
-    return said.tolist()
+        verdicts[~((low <= values) & (values <= high))] = reason
+    return verdicts.tolist()
 
 
 def peer_values(text: str, language: str) -> dict:
@@ -136,7 +135,7 @@ def peer_values(text: str, language: str) -> dict:
     words = split_into_words(text, language)
     real = [w for w in words if any(c not in PUNCTUATION_SET for c in w)]
     lines, n = text.splitlines(), len(text)
-    solid = [line for line in text.split("\n") if line.strip()]
+    nonblank = [line for line in text.split("\n") if line.strip()]
     pieces, paragraphs = re.split("\n+", text), re.split(r"\n{2,}", text.strip())
     line_again, line_chars = find_duplicates(pieces)
     para_again, para_chars = find_duplicates(paragraphs)
@@ -155,8 +154,8 @@ def peer_values(text: str, language: str) -> dict:
         "dup_para_char_frac": para_chars / n,
         **{f"top_{k}_gram": find_top_duplicate(g) / n for k in (2, 3, 4) if (g := get_n_grams(words, k))},
         **{f"dup_{k}_gram": find_all_duplicate(words, k) / n for k in range(5, 11)},
-        "line_punct_ratio": sum(line.endswith(tuple(TERMINAL_PUNCTUATION)) for line in solid) / len(solid),
-        "short_line_ratio": sum(len(line) <= 30 for line in solid) / len(solid),
-        "char_dup_ratio": find_duplicates(solid)[1] / len(text.replace("\n", "")),
+        "line_punct_ratio": sum(line.endswith(tuple(TERMINAL_PUNCTUATION)) for line in nonblank) / len(nonblank),
+        "short_line_ratio": sum(len(line) <= 30 for line in nonblank) / len(nonblank),
+        "char_dup_ratio": find_duplicates(nonblank)[1] / len(text.replace("\n", "")),
         "new_line_ratio": text.count("\n") / len(words),
     }

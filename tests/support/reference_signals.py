@@ -1,17 +1,17 @@
-"""The signals, slowly and plainly: what the kernels of filters/signal_*.py must say, number for number."""
+"""The signals, slowly and plainly: what the kernels of filters/signals must measure, number for number."""
 
 import re
 import unicodedata
 from collections import Counter
 
-from filters.signals.character_classes import _TERMINAL_RANGES, ranges
-from filters.signals.words import Split
+from filters.signals.character_classes import TERMINAL_RANGES, parse_ranges
+from filters.signals.word_splits import SplitRules
 from pipeline.kernels.tokens import CHARACTER, classes
 
-TERMINAL = {chr(point) for point in ranges(_TERMINAL_RANGES)}
+TERMINAL = {chr(point) for point in parse_ranges(TERMINAL_RANGES)}
 SYMBOLS = set("’“”—％〈〉&、━【】「」，；„；～«»∶´．（）–？！：。…►‘“《》") | TERMINAL
 EDGES = (set(",:;¡¿_#*&<>、，；：～·،؛٪'\"`´…") | TERMINAL) - {"."}
-PLAIN = Split()
+PLAIN = SplitRules()
 CITATION = re.compile(r"\[\d*\]|\[edit\]|\[citation needed\]")
 MARKS_AFTER = ".?!\"'"
 
@@ -27,7 +27,7 @@ def is_symbol(char: str) -> bool:
 
 
 def is_edge(char: str) -> bool:
-    """A token of its own at either end of a word."""
+    """Whether the character is split off as a token at either end of a word."""
     return char in EDGES or category(char) in ("Ps", "Pe", "Pi", "Pf", "So")
 
 
@@ -53,34 +53,34 @@ def is_upper(char: str) -> bool:
 
 def chunks(text: str) -> list[tuple[int, str]]:
     """Runs of non-space with where they start."""
-    found, start = [], None
+    runs, start = [], None
     for i, char in enumerate(text + " "):
         if char.isspace():
             if start is not None:
-                found.append((start, text[start:i]))
+                runs.append((start, text[start:i]))
             start = None
         elif start is None:
             start = i
-    return found
+    return runs
 
 
-def tokens(text: str, split: Split = PLAIN) -> list[tuple[int, str]]:
+def tokens(text: str, split: SplitRules = PLAIN) -> list[tuple[int, str]]:
     """(position, token) of a text."""
     return [(start + i, token) for start, chunk in chunks(text) for i, token in pieces(chunk, split)]
 
 
-def pieces(word: str, split: Split) -> list[tuple[int, str]]:
+def pieces(word: str, split: SplitRules) -> list[tuple[int, str]]:
     """(position, token) of a run of non-space."""
     front, rest = take_front(word)
     core = rest[: core_length(rest, split)]
     tail = re.findall(r"\.\.+|.", rest[len(core) :], re.DOTALL)
     middle = [core] if (core.startswith("www.") and len(core) > 4) or "://" in core else split_core(core, split)
-    found, at = [], 0
+    placed, position = [], 0
     for token in [*front, *middle, *tail]:
         if token:
-            found.append((at, token))
-        at += len(token)
-    return found
+            placed.append((position, token))
+        position += len(token)
+    return placed
 
 
 def take_front(word: str) -> tuple[list[str], str]:
@@ -98,8 +98,8 @@ def take_front(word: str) -> tuple[list[str], str]:
     return front, word
 
 
-def core_length(word: str, split: Split) -> int:
-    """Length of what is left when all that may come off the end has come off."""
+def core_length(word: str, split: SplitRules) -> int:
+    """Length of the word without all tokens that are split off its end."""
     while word:
         last, before = word[-1], word[-2:-1]
         if last == ".":
@@ -116,7 +116,7 @@ def core_length(word: str, split: Split) -> int:
     return len(word)
 
 
-def ends_word(bare: str, split: Split) -> bool:
+def ends_word(bare: str, split: SplitRules) -> bool:
     """Whether a dot behind `bare` ends it rather than being part of an abbreviation."""
     if not bare:
         return False
@@ -129,21 +129,21 @@ def ends_word(bare: str, split: Split) -> bool:
     return is_edge(bare[-1]) or bare[-1] in "—–%²+-"
 
 
-def split_core(word: str, split: Split) -> list[str]:
-    found, start, i = [], 0, 0
+def split_core(word: str, split: SplitRules) -> list[str]:
+    parts, start, i = [], 0, 0
     while i < len(word):
         cut = cut_at(word, start, i, split)
         if cut is None:
             i += 1
             continue
         low, high = cut
-        found += [word[start:low], word[low:high]]
+        parts += [word[start:low], word[low:high]]
         start = high
         i = max(i + 1, start)
-    return [*found, word[start:]]
+    return [*parts, word[start:]]
 
 
-def cut_at(word: str, start: int, i: int, split: Split) -> tuple[int, int] | None:
+def cut_at(word: str, start: int, i: int, split: SplitRules) -> tuple[int, int] | None:
     char = word[i]
     before, behind = word[i - 1] if i else "", word[i + 1] if i + 1 < len(word) else ""
     suffix = is_edge(char) or char in "—–"
@@ -175,12 +175,12 @@ def cut_at(word: str, start: int, i: int, split: Split) -> tuple[int, int] | Non
 
 
 def cut_apostrophe(word: str, start: int, i: int) -> tuple[int, int] | None:
-    left, right = i, i + 1
-    while left > start and is_alpha(word[left - 1]):
-        left -= 1
+    head_start, right = i, i + 1
+    while head_start > start and is_alpha(word[head_start - 1]):
+        head_start -= 1
     while right < len(word) and is_alpha(word[right]):
         right += 1
-    head, tail = word[left:i], word[i + 1 : right]
+    head, tail = word[head_start:i], word[i + 1 : right]
     if not head or not tail or not is_alpha(word[i - 1]):
         return None
     if tail.isascii() and tail.lower() in ("s", "m", "d", "ll", "re", "ve"):
@@ -190,8 +190,8 @@ def cut_apostrophe(word: str, start: int, i: int) -> tuple[int, int] | None:
     return (i + 1, i + 1) if len(head) <= 2 or head[-2:] in ("ll", "lL", "Ll", "LL") else None
 
 
-def share(part: float, whole: float) -> float:
-    return part / whole if whole else 0.0
+def share(part: float, total: float) -> float:
+    return part / total if total else 0.0
 
 
 def repeated(items: list[str]) -> list[str]:
@@ -226,7 +226,7 @@ def dup_gram(words: list[str], n: int) -> int:
 
 
 def line_verdict(line: str, rules: dict) -> tuple[str, bool, bool]:
-    """(what becomes of a stripped line, lorem ipsum, curly bracket)."""
+    """Verdict on a stripped line: (rule or "kept", has lorem ipsum, has a curly bracket)."""
     words, lower = line.split(), line.lower()
     if rules["max_word_length"] >= 0 and any(len(w) > rules["max_word_length"] for w in words):
         return "max_word_length", False, False
@@ -241,10 +241,10 @@ def line_verdict(line: str, rules: dict) -> tuple[str, bool, bool]:
     return ("policy" if any(p in lower for p in rules["policies"]) else "kept"), lorem, "{" in line
 
 
-def sentences(found: list[str]) -> int:
+def sentences(line_tokens: list[str]) -> int:
     """Sentences among tokens: a new one starts with a word behind a terminal mark."""
-    count, ended = (1 if found else 0), False
-    for token in found:
+    count, ended = (1 if line_tokens else 0), False
+    for token in line_tokens:
         if token in TERMINAL:
             ended = True
         elif ended and not all(category(c)[0] == "P" for c in token):
@@ -252,11 +252,11 @@ def sentences(found: list[str]) -> int:
     return count
 
 
-def c4(text: str, rules: dict, split: Split) -> dict:
-    total = kept = solid = 0
+def c4(text: str, rules: dict, split: SplitRules) -> dict:
+    total = kept = nonblank = 0
     lorem = curly = False
     for line in map(str.strip, text.splitlines()):
-        solid += bool(line)
+        nonblank += bool(line)
         verdict, has_lorem, has_curly = line_verdict(line, rules)
         lorem, curly = lorem or has_lorem, curly or has_curly
         if verdict == "kept" and line:
@@ -265,7 +265,7 @@ def c4(text: str, rules: dict, split: Split) -> dict:
             total += sentences([token for _, token in tokens(bare, split)])
     return {
         "c4_sentences": total,
-        "c4_kept_line_ratio": share(kept, solid),
+        "c4_kept_line_ratio": share(kept, nonblank),
         "c4_lorem_ipsum": lorem,
         "c4_curly_bracket": curly,
     }
@@ -287,13 +287,13 @@ RULES = {
 }
 
 
-def signals(text: str, stop_words=(), split: Split = PLAIN, rules: dict = RULES) -> dict:
+def signals(text: str, stop_words=(), split: SplitRules = PLAIN, rules: dict = RULES) -> dict:
     """Every signal of one text (c4_bad_words apart)."""
     words = [token for _, token in tokens(text, split)]
     real = [w for w in words if not all(is_symbol(c) for c in w)]
     cut = text.splitlines()
     lines = text.split("\n")
-    solid = [line for line in lines if line.strip()]
+    nonblank = [line for line in lines if line.strip()]
     pieces = re.split(r"\n+", text) if text else []
     paragraphs = re.split(r"\n{2,}", text.strip()) if text.strip() else []
     n = len(text)
@@ -315,14 +315,14 @@ def signals(text: str, stop_words=(), split: Split = PLAIN, rules: dict = RULES)
         "dup_para_char_frac": share(len("".join(repeated(paragraphs))), n),
         **{f"top_{k}_gram": share(top_gram(words, k), n) for k in (2, 3, 4)},
         **{f"dup_{k}_gram": share(dup_gram(words, k), n) for k in range(5, 11)},
-        "line_punct_ratio": share(sum(line[-1] in TERMINAL for line in solid), len(solid)),
-        "short_line_ratio": share(sum(len(line) <= 30 for line in solid), len(solid)),
-        "char_dup_ratio": share(len("".join(repeated(solid))), len(text.replace("\n", ""))),
+        "line_punct_ratio": share(sum(line[-1] in TERMINAL for line in nonblank), len(nonblank)),
+        "short_line_ratio": share(sum(len(line) <= 30 for line in nonblank), len(nonblank)),
+        "char_dup_ratio": share(len("".join(repeated(nonblank))), len(text.replace("\n", ""))),
         "new_line_ratio": share(text.count("\n"), len(words)),
         **c4(text, rules, split),
         "max_word_length": max([len(c) for _, c in chunks(text)], default=0),
         "char_count": n,
-        "line_count": len(solid),
+        "line_count": len(nonblank),
         "upper_ratio": share(sum(map(is_upper, letters)), len(letters)),
         "digit_ratio": share(sum(map(is_digit, text)), n),
     }

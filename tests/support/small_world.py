@@ -9,9 +9,13 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from dedup.chains import resolved_chains
-from filters.contamination.contamination import HITS
+from filters.contamination.columns import CONTAMINATION_SCHEMA
+from filters.contamination.hits import HITS
+from filters.quality.columns import QUALITY_SCHEMA
 from filters.rules import verdicts
-from pipeline.base.schema import CONTAMINATION, LANGUAGES, PAGES, QUALITY, REJECTS, SELECTION, SIGNALS, URLS
+from filters.signals.columns import SIGNALS_SCHEMA
+from filters.urls.columns import URLS_SCHEMA
+from pipeline.base.schema import LANGUAGES, PAGES, REJECTS, SELECTION
 from pipeline.publish import ledger
 from pipeline.publish.corpus import corpus as published_folder
 from pipeline.publish.data import data as data_files
@@ -130,33 +134,33 @@ def languages(pages: Shard) -> Iterator[pa.Table]:
     )  # fmt: skip
 
 
-@stage(version=1, outputs={"part": URLS})
+@stage(version=1, outputs={"part": URLS_SCHEMA})
 def urls(pages: Shard) -> Iterator[pa.Table]:
-    yield _sidecar(URLS, pages.index)
+    yield _sidecar(URLS_SCHEMA, pages.index)
 
 
-@stage(version=1, outputs={"part": SIGNALS})
+@stage(version=1, outputs={"part": SIGNALS_SCHEMA})
 def signals(pages: Shard) -> Iterator[pa.Table]:
     failing = {r: fate_of(pages.index, r) for r in _rows(pages.index)}
     yield _sidecar(
-        SIGNALS, pages.index,
+        SIGNALS_SCHEMA, pages.index,
         word_count=lambda r: 12 if failing[r] == "gopher_word_count" else len(text_of(pages.index, r).split()),
         line_punct_ratio=lambda r: 0.05 if failing[r] in ("line_punct_ratio", "gopher_word_count") else 0.9,
     )  # fmt: skip
 
 
-@stage(version=1, outputs={"part": QUALITY})
+@stage(version=1, outputs={"part": QUALITY_SCHEMA})
 def quality(pages: Shard) -> Iterator[pa.Table]:
     score = {r: random.Random(r).random() for r in _rows(pages.index)}
-    yield _sidecar(QUALITY, pages.index, quality=lambda r: score[r], quality_percentile=lambda r: 100 * score[r])
+    yield _sidecar(QUALITY_SCHEMA, pages.index, quality=lambda r: score[r], quality_percentile=lambda r: 100 * score[r])
 
 
-@stage(version=1, outputs={"part": CONTAMINATION, "hits": HITS})
+@stage(version=1, outputs={"part": CONTAMINATION_SCHEMA, "hits": HITS})
 def contamination(pages: Shard) -> Iterator[pa.Table]:
     leaked = {r: 0.97 for r in _rows(pages.index) if fate_of(pages.index, r) == "contamination"} | {11: 0.4}
     named = {r: f"small/{pages.index}-{r}{SCRIPT}" for r in leaked}
     yield _sidecar(
-        CONTAMINATION, pages.index, contamination=lambda r: leaked.get(r, 0.0), item=named.get,
+        CONTAMINATION_SCHEMA, pages.index, contamination=lambda r: leaked.get(r, 0.0), item=named.get,
         benchmark=lambda r: "small-bench" if r in leaked else None, kind=lambda r: "both" if r in leaked else None,
         contaminated_items=lambda r: 1 + (r == 11) if r in leaked else 0,
     )  # fmt: skip
