@@ -18,8 +18,8 @@ def bound(rule: dict[str, Any]) -> str:
     """A rule's condition: `word_count ≥ 50`."""
     strict = rule.get("exclusive", False)
     signs = {"min": ">" if strict else "≥", "max": "<" if strict else "≤", **_SIGNS}
-    said = [f"{sign} {_value(rule[key])}" for key, sign in signs.items() if rule.get(key) is not None]
-    return f"{rule.get('column', '')} {' and '.join(said)}".strip()
+    conditions = [f"{sign} {_value(rule[key])}" for key, sign in signs.items() if rule.get(key) is not None]
+    return f"{rule.get('column', '')} {' and '.join(conditions)}".strip()
 
 
 def _value(value: Any) -> str:
@@ -38,9 +38,9 @@ def against(row: dict[str, Any]) -> str:
     )
 
 
-def counted(n: int, what: str) -> str:
+def counted(n: int, noun: str) -> str:
     """`1 dump`, `2,000 dumps`."""
-    return f"{n:,} {what}{'s' if n != 1 else ''}"
+    return f"{n:,} {noun}{'s' if n != 1 else ''}"
 
 
 def plain(text: Any, most: int = 0) -> str:

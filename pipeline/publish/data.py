@@ -139,35 +139,30 @@ def _batches(tables: Iterator[pa.Table]) -> Iterator[list[pa.Table]]:
 
 
 def _published(rows: pa.Table, totals: Counter, settings: tuple) -> pa.Table:
-    kinds, region, tag, mended = settings
+    kinds, region, tag, fixes_text = settings
     regions = [personal.region_of(host, region) for host in rows["host"].to_pylist()]
-    counts: list[Counter] = [Counter() for _ in regions]
-    made = {}
+    masks: list[Counter] = [Counter() for _ in regions]  # of each document, by kind
+    columns = {}
     for name in ("text", "title", "author"):
-        given = pc.fill_null(rows[name], "") if name == "text" else rows[name]
-        whole = fix_mojibake(given.combine_chunks()) if mended else given.combine_chunks()
-        made[name], found = personal.mask_all(whole, kinds, regions, tag)
+        original = pc.fill_null(rows[name], "") if name == "text" else rows[name]
+        fixed = fix_mojibake(original.combine_chunks()) if fixes_text else original.combine_chunks()
+        columns[name], counts = personal.mask_all(fixed, kinds, regions, tag)
         if name == "text":
-            totals["mended"] += pc.sum(pc.not_equal(whole, given), min_count=0).as_py()
-        for held, more in zip(counts, found, strict=True):
-            held.update(more)
-    for held in counts:
-        totals.update({f"pii_{kind}": n for kind, n in held.items()})
-        totals["pii_documents"] += bool(held)
-    return _table(rows, made, [held.total() for held in counts], totals)
-
-
-def _table(rows: pa.Table, texts: dict[str, pa.Array], masked: list[int], totals: Counter) -> pa.Table:
-    text = texts["text"]
-    made = {
-        **texts,
+            totals["mended"] += pc.sum(pc.not_equal(fixed, original), min_count=0).as_py()
+        for mask, count in zip(masks, counts, strict=True):
+            mask.update(count)
+    for mask in masks:
+        totals.update({f"pii_{kind}": n for kind, n in mask.items()})
+        totals["pii_documents"] += bool(mask)
+    text = columns["text"]
+    columns |= {
         "char_count": pc.utf8_length(text).cast(pa.int64()),
-        "pii_masked": pa.array(masked, pa.int64()),
+        "pii_masked": pa.array([mask.total() for mask in masks], pa.int64()),
         "duplicates": rows["cluster_size"],
         "date": rows["date"].cast(pa.timestamp("ms", "UTC")),
     }
     totals["documents"] += rows.num_rows
     totals["text_bytes"] += pc.sum(pc.binary_length(text).cast(pa.int64()), min_count=0).as_py()
-    totals["characters"] += pc.sum(made["char_count"], min_count=0).as_py()
+    totals["characters"] += pc.sum(columns["char_count"], min_count=0).as_py()
     totals["words"] += pc.sum(rows["word_count"], min_count=0).as_py()
-    return pa.table({name: made[name] if name in made else rows[name] for name in DATA.names}, DATA)
+    return pa.table({name: columns[name] if name in columns else rows[name] for name in DATA.names}, DATA)

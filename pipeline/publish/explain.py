@@ -119,10 +119,9 @@ def _not_found(ledgers: list[Shard], query: str) -> str:
         near = difflib.get_close_matches(query, [*near, *same_host.slice(0, 2000).to_pylist()], 3, 0.0)
     if not near:
         return f"{plain(query)}: no such URL or id among {records:,} records, nor any page of such a host"
-    said = ", ".join(plain(url, 200) for url in near)
-    return (
-        f"{plain(query)}: no such URL or id among {records:,} records; type one that is there, the nearest are {said}"
-    )
+    nearest = ", ".join(plain(url, 200) for url in near)
+    hint = f"type one that is there, the nearest are {nearest}"
+    return f"{plain(query)}: no such URL or id among {records:,} records; {hint}"
 
 
 def _story(evidence: Evidence, shard: int, entry: dict[str, Any]) -> Iterator[str]:
@@ -137,7 +136,7 @@ def _story(evidence: Evidence, shard: int, entry: dict[str, Any]) -> Iterator[st
         yield from _selections(evidence, shard, entry)
         yield from _benchmarks(page)
     else:
-        yield _line("found", f"{entry['source']} at {entry['offset']:,}")
+        yield _line("record", f"{entry['source']} at {entry['offset']:,}")
         yield _line("document", f"none: it never became one ({entry['stage']})")
     yield from _verdict(evidence, entry)
 
@@ -170,12 +169,12 @@ def _row(shard: Shard, id_: str, columns: list[str] | None = None, name: str = "
 def _page(entry: dict[str, Any], page: dict[str, Any]) -> Iterator[str]:
     captured = f", captured {page['date']:%Y-%m-%d %H:%M} UTC" if page["date"] else ""
     dump = f", dump {plain(page['dump'])}" if page["dump"] else ""
-    yield _line("found", f"{entry['source']} at {entry['offset']:,}{captured}{dump}")
+    yield _line("record", f"{entry['source']} at {entry['offset']:,}{captured}{dump}")
     yield _line("title", plain(page["title"], 120) or "(none)")
-    if said := [
+    if stated := [
         f"{n} {plain(str(page[n]), 120)}" for n in ("author", "published", "canonical") if page.get(n) is not None
     ]:
-        yield _line("says", ", ".join(said))
+        yield _line("says", ", ".join(stated))
     size = f"{len(page['text']):,} characters by {plain(page['extractor'])}"
     yield _line(
         "text", f"{size} from {page['html_bytes'] or 0:,} bytes of HTML in {plain(page['charset']) or 'no charset'}"
@@ -194,9 +193,9 @@ def _page(entry: dict[str, Any], page: dict[str, Any]) -> Iterator[str]:
 def _language(page: dict[str, Any]) -> str:
     if page.get("language") is None:
         return "not identified"
-    said = f"{page['language']} ({page['script']}) {number(page['language_score'])}"
+    first = f"{page['language']} ({page['script']}) {number(page['language_score'])}"
     second = page.get("second_language")
-    return said + (f", then {second} {number(page['second_score'])}" if second else "")
+    return first + (f", then {second} {number(page['second_score'])}" if second else "")
 
 
 def _user_columns(evidence: Evidence, page: dict[str, Any]) -> Iterator[str]:
@@ -283,10 +282,11 @@ def _verdict(evidence: Evidence, entry: dict[str, Any]) -> Iterator[str]:
         for part in evidence.data:
             row = _row(part, entry["id"], ["id", "pii_masked", "duplicates", "char_count"])
             if row is not None:
-                said = row.to_pylist()[0]
-                size = f"{said['char_count']:,} characters, personal data masked {counted(said['pii_masked'], 'time')}"
+                published = row.to_pylist()[0]
+                masked = f"personal data masked {counted(published['pii_masked'], 'time')}"
+                size = f"{published['char_count']:,} characters, {masked}"
                 yield _line(
-                    "published", f"file {part.index}, {size}, stands for {counted(said['duplicates'], 'document')}"
+                    "published", f"file {part.index}, {size}, represents {counted(published['duplicates'], 'document')}"
                 )
         yield _line("verdict", "KEPT")
         return

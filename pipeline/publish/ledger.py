@@ -100,11 +100,11 @@ def _resolve(decisions: pa.Table, resolved: Mapping[str, list[Shard]], relations
 
 def _documents(pages: Shard, decisions: pa.Table) -> pa.Table:
     """Ledger rows of the documents, in the order of the pages."""
-    where = pages.table(["id", "url", "source", "offset"])
-    if not where["id"].equals(decisions["id"]):
+    records = pages.table(["id", "url", "source", "offset"])
+    if not records["id"].equals(decisions["id"]):
         raise AssertionError(f"{pages.folder} shard {pages.index}: selections are not those of these pages")
     columns = {
-        **{name: where[name] for name in where.column_names},
+        **{name: records[name] for name in records.column_names},
         **{name: decisions[name] for name in ("stage", "rule", "value", "threshold", "detail", "duplicate_of")},
         "verdict": pc.if_else(decisions["keep"], "kept", "dropped"),
     }

@@ -15,14 +15,14 @@ def test_a_kept_page(evidence):
     story = explain(evidence, "https://www.host4.de/seite/0/4")
     for line in (
         f"id         {world.id_of(0, 4)}",
-        "found      crawl-0.warc.gz at 4,000, captured 2021-01-01 04:00 UTC, dump CC-MAIN-2020-05",
+        "record     crawl-0.warc.gz at 4,000, captured 2021-01-01 04:00 UTC, dump CC-MAIN-2020-05",
         "language   de (Latn) 0.98",
         "rules      4, 0 failed",
         "ok   fineweb/line_punct_ratio     line_punct_ratio ≥ 0.12  0.9",
         "exact      no duplicate",
         "near       no duplicate",
         "benchmark  no hit",
-        "personal data masked 2 times, stands for 1 document",
+        "personal data masked 2 times, represents 1 document",
         "verdict    KEPT",
     ):
         assert line in story
@@ -64,7 +64,7 @@ def test_benchmark_hits_and_other_languages(evidence):
 
 def test_a_record_that_never_became_a_document(evidence):
     story = explain(evidence, "https://www.host9.de/1/8.pdf")
-    assert "found      crawl-1.warc.gz at 8,500" in story
+    assert "record     crawl-1.warc.gz at 8,500" in story
     assert "document   none: it never became one (extract)" in story
     assert "verdict    DROPPED by extract/timeout" in story
 
