@@ -13,7 +13,7 @@ quoted = '$(subst ','\'',$(1))'
 # Given and empty (an unset variable of a script) is handed on, so that it is told: no demo corpus, no run without the index.
 given = $(if $(filter-out undefined,$(origin $(1))),$(2) $(call quoted,$($(1))))
 options = --root $(call quoted,$(ROOT)) $(call given,SOURCE,--source) $(call given,INDEX,--index) \
-  $(if $(WORKERS),--workers $(call quoted,$(WORKERS))) $(if $(LOCAL),--local) $(if $(SET),--set $(call quoted,$(SET)))
+  $(if $(WORKERS),--workers $(call quoted,$(WORKERS))) $(if $(LOCAL),--local) $(if $(JSON_LOG),--json-log) $(if $(SET),--set $(call quoted,$(SET)))
 
 SECONDS ?= 600
 .PHONY: help corpus plan gc funnel costs test explore bench bench-scale-dedup quality lock clean
@@ -22,7 +22,7 @@ SECONDS ?= 600
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 	@echo
-	@echo 'make corpus LANG=de [SOURCE="crawl/*.warc.gz"] [INDEX=name] [ROOT=data] [WORKERS=2] [LOCAL=1] [SET="near.threshold=0.7 near.keep=longest"]'
+	@echo 'make corpus LANG=de [SOURCE="crawl/*.warc.gz"] [INDEX=name] [ROOT=data] [WORKERS=2] [LOCAL=1] [JSON_LOG=1] [SET="near.threshold=0.7 near.keep=longest"]'
 
 corpus: .venv/ready recipe  ## WARC files to a finished corpus; prints its folder: LANG=de [SOURCE=glob] [ROOT=dir] [WORKERS=n]
 	@$(run) corpus $(call quoted,$(RECIPE)) $(options)
@@ -37,7 +37,7 @@ costs: .venv/ready recipe  ## what the finished corpus cost, step by step
 	@folder="$$($(run) corpus $(call quoted,$(RECIPE)) $(options))" && $(run) costs "$$folder"
 
 gc: .venv/ready  ## list step folders under ROOT that no recorded run needs; YES=1 removes them
-	@$(run) gc --root $(call quoted,$(ROOT)) $(if $(YES),--yes)
+	@$(run) gc --root $(call quoted,$(ROOT)) $(if $(YES),--yes) $(if $(JSON_LOG),--json-log)
 
 .PHONY: recipe
 recipe:

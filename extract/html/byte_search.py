@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from pipeline.kernels.njit import njit
-from pipeline.kernels.simd import WIDE, equal, lowest
+from pipeline.kernels.simd import VECTOR_BYTES, equal_mask, lowest_bit
 
 LESS_THAN, GREATER_THAN, SLASH, AMPERSAND, EQUALS = 60, 62, 47, 38, 61  # < > / & =
 DOUBLE_QUOTE, SINGLE_QUOTE, EXCLAMATION, QUESTION, HYPHEN, HASH, SEMICOLON = 34, 39, 33, 63, 45, 35, 59
@@ -48,11 +48,11 @@ def find_byte(data, begin, end, byte):
 
     A kernel that other kernels call.
     """
-    while begin + WIDE <= end:
-        mask = equal(data, begin, byte, 0)
+    while begin + VECTOR_BYTES <= end:
+        mask = equal_mask(data, begin, byte, 0)
         if mask:
-            return begin + lowest(mask)
-        begin += WIDE
+            return begin + lowest_bit(mask)
+        begin += VECTOR_BYTES
     while begin < end and data[begin] != byte:
         begin += 1
     return begin
@@ -146,11 +146,11 @@ def _find_offsets(data, begin, word, ignored_bits, offsets):
     """
     count, last = 0, len(word) - 1
     while begin + last + _BLOCK_BYTES <= len(data):
-        mask = equal(data, begin, word[0], ignored_bits) & equal(data, begin + 1, word[1], ignored_bits)
-        mask &= equal(data, begin + last - 1, word[last - 1], ignored_bits)
-        mask &= equal(data, begin + last, word[last], ignored_bits)
+        mask = equal_mask(data, begin, word[0], ignored_bits) & equal_mask(data, begin + 1, word[1], ignored_bits)
+        mask &= equal_mask(data, begin + last - 1, word[last - 1], ignored_bits)
+        mask &= equal_mask(data, begin + last, word[last], ignored_bits)
         while mask:
-            offset = begin + lowest(mask)
+            offset = begin + lowest_bit(mask)
             if _matches(data, offset, word, ignored_bits):
                 offsets[count] = offset
                 count += 1

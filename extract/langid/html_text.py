@@ -29,7 +29,7 @@ from extract.html.byte_search import (
     read_name,
 )
 from pipeline.kernels.njit import njit
-from pipeline.kernels.simd import WIDE, at_most, equal, lowest
+from pipeline.kernels.simd import VECTOR_BYTES, at_most_mask, equal_mask, lowest_bit
 from pipeline.kernels.tokens import encode
 
 # Elements whose content is not read. `title` is: it is text in the page's language.
@@ -95,12 +95,12 @@ def visible_runs(data: np.ndarray) -> TextRuns:
 @njit(cache=True, nogil=True)
 def _find_quote_or_end(data, position, stop):
     """Offset of the next `>` or quote, `stop` if there is none before."""
-    while position + WIDE <= stop:
-        mask = equal(data, position, GREATER_THAN, 0) | equal(data, position, DOUBLE_QUOTE, 0)
-        mask |= equal(data, position, SINGLE_QUOTE, 0)
+    while position + VECTOR_BYTES <= stop:
+        mask = equal_mask(data, position, GREATER_THAN, 0) | equal_mask(data, position, DOUBLE_QUOTE, 0)
+        mask |= equal_mask(data, position, SINGLE_QUOTE, 0)
         if mask != 0:
-            return position + lowest(mask)
-        position += WIDE
+            return position + lowest_bit(mask)
+        position += VECTOR_BYTES
     while position < stop and data[position] not in (GREATER_THAN, DOUBLE_QUOTE, SINGLE_QUOTE):
         position += 1
     return position
@@ -129,11 +129,11 @@ def tag_end(data, position):
 @njit(cache=True, nogil=True)
 def skip_blanks(data, position):
     """Offset of the next byte that is no blank, the length if there is none."""
-    while position + WIDE <= len(data):
-        mask = ~at_most(data, position, SPACE)
+    while position + VECTOR_BYTES <= len(data):
+        mask = ~at_most_mask(data, position, SPACE)
         if mask:
-            return position + lowest(mask)
-        position += WIDE
+            return position + lowest_bit(mask)
+        position += VECTOR_BYTES
     while position < len(data) and data[position] <= SPACE:
         position += 1
     return position

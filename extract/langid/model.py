@@ -49,7 +49,7 @@ class Model(NamedTuple):
 @functools.cache
 def load_model() -> Model:
     """The model, mapped into memory from a decompressed copy that is kept on disk."""
-    arrays = disk_cache.arrays("language-model", (Path(__file__), TABLES), _read_tables)
+    arrays = disk_cache.cached_arrays("language-model", (Path(__file__), TABLES), _read_tables)
     classes = [two_letter_code(str(name)) for name in arrays.pop("classes")]
     assert len(classes) == CLASSES, f"{TABLES} has {len(classes)} classes, not {CLASSES}"
     labels = tuple(dict.fromkeys(classes))

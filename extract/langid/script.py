@@ -72,7 +72,7 @@ def script_table() -> np.ndarray:
     of them has and the other lacks shows the orthography.
     """
     made_from = (Path(__file__), unicodedata.unidata_version)
-    return disk_cache.arrays("scripts", made_from, lambda: {"scripts": _build_script_table()})["scripts"]
+    return disk_cache.cached_arrays("scripts", made_from, lambda: {"scripts": _build_script_table()})["scripts"]
 
 
 def _build_script_table() -> np.ndarray:

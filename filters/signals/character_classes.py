@@ -62,7 +62,7 @@ def character_classes() -> np.ndarray:
     `class_index` gives the entry of a codepoint.
     """
     made_from = (Path(__file__), Path(tokens.__file__), unicodedata.unidata_version)
-    return disk_cache.arrays("signal-classes", made_from, lambda: {"bits": _build_classes()})["bits"]
+    return disk_cache.cached_arrays("signal-classes", made_from, lambda: {"bits": _build_classes()})["bits"]
 
 
 def _build_classes() -> np.ndarray:

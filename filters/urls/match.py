@@ -193,5 +193,5 @@ def _load_names(
     else:
         contents = repr([[asset.sha256 for asset in assets] for assets in (hosts, addresses)])
         code = (Path(__file__), Path(lists.__file__), Path(hashed_names.__file__))
-        names = disk_cache.arrays("url-lists", (*code, archive or "", contents), read)
+        names = disk_cache.cached_arrays("url-lists", (*code, archive or "", contents), read)
     return HashedNames(names["hosts"]), HashedNames(names["addresses"])

@@ -1,4 +1,4 @@
-"""How numbers, bounds and strange texts are written for people, in the report and by `explain`."""
+"""How numbers, bounds and untrusted texts are written for people, in the report and by `explain`."""
 
 import re
 from typing import Any
@@ -8,7 +8,7 @@ _SIGNS = {"equals": "=", "not_equals": "≠", "any_of": "one of", "none_of": "no
 
 
 def number(value: Any) -> str:
-    """Four significant digits, thousands parted; a text is itself."""
+    """Four significant digits with separated thousands, for example 1,234 or 0.1235. Other values as `str` has them."""
     if isinstance(value, float):
         return f"{value:,.0f}" if value.is_integer() and abs(value) >= 10 else f"{value:.4g}"
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
@@ -16,34 +16,31 @@ def number(value: Any) -> str:
 
 def bound(rule: dict[str, Any]) -> str:
     """A rule's condition: `word_count ≥ 50`."""
-    strict = rule.get("exclusive", False)
-    signs = {"min": ">" if strict else "≥", "max": "<" if strict else "≤", **_SIGNS}
-    conditions = [f"{sign} {_value(rule[key])}" for key, sign in signs.items() if rule.get(key) is not None]
+    exclusive = rule.get("exclusive", False)
+    signs = {"min": ">" if exclusive else "≥", "max": "<" if exclusive else "≤", **_SIGNS}
+    conditions = [f"{sign} {_numbers(rule[key])}" for key, sign in signs.items() if rule.get(key) is not None]
     return f"{rule.get('column', '')} {' and '.join(conditions)}".strip()
 
 
-def _value(value: Any) -> str:
+def _numbers(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else number(value)
 
 
 def against(row: dict[str, Any]) -> str:
-    """A ledger row's measured value against its bound, and its detail."""
-    value, detail = row["value"], row["detail"] or ""
+    """A ledger row's measured value, its bound and its detail: `0.05 against 0.12`."""
+    value, threshold, detail = row["value"], row["threshold"], row["detail"] or ""
     if value is None:
         return detail or row["rule"] or ""
-    return (
-        f"{number(value)} against {number(row['threshold'])} {detail}".strip()
-        if row["threshold"] is not None
-        else (f"{number(value)} {detail}".strip())
-    )
+    measured = number(value) if threshold is None else f"{number(value)} against {number(threshold)}"
+    return f"{measured} {detail}".strip()
 
 
-def counted(n: int, noun: str) -> str:
-    """`1 dump`, `2,000 dumps`."""
-    return f"{n:,} {noun}{'s' if n != 1 else ''}"
+def counted(count: int, noun: str) -> str:
+    """A count and its noun: `1 dump`, `2,000 dumps`."""
+    return f"{count:,} {noun}{'s' if count != 1 else ''}"
 
 
-def plain(text: Any, most: int = 0) -> str:
-    """One line without anything that a terminal would obey; cut after `most` characters (0: whole)."""
+def plain(text: Any, limit: int = 0) -> str:
+    """One line without control characters, which a terminal would obey; cut after `limit` characters (0: not cut)."""
     line = " ".join(_CONTROL.sub(" ", "" if text is None else str(text)).split())
-    return f"{line[:most]}…" if most and len(line) > most else line
+    return f"{line[:limit]}…" if limit and len(line) > limit else line

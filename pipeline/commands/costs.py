@@ -1,36 +1,50 @@
-"""What a corpus cost, from the `cost.json` of its steps: kept out of its files, whose bytes no machine may change."""
+"""`python -m pipeline costs FOLDER`: what a corpus cost, step by step.
 
+The figures come from the `cost.json` of its steps. They are not in the corpus itself, whose bytes must not depend on
+the machine.
+"""
+
+import argparse
 import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pipeline.base.errors import UserError
 from pipeline.base.format import counted
+from pipeline.commands.options import open_corpus
 from pipeline.store.filesystem import Store
 
-_HEADS = ("step", "CPU", "of all", "records a core-second", "tasks", "longest", "wall", "peak memory")
+HEADER = ("step", "CPU", "of all", "records a core-second", "tasks", "longest", "wall", "peak memory")
 
 
 @dataclass(frozen=True)
-class Cost:
-    """Of one step. Seconds of CPU of each task; of the clock, from the first task to the last; bytes of the worker's
-    resident set where it was highest, machine code and libraries in it."""
+class StepCost:
+    """What one step cost."""
 
     step: str
-    cpu: list[float]
-    wall: float
-    peak: int
+    cpu_seconds: list[float]  # of each task
+    wall_seconds: float  # from the start of the first task to the end of the last
+    peak_bytes: int  # highest resident set of a worker, with its machine code and libraries
 
-    def cells(self, total: float, records: int) -> list[str]:
-        """As `_HEADS` has them."""
-        cpu = sum(self.cpu)
-        share, rate = (f"{cpu / total:.1%}", f"{records / cpu:,.0f}") if cpu else ("", "")
-        seconds = [f"{value:,.1f}" for value in (cpu, max(self.cpu, default=0.0), self.wall)]
-        return [self.step, seconds[0], share, rate, f"{len(self.cpu):,}", *seconds[1:], f"{self.peak / 1e6:,.0f} MB"]
+    def cells(self, total_cpu_seconds: float, records: int) -> list[str]:
+        """Cells of a row under HEADER."""
+        cpu = sum(self.cpu_seconds)
+        share, rate = (f"{cpu / total_cpu_seconds:.1%}", f"{records / cpu:,.0f}") if cpu else ("", "")
+        longest, wall = f"{max(self.cpu_seconds, default=0.0):,.1f}", f"{self.wall_seconds:,.1f}"
+        tasks, peak = f"{len(self.cpu_seconds):,}", f"{self.peak_bytes / 1e6:,.0f} MB"
+        return [self.step, f"{cpu:,.1f}", share, rate, tasks, longest, wall, peak]
 
 
-def costs(folder: Store) -> str:
-    """A Markdown table of the steps of the published corpus in `folder`, the dearest first, and a line of totals.
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    print(costs_table(open_corpus(arguments.folder)))
+
+
+def costs_table(folder: Store) -> str:
+    """A Markdown table of the steps of the published corpus in `folder`, the most expensive first, and totals.
 
     Raises UserError where the steps are not beside the corpus.
     """
@@ -38,22 +52,24 @@ def costs(folder: Store) -> str:
     parent, key = posixpath.split(folder.root.rstrip("/"))
     root, name = posixpath.split(parent)
     steps = {**stats["recipe"]["steps"], name: key}
-    found = sorted(_costs(Store(root), steps), key=lambda cost: (-sum(cost.cpu), cost.step))
-    if len(found) < 2:  # its own
+    costs = sorted(_read_costs(Store(root), steps), key=lambda cost: (-sum(cost.cpu_seconds), cost.step))
+    if len(costs) < 2:  # only that of the corpus itself
         raise UserError(f"{folder.root}: its steps are not beside it; give the folder below ROOT that `corpus` printed")
-    total, records = sum(sum(cost.cpu) for cost in found), stats["records"]
-    rows = [list(_HEADS), ["---", *["--:"] * (len(_HEADS) - 1)], *[cost.cells(total, records) for cost in found]]
+    total, records = sum(sum(cost.cpu_seconds) for cost in costs), stats["records"]
+    rows = [list(HEADER), ["---", *["--:"] * (len(HEADER) - 1)], *[cost.cells(total, records) for cost in costs]]
     rate = f"{records / total:,.0f} records a core-second, " if total else ""
-    peak = f"{max(cost.peak for cost in found) / 1e6:,.0f} MB at most"
-    gone = f"; of {counted(len(steps) - len(found), 'step')} the folder is gone" if len(found) < len(steps) else ""
-    said = f"{counted(records, 'record')}: {total:,.1f} s of CPU, {rate}{peak}{gone}"
-    return "\n".join([*(f"| {' | '.join(row)} |" for row in rows), "", said])
+    peak = f"{max(cost.peak_bytes for cost in costs) / 1e6:,.0f} MB at most"
+    removed = f"; of {counted(len(steps) - len(costs), 'step')} the folder is gone" if len(costs) < len(steps) else ""
+    totals = f"{counted(records, 'record')}: {total:,.1f} s of CPU, {rate}{peak}{removed}"
+    return "\n".join([*(f"| {' | '.join(row)} |" for row in rows), "", totals])
 
 
-def _costs(root: Store, steps: dict[str, str]) -> Iterator[Cost]:
+def _read_costs(root: Store, steps: dict[str, str]) -> Iterator[StepCost]:
+    """Costs of those steps (name and key) whose folders still exist."""
     for step, key in steps.items():
         name = f"{step}/{key}/cost.json"
         if root.exists(name):
-            said = root.read_json(name)
-            cpu, peaks = ([shard[what] for shard in said["shards"]] for what in ("cpu_seconds", "peak_rss_bytes"))
-            yield Cost(step, cpu, said["wall_seconds"], max(peaks, default=0))
+            cost = root.read_json(name)
+            cpu_seconds = [shard["cpu_seconds"] for shard in cost["shards"]]
+            peak = max((shard["peak_rss_bytes"] for shard in cost["shards"]), default=0)
+            yield StepCost(step, cpu_seconds, cost["wall_seconds"], peak)

@@ -1,5 +1,7 @@
 """`python -m pipeline settings`: every setting with type, range, default and meaning, and what a recipe sets."""
 
+import argparse
+import logging
 import shutil
 import textwrap
 from collections.abc import Iterable, Iterator
@@ -21,6 +23,21 @@ from pipeline.config.reference import (
 from pipeline.config.reference_markdown import reference_markdown
 
 _MIN_WIDTH, _MAX_WIDTH = 60, 120  # characters of a line
+
+log = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("section", nargs="?", help="a section, or rules, columns or presets (default: all settings)")
+    parser.add_argument("--recipe", metavar="LANGUAGE-or-recipe.toml", help="show what it sets, and where")
+    parser.add_argument("--markdown", action="store_true", help="the page configs/REFERENCE.md")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    text, warnings = settings_text(arguments.section, arguments.recipe, arguments.markdown)
+    print(text, end="")
+    for warning in warnings:
+        log.warning(warning)
 
 
 def settings_text(section: str | None, recipe: str | None, markdown: bool) -> tuple[str, tuple[str, ...]]:

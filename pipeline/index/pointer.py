@@ -1,59 +1,82 @@
 """The pointer of a persistent index: which dumps it holds, in which order, and where their files are.
 
 `ROOT/indexes/<name>/index.json` is the only file of an index that ever changes, and it changes at once: by a rename, or
-one PUT. All else are folders of finished steps. So a run that is killed leaves the index as it was, and the same
-command, run again, finds the steps that were finished and commits them.
+by one PUT. Everything else is in folders of finished steps. So a run that is killed leaves the index as it was, and the
+same command, run again, finds the steps that are finished and commits them.
 
-What a run sees is a leaf of the DAG whose identity is the content of the dumps before its own (and what is withdrawn),
-not where their bands lie at present: compaction changes no key.
+What a run sees is an input of the DAG whose identity is the content of the dumps before its own (and what is
+withdrawn), not where their bands are stored at present: compaction changes no key.
 """
 
 import contextlib
 import json
+import logging
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypedDict
 
-from dedup.index.files import BAND, Documents, Segment, Stored
-from dedup.index.segment import index_merge
+from dedup.index.files import Documents, Segment, Stored
 from pipeline.base.errors import UserError
 from pipeline.base.format import counted
-from pipeline.index.identity import band_parameters, fingerprint, source_key
-from pipeline.runner.dag import InputFiles, Step, step
-from pipeline.runner.manifests import folder_of
-from pipeline.runner.scheduler import Executor, execute
+from pipeline.runner.dag import InputFiles
 from pipeline.store.filesystem import Store
 
-FAN = 4  # segments of one size that become one: an index of N dumps has at most 3 log4 N + 2
-_PARTITION = 128 << 20  # bytes of bands that a merging task sorts
-Say = Callable[[str], None]
-Make = Callable[[], Executor]
+LOCK_POLL_SECONDS = 0.2  # between two attempts to lock an index that another run has locked
+
+log = logging.getLogger(__name__)
+
+
+class DumpEntry(TypedDict):
+    """One dump of an index, as `index.json` has it."""
+
+    source: str  # key of its input
+    fingerprint: str  # of how its documents were read and chosen
+    key: str  # of its bands: its content
+    documents: str  # folder
+    shards: int  # of `documents`
+    rows: int  # documents
+    label: str
+    dates: list[str | None]  # of the first and the last capture
+    corpus: str | None  # folder; None for a corpus that was added from files
+
+
+class SegmentEntry(TypedDict):
+    """Bands of consecutive dumps, as `index.json` has them."""
+
+    folder: str
+    first: int  # position of the first dump
+    entries: int  # dumps
+    rows: int  # bands
+    partitions: int
+
+
+class WithdrawnEntry(TypedDict):
+    """Documents that no run may keep, as `index.json` has them."""
+
+    folder: str
+    key: str
+    rows: int
 
 
 @dataclass(frozen=True)
 class Pointer:
-    """An index: `entries` are dumps in order (documents of each), `segments` their bands, of one dump or several.
-
-    entry: source (key of its input), fingerprint (of how it was read and judged), key, documents (folder), shards,
-    rows, label, dates, corpus (folder, null for one that was joined). segment: folder, first (entry), entries, rows,
-    partitions.
-    """
+    """An index at one moment: its dumps in order, and the segments that hold their bands."""
 
     store: Store
     name: str
     parameters: dict[str, Any] = field(default_factory=dict)
-    entries: tuple[dict[str, Any], ...] = ()
-    segments: tuple[dict[str, Any], ...] = ()
-    withdrawn: dict[str, Any] | None = None
+    entries: tuple[DumpEntry, ...] = ()
+    segments: tuple[SegmentEntry, ...] = ()
+    withdrawn: WithdrawnEntry | None = None
 
     @property
     def file(self) -> str:
         return f"indexes/{self.name}/index.json"
 
     def position(self, source: str) -> int:
-        """Where the dump made from this input stands; behind all others when it is not there."""
+        """Position of the dump that was made from this input; after all others when there is none."""
         return next((i for i, entry in enumerate(self.entries) if entry["source"] == source), len(self.entries))
 
     def leaf(self, before: int) -> InputFiles:
@@ -63,161 +86,101 @@ class Pointer:
         return InputFiles("index", {"dumps": keys, "withdrawn": withdrawn}, (self.stored(before).said(),))
 
     def stored(self, before: int | None = None) -> Stored:
-        """Where everything lies now; documents of the dumps from position `before` on do not count."""
-        gone = int(self.withdrawn is not None)
-        firsts = [gone]
+        """Where all files are now. Documents of the dumps from position `before` on are not visible."""
+        withdrawn_shards = int(self.withdrawn is not None)
+        first_shards = [withdrawn_shards]  # of each dump, and one after the last
         for entry in self.entries:
-            firsts.append(firsts[-1] + entry["shards"])
-        documents = [Documents(e["documents"], first, e["shards"], e["label"])
-                     for e, first in zip(self.entries, firsts, strict=False)]  # fmt: skip
-        segments = [Segment(s["folder"], firsts[s["first"]], s["partitions"]) for s in self.segments]
+            first_shards.append(first_shards[-1] + entry["shards"])
+        documents = [
+            Documents(entry["documents"], first, entry["shards"], entry["label"])
+            for entry, first in zip(self.entries, first_shards, strict=False)
+        ]
+        segments = [
+            Segment(entry["folder"], first_shards[entry["first"]], entry["partitions"]) for entry in self.segments
+        ]
         if self.withdrawn:
             documents.insert(0, Documents(self.withdrawn["folder"], 0, 1, "withdrawn documents"))
             segments.insert(0, Segment(self.withdrawn["folder"], 0, 1))
-        below = firsts[len(self.entries) if before is None else before]
-        return Stored(self.store, tuple(documents), tuple(segments), below, gone)
+        visible_shards = first_shards[len(self.entries) if before is None else before]
+        return Stored(self.store, tuple(documents), tuple(segments), visible_shards, withdrawn_shards)
 
     def admit(self, source: str, fingerprint: str, parameters: dict[str, Any]) -> bool:
-        """Whether the dump is to be added (or to take the place of its last run). Raises UserError where it cannot."""
+        """Whether the dump is to be added, or to replace its last run. Raises UserError where neither is possible."""
         if self.parameters and self.parameters != parameters:
-            differ = [n for n in parameters if parameters[n] != self.parameters.get(n)]
-            said = ", ".join(f"{n} {self.parameters.get(n)} there, {parameters[n]} here" for n in differ)
-            raise UserError(f"index {self.name}: made with other settings of near deduplication ({said}); "
-                            "give the recipe these, or name a new index")  # fmt: skip
-        at = self.position(source)
-        if at < len(self.entries) - 1 and self.entries[at]["fingerprint"] != fingerprint:
-            later = ", ".join(entry["label"] for entry in self.entries[at + 1 :])
-            raise UserError(
-                f"index {self.name}: {self.entries[at]['label']} was added with other rules, settings or releases, and "
-                f"later dumps rest on it ({later}); run it as it was added, or name a new index"
+            names = [name for name in parameters if parameters[name] != self.parameters.get(name)]
+            differences = ", ".join(
+                f"{name} {self.parameters.get(name)} there, {parameters[name]} here" for name in names
             )
-        return at == len(self.entries) or self.entries[at]["fingerprint"] != fingerprint
+            raise UserError(
+                f"index {self.name}: made with other settings of near deduplication ({differences}); "
+                "give the recipe these, or name a new index"
+            )
+        position = self.position(source)
+        if position == len(self.entries):
+            return True
+        changed = self.entries[position]["fingerprint"] != fingerprint
+        if changed and position < len(self.entries) - 1:
+            later = ", ".join(entry["label"] for entry in self.entries[position + 1 :])
+            raise UserError(
+                f"index {self.name}: {self.entries[position]['label']} was added with other rules, settings or "
+                f"releases, and later dumps rest on it ({later}); run it as it was added, or name a new index"
+            )
+        return changed
 
-    def joined(self, entry: dict[str, Any], segment: dict[str, Any], parameters: dict[str, Any]) -> "Pointer":
-        """With one more dump, or the last one replaced."""
-        at = self.position(entry["source"])
-        segments = tuple(s for s in self.segments if s["first"] < at)
-        segment = {**segment, "first": at, "entries": 1}
-        return replace(self, entries=(*self.entries[:at], entry), segments=(*segments, segment), parameters=parameters)
+    def with_dump(self, entry: DumpEntry, segment: SegmentEntry, parameters: dict[str, Any]) -> "Pointer":
+        """The index with one more dump, or with its last dump replaced."""
+        position = self.position(entry["source"])
+        segments = tuple(earlier for earlier in self.segments if earlier["first"] < position)
+        entries = (*self.entries[:position], entry)
+        return replace(self, entries=entries, segments=(*segments, segment), parameters=parameters)
 
     def folders(self) -> set[str]:
-        """What `gc` keeps."""
-        found = {e[key] for e in self.entries for key in ("documents", "corpus") if e[key]}
-        withdrawn = {self.withdrawn["folder"]} if self.withdrawn else set()
-        return found | {s["folder"] for s in self.segments} | withdrawn
+        """Folders that the index needs: garbage collection keeps them."""
+        folders = {entry["documents"] for entry in self.entries} | {segment["folder"] for segment in self.segments}
+        folders |= {entry["corpus"] for entry in self.entries if entry["corpus"]}
+        return folders | ({self.withdrawn["folder"]} if self.withdrawn else set())
 
-    def _text(self) -> str:
-        said = {n: getattr(self, n) for n in ("parameters", "entries", "segments", "withdrawn")}
-        return json.dumps(said, sort_keys=True)
-
-    def save(self, before: "Pointer", said: Say) -> "Pointer":
-        """Commit. Raises UserError where another run has committed since `before` was read (object stores)."""
-        if load(self.store, self.name)._text() != before._text():
+    def save(self, before: "Pointer") -> "Pointer":
+        """Commit this state. Raises UserError where another run has committed since `before` was read (on S3)."""
+        if load_pointer(self.store, self.name)._as_json() != before._as_json():
             raise UserError(f"index {self.name}: another run has changed it meanwhile; run the same again")
-        self.store.write_json(self.file, json.loads(self._text()))
+        self.store.write_json(self.file, json.loads(self._as_json()))
         documents = counted(sum(entry["rows"] for entry in self.entries), "document")
-        said(f"index {self.name}: {counted(len(self.entries), 'dump')}, {documents}")
+        log.info("index %s: %s, %s", self.name, counted(len(self.entries), "dump"), documents)
         return self
 
+    def _as_json(self) -> str:
+        fields = {name: getattr(self, name) for name in ("parameters", "entries", "segments", "withdrawn")}
+        return json.dumps(fields, sort_keys=True)
 
-def load(store: Store, name: str) -> Pointer:
-    """The index as it is, a new one where there is none. Raises UserError for a name that cannot be a folder."""
+
+def load_pointer(store: Store, name: str) -> Pointer:
+    """The index as it is, an empty one where it does not exist. Raises UserError for a name that cannot be a folder."""
     if not re.fullmatch(r"\w[\w.-]*", name):
         raise UserError(f"index {name!r}: a name has letters, digits, dots and dashes, for example {'german'!r}")
     empty = Pointer(store, name)
     if not store.exists(empty.file):
         return empty
-    said = store.read_json(empty.file)
-    return Pointer(store, name, said["parameters"], tuple(said["entries"]), tuple(said["segments"]), said["withdrawn"])
+    saved = store.read_json(empty.file)
+    entries, segments = tuple(saved["entries"]), tuple(saved["segments"])
+    return Pointer(store, name, saved["parameters"], entries, segments, saved["withdrawn"])
 
 
-def names(store: Store) -> list[str]:
-    """Indexes of this root."""
+def index_names(store: Store) -> list[str]:
+    """Names of all indexes of a root."""
     return [info.base_name for info in store.list("indexes") if store.exists(f"indexes/{info.base_name}/index.json")]
 
 
 @contextlib.contextmanager
-def opened(store: Store, name: str, say: Say) -> Iterator[Pointer]:
-    """The index, for a run that may change it: on a local disk no other run has it until this one ends."""
-    load(store, name)  # the name is one
+def open_index(store: Store, name: str) -> Iterator[Pointer]:
+    """The index, for a run that may change it: on a local disk no other run can open it until this one ends."""
+    load_pointer(store, name)  # checks the name
     lock = store.lock(f"indexes/{name}")
     if lock is None:
-        say(f"index {name}: another run is at it, waiting")
+        log.info("index %s: another run is at it, waiting", name)
         while lock is None:
-            time.sleep(0.2)
+            time.sleep(LOCK_POLL_SECONDS)
             lock = store.lock(f"indexes/{name}")
     with lock:
-        store.sweep(f"indexes/{name}")  # of a run that was killed while it committed
-        yield load(store, name)
-
-
-def commit(pointer: Pointer, wanted: Any, make: Make, say: Say) -> Pointer:
-    """Note a finished run in the pointer, if it is new to it, and merge segments that have become too many.
-
-    `wanted`: a bound recipe (`pipeline.build.Build`).
-    """
-    steps = wanted.steps
-    if wanted.adds_to_index:
-        pointer = add(pointer, steps, source_key(steps), fingerprint(steps), band_parameters(steps), say)
-    else:
-        pointer = _made_anew(pointer, pointer.position(source_key(steps)), folder_of(wanted.corpus), say)
-    return compact(pointer, make, say)
-
-
-def _made_anew(pointer: Pointer, at: int, corpus: str, say: Say) -> Pointer:
-    """The same dump in another folder: published in another way, or without what was withdrawn since."""
-    if pointer.entries[at]["corpus"] == corpus:
-        return pointer
-    entry = {**pointer.entries[at], "corpus": corpus}
-    entries = (*pointer.entries[:at], entry, *pointer.entries[at + 1 :])
-    return replace(pointer, entries=entries).save(pointer, say)
-
-
-def add(pointer: Pointer, made: Mapping[str, Step], source: str, print_: str, parameters: dict, say: Say) -> Pointer:
-    """The dump whose step `index_entry` is finished, as the last one of the index."""
-    said = pointer.store.read_json(f"{folder_of(made['index_entry'])}/entry.json")
-    bands, corpus = made["index_bands"], made.get("corpus")
-    entry = {**said, "source": source, "fingerprint": print_, "key": bands.key}
-    entry |= {"documents": folder_of(made["index_documents"]), "corpus": folder_of(corpus) if corpus else None}
-    shards = pointer.store.read_json(f"{folder_of(bands)}/manifest.json")["shards"]
-    size = sum(file["bytes"] for shard in shards for file in shard["files"].values())
-    segment = {"folder": folder_of(bands), "partitions": len(shards), "rows": size // BAND.itemsize}
-    return pointer.joined(entry, segment, parameters).save(pointer, say)
-
-
-def compact(pointer: Pointer, make: Make, say: Say, everything: bool = False) -> Pointer:
-    """Merge segments until there are fewer than `FAN` of one size, or all there are; each time, commit.
-
-    The last dump's segment is left alone: another run of the same dump may replace it.
-    """
-    while found := _mergeable(pointer, everything):
-        old = pointer.segments[found]
-        merged = {"first": old[0]["first"], "entries": sum(s["entries"] for s in old)}
-        merged["rows"] = sum(s["rows"] for s in old)
-        merged["partitions"] = max(1, -(-merged["rows"] * BAND.itemsize // _PARTITION))
-        goal = _merge(pointer, old, merged["partitions"])
-        execute(goal, pointer.store, make, say)
-        merged["folder"] = folder_of(goal)
-        segments = (*pointer.segments[: found.start], merged, *pointer.segments[found.stop :])
-        pointer = replace(pointer, segments=segments).save(pointer, say)
-    return pointer
-
-
-def _mergeable(pointer: Pointer, everything: bool) -> slice | None:
-    """Which segments become one next."""
-    settled = len(pointer.segments) - 1
-    if everything:
-        return slice(0, settled) if settled > 1 else None
-    sizes = [(s["entries"].bit_length() - 1) // 2 for s in pointer.segments[:settled]]  # floor(log4)
-    for end in range(settled, FAN - 1, -1):
-        if len(set(sizes[end - FAN : end])) == 1:
-            return slice(end - FAN, end)
-    return None
-
-
-def _merge(pointer: Pointer, old: tuple[dict, ...], partitions: int) -> Step:
-    stored = pointer.stored()
-    chosen = [s for s in stored.segments if s.folder in {segment["folder"] for segment in old}]
-    row = replace(stored, segments=tuple(chosen)).said()
-    identity = {"segments": [segment["folder"] for segment in old], "partitions": partitions}
-    return step(index_merge, segments=InputFiles("segments", identity, (row,) * partitions))
+        store.remove_temporaries(f"indexes/{name}")  # of a run that was killed while it committed
+        yield load_pointer(store, name)

@@ -1,97 +1,124 @@
-"""What takes long to make from this code and what is installed, kept between runs: machine code and tables.
+"""What takes long to compute from the code and the installed packages, kept between runs: machine code and tables.
 
-It lies where CORPUS_CACHE says, else in `.cache` of the checkout, else (where that cannot be written) in the user's.
-Each entry is named after all that it is made from, so that nothing in here is ever out of date, and nothing depends on
-where the checkout lies: the folder can be copied, shared and removed.
+The cache lies where CORPUS_CACHE says, else in `.cache` of the checkout, else (where that cannot be written) in the
+user's cache folder. Each entry is named after everything that it depends on, so no entry is ever out of date, and none
+depends on where the checkout lies: the folder can be copied, shared and removed.
 """
 
 import contextlib
-import fcntl
 import functools
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xxhash
 
+from pipeline.base.file_lock import lock_file
 from pipeline.base.paths import CHECKOUT
 
-LATEST = 4  # entries of a name that are kept: those of a few versions of the code, or of the lists
+KEPT_VERSIONS = 4  # entries that are kept of one name: those of a few versions of the code, or of the lists
+_TEMPORARY = ".tmp-"  # begins the name of a folder that is not complete yet
 
 
 @functools.cache
-def root() -> Path:
-    """The folder of everything that is kept: the first that can be written."""
+def cache_root() -> Path:
+    """Folder of the whole cache: the first of the possible ones that can be written."""
     users = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "corpus-pipeline"
-    for said in (os.environ.get("CORPUS_CACHE"), CHECKOUT / ".cache", users):
-        with contextlib.suppress(OSError, RuntimeError):  # RuntimeError: there is no home
-            if said:
-                folder = Path(said).expanduser().absolute()
+    for candidate in (os.environ.get("CORPUS_CACHE"), CHECKOUT / ".cache", users):
+        with contextlib.suppress(OSError, RuntimeError):  # RuntimeError: there is no home folder
+            if candidate:
+                folder = Path(candidate).expanduser().absolute()
                 folder.mkdir(parents=True, exist_ok=True)
                 if os.access(folder, os.W_OK):
                     return folder
-    return Path(tempfile.mkdtemp(prefix="corpus-"))  # of this process: a folder of a known name might be another's
+    return Path(
+        tempfile.mkdtemp(prefix="corpus-")
+    )  # for this process: a folder of a known name might be another user's
 
 
-def entry(kind: str, name: str, digest: str) -> Path:
-    """The folder `<kind>/<name>-<digest>`, whose parent there is; the oldest entries of that name go."""
-    folder = root() / kind / f"{name}-{digest}"
+def entry_folder(kind: str, name: str, digest: str) -> Path:
+    """Path of the folder `<kind>/<name>-<digest>`, whose parent exists. The oldest entries of that name are removed."""
+    folder = cache_root() / kind / f"{name}-{digest}"
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
-        others = sorted(folder.parent.glob(f"{name}-{'?' * len(digest)}"), key=_made)
-        for old in others[: max(0, len(others) - LATEST + 1)]:
-            shutil.rmtree(old, ignore_errors=True)
+        others = sorted(folder.parent.glob(f"{name}-{'?' * len(digest)}"), key=_modification_time)
+        for outdated in others[: max(0, len(others) - KEPT_VERSIONS + 1)]:
+            shutil.rmtree(outdated, ignore_errors=True)
     return folder
 
 
-def _made(path: Path) -> float:
+def _modification_time(path: Path) -> float:
     with contextlib.suppress(FileNotFoundError):  # another process has removed it
         return path.stat().st_mtime
     return 0.0
 
 
-def arrays(name: str, made_from: tuple[Path | str, ...], make: Callable[[], Mapping[str, np.ndarray]]) -> dict:
-    """The arrays that `make` returns, read-only and mapped into memory: made once for what they are `made_from`.
+def cached_arrays(
+    name: str, depends_on: tuple[Path | str, ...], compute: Callable[[], Mapping[str, np.ndarray]]
+) -> dict[str, np.ndarray]:
+    """Arrays that `compute` returns, read-only and mapped into memory: computed once for what they depend on.
 
-    `made_from`: files (their content counts) and text, all that the arrays depend on beside numpy's own format.
+    `depends_on` lists files (their content counts) and texts: all that the arrays depend on besides numpy's own format.
     """
     try:
-        folder = entry("tables", name, _digest(made_from))
+        folder = entry_folder("tables", name, digest_of(depends_on))
         if not folder.exists():
-            _write(folder, make())
+            arrays = compute()
+            _write_entry(folder, lambda target: _save_arrays(target, arrays))
         return {path.stem: np.asarray(np.load(path, mmap_mode="r")) for path in folder.glob("*.npy")}
-    except OSError:  # nowhere to write: make them for this process
-        return {key: _frozen(array) for key, array in make().items()}
+    except OSError:  # nowhere to write: compute them for this process
+        return {key: _read_only(array) for key, array in compute().items()}
 
 
-def _digest(made_from: tuple[Path | str, ...]) -> str:
+def cached_json(name: str, depends_on: tuple[Path | str, ...], compute: Callable[[], Any]) -> Any:
+    """The JSON value that `compute` returns, computed once for what it depends on (see `cached_arrays`)."""
+    try:
+        folder = entry_folder("tables", name, digest_of(depends_on))
+        if not folder.exists():
+            text = json.dumps(compute())
+            _write_entry(folder, lambda target: target.joinpath("value.json").write_text(text))
+        return json.loads(folder.joinpath("value.json").read_text())
+    except OSError:  # nowhere to write: compute it for this process
+        return compute()
+
+
+def digest_of(items: tuple[Path | str, ...]) -> str:
+    """Hash (16 hex digits) of the contents of files and of texts, in their order."""
     hasher = xxhash.xxh3_128()
-    for item in made_from:
+    for item in items:
         data = item.read_bytes() if isinstance(item, Path) else item.encode()
         hasher.update(len(data).to_bytes(8, "little") + data)
     return hasher.hexdigest()[:16]
 
 
-def _write(folder: Path, made: Mapping[str, np.ndarray]) -> None:
-    """All files at once: a folder that is there is whole. One writer at a time, so what it finds is of killed ones."""
-    with (folder.parent / ".lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        for left in folder.parent.glob(".tmp-*"):
-            shutil.rmtree(left, ignore_errors=True)
+def _write_entry(folder: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a temporary folder, and rename it last, so that an entry that exists is complete.
+
+    One process writes at a time, so temporary folders found under the lock are those of killed processes.
+    """
+    with lock_file(folder.parent / ".lock"):
+        for abandoned in folder.parent.glob(f"{_TEMPORARY}*"):
+            shutil.rmtree(abandoned, ignore_errors=True)
         if folder.exists():
             return  # another process was first
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".tmp-") as scratch:
-            whole = Path(scratch) / "whole"
-            whole.mkdir()
-            for key, array in made.items():
-                np.save(whole / f"{key}.npy", array)
-            whole.rename(folder)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=_TEMPORARY) as parent:
+            complete = Path(parent) / "complete"
+            complete.mkdir()
+            write(complete)
+            complete.rename(folder)
 
 
-def _frozen(array: np.ndarray) -> np.ndarray:
-    array = array.view()
-    array.flags.writeable = False
-    return array
+def _save_arrays(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    for key, array in arrays.items():
+        np.save(folder / f"{key}.npy", array)
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    view = array.view()
+    view.flags.writeable = False
+    return view

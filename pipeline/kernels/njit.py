@@ -1,10 +1,10 @@
-"""Kernels: functions that become numba's when the first of any module is called.
+"""Kernels: functions that numba compiles, declared without importing numba.
 
-numba takes 0.15 s to import, and a command that measures nothing has no need of it. So a module that has
-kernels imports `njit` from here. Where their machine code is kept: `pipeline/kernels/machine_code.py`.
+numba takes 0.3 s to import, and a command that measures nothing does not need it. A module of kernels therefore takes
+`njit` from here. It gives `Kernel` placeholders, which import numba when the first of them is called, and forward to
+the compiled function. `pipeline/kernels/machine_code.py` says where machine code is cached.
 """
 
-import sys
 import threading
 from collections.abc import Callable
 from types import ModuleType
@@ -12,54 +12,80 @@ from typing import Any
 
 _numba: ModuleType | None = None
 _lock = threading.RLock()
+_kernel_globals: dict[int, dict[str, Any]] = {}  # of modules that declare kernels, by the dictionary's id
 
 
 class Kernel:
-    """Stands where a function of numba's will."""
+    """Placeholder of a function that numba compiles; behaves as that function does."""
 
-    def __init__(self, make: Callable[[ModuleType], Any]):
-        self._make, self._made = make, None
+    def __init__(self, declare: Callable[[ModuleType], Any]):
+        self._declare, self._compiled = declare, None
 
-    def made(self) -> Any:
-        """What numba makes of it, once."""
-        numba = _imported()
-        with _lock:
-            if self._made is None:
-                self._made = self._make(numba)
-            return self._made
+    def compiled(self) -> Any:
+        """The object that numba's decorator returns, made on the first use."""
+        if self._compiled is None:
+            numba = _import_numba()
+            with _lock:
+                if self._compiled is None:
+                    self._compiled = self._declare(numba)
+        return self._compiled
 
     def __call__(self, *arguments: Any) -> Any:
-        return self.made()(*arguments)
+        return self.compiled()(*arguments)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.made(), name)
+        return getattr(self.compiled(), name)
 
 
 def njit(**options: Any) -> Callable[[Callable], Any]:
-    """`numba.njit` with these options."""
-    return lambda function: _declared(lambda numba: numba.njit(**options)(function))
+    """Decorate a kernel as `numba.njit` does, with the same options. With `cache=True`, its machine code is cached."""
+
+    def decorate(function: Callable) -> Any:
+        def declare(numba: ModuleType) -> Any:
+            from pipeline.kernels.machine_code import cache_machine_code
+
+            dispatcher = numba.njit(**options)(function)
+            return cache_machine_code(dispatcher) if options.get("cache") else dispatcher
+
+        return _placeholder_or_compiled(function, declare)
+
+    return decorate
 
 
 def intrinsic(function: Callable) -> Any:
-    """`numba.extending.intrinsic`."""
-    return _declared(lambda numba: numba.extending.intrinsic(function))
+    """Decorate a function that writes LLVM instructions, as `numba.extending.intrinsic` does."""
+    return _placeholder_or_compiled(function, lambda numba: numba.extending.intrinsic(function))
 
 
-def _declared(make: Callable[[ModuleType], Any]) -> Any:
-    return make(_numba) if _numba else Kernel(make)
+def _placeholder_or_compiled(function: Callable, declare: Callable[[ModuleType], Any]) -> Any:
+    with _lock:
+        if _numba is None:
+            _kernel_globals[id(function.__globals__)] = function.__globals__
+            return Kernel(declare)
+        _replace_placeholders(function.__globals__)  # those that the module has imported
+        return declare(_numba)
 
 
-def _imported() -> ModuleType:
-    """numba, with every kernel so far put under its names, where the compiler looks for what a kernel calls."""
+def _import_numba() -> ModuleType:
+    """Import numba once, and put compiled kernels under the names that other kernels use for them.
+
+    numba looks a called kernel up in the globals of the caller's module, where it must not find a placeholder. Modules
+    without kernels keep their placeholders.
+    """
     global _numba
     with _lock:
         if _numba is None:
             import numba.extending
 
-            import pipeline.kernels.machine_code  # noqa: F401 - where it is kept, before there is any
+            import pipeline.kernels.machine_code  # noqa: F401 - configures the cache before there is any dispatcher
 
             _numba = numba
-            ours = [vars(module) for module in list(sys.modules.values()) if type(module) is ModuleType]
-            for names in ours:
-                names.update({name: value.made() for name, value in names.items() if type(value) is Kernel})
-    return _numba
+            for module_globals in _kernel_globals.values():
+                _replace_placeholders(module_globals)
+            _kernel_globals.clear()
+        return _numba
+
+
+def _replace_placeholders(module_globals: dict[str, Any]) -> None:
+    placeholders = {name: value for name, value in module_globals.items() if type(value) is Kernel}
+    module_globals.update({name: kernel.compiled() for name, kernel in placeholders.items()})

@@ -1,72 +1,77 @@
-"""Comparing 64 bytes at once: what searches over a page's bytes rest on.
+"""Comparisons of 64 bytes at once, for kernels that search in the bytes of a page.
 
-LLVM's vectors, so that one text is for every CPU: AVX-512 makes two instructions of a comparison, others a dozen.
-An answer is a mask: its bit i is about byte i.
+They are written as vectors of LLVM, so one source serves every CPU: with AVX-512 a comparison is two instructions, on
+other CPUs a dozen. A result is a mask of 64 bits, whose bit i is about byte i.
 """
 
 # mypy: disable-error-code="no-untyped-def"
 
 from pipeline.kernels.njit import intrinsic
 
-WIDE = 64  # bytes of one comparison
+VECTOR_BYTES = 64  # bytes that one comparison looks at
 
 
-def _splat(builder, byte):
-    """A vector that has the byte everywhere."""
+def _vector_type():
     from llvmlite import ir
 
-    nothing, where = ir.Constant(_vector(), ir.Undefined), ir.VectorType(ir.IntType(32), WIDE)
-    first = builder.insert_element(nothing, byte, ir.Constant(ir.IntType(32), 0))
-    return builder.shuffle_vector(first, nothing, ir.Constant(where, [0] * WIDE))
+    return ir.VectorType(ir.IntType(8), VECTOR_BYTES)
 
 
-def _vector():
+def _broadcast(builder, byte):
+    """Vector that has the same byte in every place."""
     from llvmlite import ir
 
-    return ir.VectorType(ir.IntType(8), WIDE)
+    undefined = ir.Constant(_vector_type(), ir.Undefined)
+    first_place = ir.Constant(ir.VectorType(ir.IntType(32), VECTOR_BYTES), [0] * VECTOR_BYTES)
+    vector = builder.insert_element(undefined, byte, ir.Constant(ir.IntType(32), 0))
+    return builder.shuffle_vector(vector, undefined, first_place)
 
 
-def _compared(sign):
-    """What an intrinsic returns: the type and the code of (data[at : at + 64] | bits) `sign` byte."""
+def _compare_instructions(operator):
+    """Code generator of the mask (data[position : position + 64] | bits) `operator` byte."""
 
-    def code(context, builder, signature, args):
+    def generate(context, builder, signature, args):
         from llvmlite import ir
 
-        data = context.make_array(signature.args[0])(context, builder, args[0]).data
-        place = builder.bitcast(builder.gep(data, [args[1]]), _vector().as_pointer())
-        loaded = builder.or_(builder.load(place, align=1), _splat(builder, args[3]))
-        return builder.bitcast(builder.icmp_unsigned(sign, loaded, _splat(builder, args[2])), ir.IntType(WIDE))
+        array, position, byte, bits = args
+        data = context.make_array(signature.args[0])(context, builder, array).data
+        address = builder.bitcast(builder.gep(data, [position]), _vector_type().as_pointer())
+        loaded = builder.or_(builder.load(address, align=1), _broadcast(builder, bits))
+        compared = builder.icmp_unsigned(operator, loaded, _broadcast(builder, byte))
+        return builder.bitcast(compared, ir.IntType(VECTOR_BYTES))
 
-    return code
+    return generate
 
 
 @intrinsic
-def equal(typingctx, data, at, byte, bits):
-    """Mask of data[at : at + 64] | bits == byte; the 64 bytes must be there. `bits` 32 lets case not count."""
+def equal_mask(typingctx, data, position, byte, bits):
+    """Mask of data[position : position + 64] | bits == byte. All 64 bytes must exist; bits = 32 ignores ASCII case."""
     from numba import types
 
-    return types.uint64(data, types.intp, types.uint8, types.uint8), _compared("==")
+    return types.uint64(data, types.intp, types.uint8, types.uint8), _compare_instructions("==")
 
 
 @intrinsic
-def at_most(typingctx, data, at, byte):
-    """Mask of data[at : at + 64] <= byte; the 64 bytes must be there."""
+def at_most_mask(typingctx, data, position, byte):
+    """Mask of data[position : position + 64] <= byte. All 64 bytes must exist."""
     from llvmlite import ir
     from numba import types
 
-    def code(context, builder, signature, args):
-        return _compared("<=")(context, builder, signature, (*args, ir.Constant(ir.IntType(8), 0)))
+    def generate(context, builder, signature, args):
+        no_bits = ir.Constant(ir.IntType(8), 0)
+        return _compare_instructions("<=")(context, builder, signature, (*args, no_bits))
 
-    return types.uint64(data, types.intp, types.uint8), code
+    return types.uint64(data, types.intp, types.uint8), generate
 
 
 @intrinsic
-def lowest(typingctx, mask):
+def lowest_bit(typingctx, mask):
     """Number of the lowest bit that is set; 64 where none is."""
     from llvmlite import ir
     from numba import types
 
-    def code(context, builder, signature, args):
-        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 0))
+    def generate(context, builder, signature, args):
+        zero_is_defined = ir.Constant(ir.IntType(1), 0)
+        return builder.cttz(args[0], zero_is_defined)
 
-    return types.intp(types.uint64), code
+    return types.intp(types.uint64), generate

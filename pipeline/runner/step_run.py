@@ -115,7 +115,7 @@ class StepRun:
 
     def publish(self) -> str:
         """Write the manifest, last of all, and return a line about it. Every shard must be finished."""
-        self._store.sweep(self.folder)  # of workers that died
+        self._store.remove_temporaries(self.folder)  # of workers that died
         seconds = round(time.monotonic() - (self.begun or time.monotonic()), 3)
         ordered = [self.shards[index] for index in range(len(self))]
         cost = {

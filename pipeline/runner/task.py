@@ -45,7 +45,7 @@ def run_task(task: Task) -> None:
         "peak_rss_bytes": _peak_rss(),
     }
     # not for longer than this run: the manifest repeats it
-    task.store.write_json(marker_name(task.folder, task.index), marker, lasting=False)
+    task.store.write_json(marker_name(task.folder, task.index), marker, durable=False)
 
 
 def _opened(given: Any) -> Any:

@@ -1,13 +1,12 @@
-"""Folders of shards: the only code that knows file systems and Parquet.
+"""The root folder of all steps, local or on S3: the only code that knows file systems.
 
-`root/<step>/<key>/` holds `part-00000.parquet ...` (or `.arrows`, for what is shuffled by bucket: `shuffle.py`), one
-marker a finished shard in `shards/`, and, written last, `manifest.json`. A folder with a manifest is complete. Files
-appear whole or not at all: written beside and renamed on a local disk, one PUT on an object store. Everything but costs
-(`cost.json`) is a function of the step's identity alone.
+`root/<step>/<key>/` holds `part-00000.parquet ...` (or `.arrows`, for what is shuffled by bucket: `shuffle.py`), in
+`shards/` a marker for each finished shard, and, written last, `manifest.json`. A folder with a manifest is complete.
+Files appear whole or not at all: written to a temporary file and renamed on a local disk, one PUT on an object store.
+Everything but costs (`cost.json`) depends on the step's identity alone.
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
@@ -21,12 +20,14 @@ import pyarrow as pa
 from pyarrow import fs
 
 from pipeline.base.errors import UserError
+from pipeline.base.file_lock import try_lock_file
 
-_TEMPORARY = ".tmp-"  # begins the name of what is not whole yet
+TEMPORARY_PREFIX = ".tmp-"  # begins the names of files that are not complete yet
+COPY_BYTES = 8 << 20  # read at once when a local file is sent to an object store
 
 
 class Store:
-    """A root folder, local or on S3 (`s3://bucket/prefix`), named by paths relative to it."""
+    """A root folder, local or on S3 (`s3://bucket/prefix`). Names of files and folders are relative to it."""
 
     def __init__(self, root: str | Path):
         self.root = str(root) if "://" in str(root) else str(Path(root).absolute())
@@ -46,10 +47,11 @@ class Store:
         return isinstance(self._fs, fs.LocalFileSystem)
 
     def path(self, name: str) -> str:
+        """Path of `name` within its file system."""
         return f"{self._base}/{name}" if name else self._base
 
     def uri(self, name: str) -> str:
-        """What a user types to look at `name`."""
+        """Full name of `name`, as a user types it."""
         return f"{self.root}/{name}"
 
     def exists(self, name: str) -> bool:
@@ -59,14 +61,14 @@ class Store:
         return self._fs.get_file_info(self.path(name))
 
     def size(self, name: str) -> int:
-        """Bytes; -1 when there is no such file."""
+        """Bytes of a file; -1 when it does not exist."""
         info = self.info(name)
         return info.size if info.type == fs.FileType.File else -1
 
     def list(self, name: str = "") -> list[fs.FileInfo]:
-        """Entries directly below `name`, sorted by name; empty when there is none."""
-        found = self._fs.get_file_info(fs.FileSelector(self.path(name), allow_not_found=True))
-        return sorted(found, key=lambda info: info.path)
+        """Entries directly below folder `name`, sorted by name; empty when it does not exist."""
+        entries = self._fs.get_file_info(fs.FileSelector(self.path(name), allow_not_found=True))
+        return sorted(entries, key=lambda info: info.path)
 
     def open(self, name: str) -> pa.NativeFile:
         return self._fs.open_input_file(self.path(name))
@@ -75,47 +77,47 @@ class Store:
         with self.open(name) as file:
             return json.loads(file.read())
 
-    def write(self, name: str, data: bytes, lasting: bool = True) -> None:
-        with self.writing(name, lasting) as path:
+    def write(self, name: str, data: bytes, durable: bool = True) -> None:
+        with self.writing(name, durable) as path:
             path.write_bytes(data)
 
-    def write_json(self, name: str, value: Any, indent: int | None = None, lasting: bool = True) -> None:
-        """`indent` for what people read: it takes Python's slow encoder."""
+    def write_json(self, name: str, value: Any, indent: int | None = None, durable: bool = True) -> None:
+        """Write `value` with sorted keys. `indent` is for files that people read: it takes Python's slow encoder."""
         data = json.dumps(value, indent=indent, sort_keys=True, ensure_ascii=False).encode() + b"\n"
-        self.write(name, data, lasting)
+        self.write(name, data, durable)
 
     @contextlib.contextmanager
-    def writing(self, name: str, lasting: bool = True) -> Iterator[Path]:
-        """A local path to write to; it becomes `name` at once when the block ends well, and is removed when not."""
-        temporary = self.scratch(os.path.dirname(name))
+    def writing(self, name: str, durable: bool = True) -> Iterator[Path]:
+        """A local path to write to. It becomes `name` when the block ends normally, and is removed otherwise."""
+        temporary = self.temporary_path(os.path.dirname(name))
         try:
             yield temporary
-            self.publish(temporary, name, lasting)
+            self.move_into_place(temporary, name, durable)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
 
-    def scratch(self, folder: str) -> Path:
-        """A path for a local file that is to become one of `folder`: beside it on a local disk."""
-        where = self.path(folder) if self.local else tempfile.gettempdir()
-        os.makedirs(where, exist_ok=True)
-        return Path(where, f"{_TEMPORARY}{uuid.uuid4().hex}")
+    def temporary_path(self, folder: str) -> Path:
+        """A new local path for a file that will be moved into `folder`: beside it on a local disk."""
+        parent = self.path(folder) if self.local else tempfile.gettempdir()
+        os.makedirs(parent, exist_ok=True)
+        return Path(parent, f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}")
 
-    def publish(self, temporary: Path, name: str, lasting: bool = True) -> None:
-        """Make a local file, at a `scratch` path, `name`; where it is `lasting`, a power failure does not cut it."""
+    def move_into_place(self, temporary: Path, name: str, durable: bool = True) -> None:
+        """Make the file at a temporary path the file `name`. A `durable` file survives a power failure in full."""
         target = self.path(name)
         if self.local:
-            if lasting:
+            if durable:
                 with open(temporary, "rb") as file:
                     os.fsync(file.fileno())
             os.replace(temporary, target)
         else:
             with open(temporary, "rb") as source, self._fs.open_output_stream(target) as sink:
-                shutil.copyfileobj(source, sink, 8 << 20)
+                shutil.copyfileobj(source, sink, COPY_BYTES)
             temporary.unlink()
 
     def copy(self, source: str, target: str) -> None:
-        """`target` has the bytes of `source`: a hard link on a local disk, a copy elsewhere."""
+        """Give `target` the bytes of `source`: by a hard link on a local disk, as a copy elsewhere."""
         if not self.local:
             return self._fs.copy_file(self.path(source), self.path(target))
         with self.writing(target) as temporary:
@@ -125,30 +127,25 @@ class Store:
                 shutil.copyfile(self.path(source), temporary)
 
     def delete(self, name: str) -> None:
+        """Delete a folder and everything in it."""
         self._fs.delete_dir(self.path(name))
 
-    def sweep(self, name: str) -> None:
-        """Remove what killed writers left in `name` and below (call it with the lock held)."""
-        for folder, inside, files in os.walk(self.path(name)) if self.local else ():
-            for left in [entry for entry in inside if entry.startswith(_TEMPORARY)]:
-                shutil.rmtree(f"{folder}/{left}")
-                inside.remove(left)
-            for left in [entry for entry in files if entry.startswith(_TEMPORARY)]:
-                os.unlink(f"{folder}/{left}")
+    def remove_temporaries(self, name: str) -> None:
+        """Remove what killed writers have left in folder `name` and below. Call it with the folder's lock held."""
+        for folder, subfolders, files in os.walk(self.path(name)) if self.local else ():
+            for abandoned in [entry for entry in subfolders if entry.startswith(TEMPORARY_PREFIX)]:
+                shutil.rmtree(f"{folder}/{abandoned}")
+                subfolders.remove(abandoned)
+            for abandoned in [entry for entry in files if entry.startswith(TEMPORARY_PREFIX)]:
+                os.unlink(f"{folder}/{abandoned}")
 
     def lock(self, name: str) -> "contextlib.AbstractContextManager | None":
-        """An exclusive lock on folder `name`, None while another run has it. It ends with the process, however.
+        """Lock folder `name` for this process; returns None while another one has it (see `base.file_lock`).
 
-        Object stores have no locks: two runs there waste work and write the same bytes.
+        Object stores have no locks: two runs there both compute a step, and write identical files.
         """
         if not self.local:
             return contextlib.nullcontext()
         folder = Path(self.path(name))
         folder.mkdir(parents=True, exist_ok=True)
-        handle = open(folder / ".lock", "a")  # noqa: SIM115 - closed by the caller's `with`
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            handle.close()
-            return None
-        return handle
+        return try_lock_file(folder / ".lock")

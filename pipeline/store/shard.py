@@ -90,9 +90,9 @@ class Shard:
 
     def _read(self, file: pa.NativeFile, columns: list[str] | None, name: str) -> pa.RecordBatchStreamReader:
         said = self.outputs[name]
-        head = self.heads.get(name) or shuffle.head(file, said["bytes"], said["buckets"])
+        head = self.heads.get(name) or shuffle.read_schema(file, said["bytes"], said["buckets"])
         self.heads[name] = head
-        return shuffle.read(file, said["bytes"], said["buckets"], self.bucket, columns, head)
+        return shuffle.read_bucket(file, said["bytes"], said["buckets"], self.bucket, columns, head)
 
     def file(self, name: str) -> Path:
         """A raw file of the same step, as a local path (fetched from an object store once)."""

@@ -1,10 +1,10 @@
-"""What a stage yields for one shard, and the files that it becomes."""
+"""What a stage yields for one shard, and the files that are written from it."""
 
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,8 +15,11 @@ from pipeline.store import shuffle
 from pipeline.store.filesystem import Store
 from pipeline.store.shard import file_name
 
-_ROW_GROUP_ROWS = 8192
-_ROW_GROUP_BYTES = 32 << 20
+ROW_GROUP_ROWS = 8192
+ROW_GROUP_BYTES = 32 << 20  # of Arrow tables in memory
+SAMPLE_ROWS = 1000  # that decide which columns get a dictionary
+HASH_BLOCK_BYTES = 1 << 20
+ZSTD_LEVEL = 3
 
 
 @dataclass(frozen=True)
@@ -31,59 +34,66 @@ class Output:
 
     @classmethod
     def file(cls, name: str, data: bytes | Path | Iterator[bytes]) -> "Output":
-        """A raw file `name` with these bytes, at once or piece by piece (or a copy of the file at this path)."""
+        """A raw file `name`: with these bytes, given at once or piece by piece, or a copy of the file at this path."""
         return cls(None, name, data=data)
 
     @classmethod
     def copy(cls, name: str, source: str) -> "Output":
-        """A raw file `name` with the bytes of `source`, a file relative to the root (no copy on a local disk)."""
+        """A raw file `name` with the bytes of `source`, a file relative to the root (a hard link on a local disk)."""
         return cls(None, name, link=source)
 
 
 class ShardWriter:
-    """Writes what a stage yields for one shard. `close` publishes all of it and returns the shard's marker."""
+    """Writes what a stage yields for one shard. `close` moves the files into place and returns the shard's marker."""
 
     def __init__(self, store: Store, folder: str, index: int, outputs: Mapping[str, pa.Schema]):
         self._store, self._folder, self._index = store, folder, index
         self._files: dict[str, dict] = {}
-        # tables go to local scratch first; they are published together when the shard is whole
-        self._tables = {name: _TableWriter(schema, name, store.scratch(folder)) for name, schema in outputs.items()}
+        # Tables are written to temporary files, which are moved into place together when the shard is complete.
+        self._tables = {
+            name: _TableWriter(schema, name, store.temporary_path(folder)) for name, schema in outputs.items()
+        }
 
     def __enter__(self) -> "ShardWriter":
         return self
 
     def __exit__(self, *error: Any) -> None:
         for table in self._tables.values():
-            table.abandon()
+            table.close_file()
             table.path.unlink(missing_ok=True)
 
     def add(self, item: pa.Table | pa.RecordBatch | Output) -> None:
-        out = item if isinstance(item, Output) else Output(item)
-        if out.table is not None:
-            if out.name not in self._tables:
-                raise KeyError(f"no output {out.name!r} is declared; there are {sorted(self._tables)}")
-            self._tables[out.name].add(out.table, out.bucket)
-        elif out.link is not None:
-            self._store.copy(out.link, f"{self._folder}/{out.name}")
-            self._files[out.name] = {"bytes": self._store.size(out.link), "xxh3": _hash_stored(self._store, out.link)}
+        """Write rows or a raw file. Raises KeyError for an output, and TypeError for a schema, that is not declared."""
+        output = item if isinstance(item, Output) else Output(item)
+        if output.table is not None:
+            if output.name not in self._tables:
+                raise KeyError(f"no output {output.name!r} is declared; there are {sorted(self._tables)}")
+            self._tables[output.name].add(output.table, output.bucket)
+        elif output.link is not None:
+            self._store.copy(output.link, f"{self._folder}/{output.name}")
+            with self._store.open(output.link) as file:
+                digest = _hash_file(file)
+            self._files[output.name] = {"bytes": self._store.size(output.link), "xxh3": digest}
         else:
-            assert out.data is not None
-            with self._store.writing(f"{self._folder}/{out.name}") as path:
-                if isinstance(out.data, Path):
-                    shutil.copyfile(out.data, path)
-                    digest = _hash_file(path)
-                else:
-                    digest = _written(path, [out.data] if isinstance(out.data, bytes) else out.data)
-                self._files[out.name] = {"bytes": path.stat().st_size, "xxh3": digest}
+            assert output.data is not None
+            with self._store.writing(f"{self._folder}/{output.name}") as path:
+                digest = _write_and_hash(path, output.data)
+                self._files[output.name] = {"bytes": path.stat().st_size, "xxh3": digest}
 
     def close(self) -> dict[str, Any]:
-        """Publish the tables; returns {"outputs": {name: {rows, bytes, xxh3, reasons, buckets}}, "files": {...}}."""
+        """Move the tables into place.
+
+        Returns {"outputs": {name: {rows, bytes, xxh3, reasons, buckets}}, "files": {name: {bytes, xxh3}}}.
+        """
         outputs = {}
         for name, table in self._tables.items():
             table.close()
-            outputs[name] = {"bytes": table.path.stat().st_size, "xxh3": _hash_file(table.path), **table.said()}
-        for name, said in outputs.items():
-            self._store.publish(self._tables[name].path, f"{self._folder}/{file_name(name, self._index, said)}")
+            with open(table.path, "rb") as file:
+                digest = _hash_file(file)
+            outputs[name] = {"bytes": table.path.stat().st_size, "xxh3": digest, **table.counts()}
+        for name, output in outputs.items():
+            target = f"{self._folder}/{file_name(name, self._index, output)}"
+            self._store.move_into_place(self._tables[name].path, target)
         return {"outputs": outputs, "files": self._files}
 
 
@@ -91,11 +101,11 @@ class _TableWriter:
     """One file: Parquet in row groups of a bounded size, or a file of buckets."""
 
     def __init__(self, schema: pa.Schema, name: str, path: Path):
-        self.schema, self.name = schema, name
-        self.rows, self.reasons = 0, {}  # type: ignore[var-annotated]
-        self._held: list[pa.Table] = []
-        self._size = 0  # bytes of these
-        self.path = path
+        self.schema, self.name, self.path = schema, name, path
+        self.rows = 0
+        self.reasons: dict[str, int] = {}  # rows by the value of the column "rule", where the schema has one
+        self._buffered: list[pa.Table] = []
+        self._buffered_bytes = 0
         self._parquet: pq.ParquetWriter | None = None
         self._shuffled: shuffle.BucketWriter | None = None
 
@@ -105,50 +115,57 @@ class _TableWriter:
             raise TypeError(
                 f"output {self.name!r}: schema differs from the declared one:\n{table.schema}\n{self.schema}"
             )
+        if not table.num_rows:
+            return
         self.rows += table.num_rows
-        if "rule" in self.schema.names and table.num_rows:
+        if "rule" in self.schema.names:
             for entry in table["rule"].value_counts().to_pylist():
                 if entry["values"] is not None:
                     self.reasons[entry["values"]] = self.reasons.get(entry["values"], 0) + entry["counts"]
-        if table.num_rows:
-            self._write(table, bucket)
-
-    def _write(self, table: pa.Table, bucket: int | None) -> None:
         if bucket is None:
-            self._held.append(table)
-            self._size += table.nbytes
-            if self._size >= _ROW_GROUP_BYTES or sum(t.num_rows for t in self._held) >= _ROW_GROUP_ROWS:
-                self._flush()
+            self._buffered.append(table)
+            self._buffered_bytes += table.nbytes
+            buffered_rows = sum(buffered.num_rows for buffered in self._buffered)
+            if self._buffered_bytes >= ROW_GROUP_BYTES or buffered_rows >= ROW_GROUP_ROWS:
+                self._write_row_group()
         else:
             self._shuffled = self._shuffled or shuffle.BucketWriter(self.path, self.schema)
             self._shuffled.add(table, bucket)
-        if self._shuffled and (self._held or self._parquet):
+        if self._shuffled and (self._buffered or self._parquet):
             raise TypeError(f"output {self.name!r}: some rows are for a bucket and some are not")
 
-    def _flush(self) -> None:
-        """Write what is held as a row group."""
-        table, self._held, self._size = pa.concat_tables([self.schema.empty_table(), *self._held]), [], 0
+    def _write_row_group(self) -> None:
+        """Write the buffered tables as one row group."""
+        table = pa.concat_tables([self.schema.empty_table(), *self._buffered])
+        self._buffered, self._buffered_bytes = [], 0
         self._parquet = self._parquet or pq.ParquetWriter(
-            self.path, self.schema, compression="zstd", compression_level=3, use_dictionary=_repetitive(table)
+            self.path,
+            self.schema,
+            compression="zstd",
+            compression_level=ZSTD_LEVEL,
+            use_dictionary=_repetitive_columns(table),
         )
         if table.num_rows:
             self._parquet.write_table(table, row_group_size=table.num_rows)
 
     def close(self) -> None:
+        """Write what is buffered and finish the file."""
         if self._shuffled:
             self._shuffled.close()
         else:
-            self._flush()
+            self._write_row_group()
             assert self._parquet is not None
             self._parquet.close()
 
-    def abandon(self) -> None:
+    def close_file(self) -> None:
+        """Close the file as it is, or leave it closed."""
         if self._parquet and self._parquet.is_open:
             self._parquet.close()
         if self._shuffled:
-            self._shuffled.abandon()
+            self._shuffled.close_file()
 
-    def said(self) -> dict[str, Any]:
+    def counts(self) -> dict[str, Any]:
+        """Rows, reasons and buckets, as the shard's marker has them."""
         return {
             "rows": self.rows,
             "reasons": dict(sorted(self.reasons.items())),
@@ -156,37 +173,32 @@ class _TableWriter:
         }
 
 
-def _repetitive(table: pa.Table) -> list[str]:
-    """Columns worth a dictionary, by the first thousand rows: one of unique values only costs time, to readers too."""
-    head = table.slice(0, 1000)
+def _repetitive_columns(table: pa.Table) -> list[str]:
+    """Columns worth a dictionary, judged by the first rows: one of distinct values only costs time, to readers too."""
+    sample = table.slice(0, SAMPLE_ROWS)
     return [
         f"{name}.list.element" if pa.types.is_list(column.type) else name
-        for name, column in zip(head.column_names, head.columns, strict=True)
-        if pa.types.is_list(column.type) or 2 * pc.count_distinct(column).as_py() <= head.num_rows
+        for name, column in zip(sample.column_names, sample.columns, strict=True)
+        if pa.types.is_list(column.type) or 2 * pc.count_distinct(column).as_py() <= sample.num_rows
     ]
 
 
-def _written(path: Path, pieces: Iterable[bytes]) -> str:
-    """Write the pieces; returns their hash."""
+def _write_and_hash(path: Path, data: bytes | Path | Iterable[bytes]) -> str:
+    """Write bytes, pieces of bytes, or the bytes of another file; returns their xxh3 hash."""
+    if isinstance(data, Path):
+        shutil.copyfile(data, path)
+        with open(path, "rb") as copied:
+            return _hash_file(copied)
     hasher = xxhash.xxh3_128()
     with open(path, "wb") as file:
-        for piece in pieces:
+        for piece in [data] if isinstance(data, bytes) else data:
             hasher.update(piece)
             file.write(piece)
     return hasher.hexdigest()
 
 
-def _hash_file(path: Path) -> str:
+def _hash_file(file: BinaryIO | pa.NativeFile) -> str:
     hasher = xxhash.xxh3_128()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            hasher.update(block)
-    return hasher.hexdigest()
-
-
-def _hash_stored(store: Store, name: str) -> str:
-    hasher = xxhash.xxh3_128()
-    with store.open(name) as file:
-        while block := file.read(1 << 20):
-            hasher.update(block)
+    while block := file.read(HASH_BLOCK_BYTES):
+        hasher.update(block)
     return hasher.hexdigest()

@@ -31,7 +31,7 @@ from pipeline.base.schema import PAGES
 from pipeline.kernels.njit import njit
 from pipeline.runner.dag import Asset, Step, all_shards, partition, step
 from pipeline.runner.manifests import folder_of
-from pipeline.runner.scheduler import InProcess, execute, quiet
+from pipeline.runner.scheduler import InProcess, execute
 from pipeline.runner.stage import stage
 from pipeline.store.filesystem import Store
 from pipeline.store.shard import Shard
@@ -306,9 +306,9 @@ def end_to_end(sample: list[str], folder: Path) -> tuple[float, set[int]]:
     pq.write_table(as_pages(sample), folder / "pages.parquet", row_group_size=8192)
     store, pages = Store(folder / "root"), step(given, source=Asset.of(folder / "pages.parquet"))
     goal = recipe(pages)
-    execute(pages, store, InProcess, quiet)  # a copy of the input in the store: not part of it
+    execute(pages, store, InProcess)  # a copy of the input in the store: not part of it
     start = time.process_time()
-    execute(goal, store, InProcess, quiet)
+    execute(goal, store, InProcess)
     seconds = time.process_time() - start
     return seconds, _ids(sorted((folder / "root" / folder_of(goal)).glob("part-*.parquet")))
 

@@ -19,7 +19,7 @@ from pipeline.kernels.njit import njit
 from pipeline.kernels.tokens import mix
 from pipeline.runner.dag import InputFiles, Step, ancestors, step
 from pipeline.runner.manifests import folder_of
-from pipeline.runner.scheduler import InProcess, execute, quiet
+from pipeline.runner.scheduler import InProcess, execute
 from pipeline.runner.stage import stage
 from pipeline.store.filesystem import Store
 from pipeline.store.shard import Shard
@@ -83,9 +83,9 @@ def scale(documents: int, shard: int = 50_000) -> None:
     goal = recipe(pages, max(2, documents // 125_000))
     with tempfile.TemporaryDirectory() as name:
         store = Store(name)
-        execute(pages, store, InProcess, quiet)
+        execute(pages, store, InProcess)
         before, start = time.process_time(), time.monotonic()
-        execute(goal, store, InProcess, quiet)
+        execute(goal, store, InProcess)
         seconds = time.process_time() - before
         stay = store.read_json(f"{folder_of(goal)}/manifest.json")["rows"]["part"]
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.index import pointer as index
+from pipeline.index.pointer import Pointer, open_index
 from pipeline.runner.dag import Step
 from pipeline.runner.manifests import folder_of
-from pipeline.runner.scheduler import InProcess, execute, quiet
+from pipeline.runner.scheduler import InProcess, execute
 from pipeline.store.filesystem import Store
 from tests.bench.dedup import _altered, texts
 from tests.bench.table import Options, Row
@@ -66,11 +66,11 @@ def _probed(options: Options, store: Store, documents: int, dumps: int, first: l
     removed = 0
     for probe in range(PROBES):
         docs = crawl(options, documents, 100 + probe, first)
-        with index.opened(store, "bench", quiet) as pointer:
+        with open_index(store, "bench") as pointer:
             made = world.steps(docs, pointer)
-            execute(made["index_entry"], store, InProcess, quiet)
+            execute(made["index_entry"], store, InProcess)
             alone = world.steps(docs, None)
-            execute(alone["near"], store, InProcess, quiet)
+            execute(alone["near"], store, InProcess)
             size = _size(store, pointer)
         removed += len(world.removed(store, made, "index"))
         spent["alone"] += _seconds(store, alone, tuple(alone))
@@ -87,7 +87,7 @@ def _seconds(store: Store, made: dict[str, Step], names: tuple[str, ...]) -> flo
     return sum(shard["cpu_seconds"] for cost in costs for shard in cost["shards"])
 
 
-def _size(store: Store, pointer: index.Pointer) -> dict[str, Any]:
+def _size(store: Store, pointer: Pointer) -> dict[str, Any]:
     """Documents and bytes each of them takes: records and shingles, bands."""
     documents = sum(entry["rows"] for entry in pointer.entries)
     folders = {"documents": [e["documents"] for e in pointer.entries], "bands": [s["folder"] for s in pointer.segments]}

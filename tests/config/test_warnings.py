@@ -95,5 +95,5 @@ def test_commands_print_warnings_to_stderr_and_go_on(tmp_path, capsys):
     for command in (["plan", str(path), "--root", str(tmp_path / "root")], ["settings", "near", "--recipe", str(path)]):
         assert main(command) == 0
         answer, log = capsys.readouterr()
-        assert log.startswith("warning: ") and 'my.toml:2: language "fr" extends the recipe of "de"' in log
+        assert " WARNING " in log and 'my.toml:2: language "fr" extends the recipe of "de"' in log
         assert answer and "warning" not in answer

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.recipe import Wanted, load, story
 from pipeline.runner.manifests import shards_of
-from pipeline.runner.scheduler import InProcess, execute, quiet
+from pipeline.runner.scheduler import InProcess, execute
 from pipeline.store.filesystem import Store
 from tests.support.folders import contents
 
@@ -36,7 +36,7 @@ DEDUP = ("url_dedup", "exact", "near", "spans", "substrings")
 
 def made(store: Store, **overrides) -> tuple[dict, Path]:
     wanted = recipe(**overrides)
-    return wanted.steps, Path(execute(wanted.corpus, store, InProcess, quiet))
+    return wanted.steps, Path(execute(wanted.corpus, store, InProcess))
 
 
 def recipe(**overrides) -> Wanted:
@@ -224,6 +224,6 @@ def test_the_card_and_the_report_say_what_was_cut(whole):
 
 
 def test_the_order_of_tasks_changes_no_byte(store, whole, tmp_path):
-    execute(whole[0]["corpus"], Store(tmp_path), InProcess, quiet, shuffle=5)
+    execute(whole[0]["corpus"], Store(tmp_path), InProcess, shuffle=5)
     found, before = contents(tmp_path), contents(Path(store.root))
     assert found == {name: before[name] for name in found} and len(found) > 100

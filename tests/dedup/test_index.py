@@ -29,11 +29,13 @@ from dedup.near.shingle_files import kept_sets, signatures_and_sets
 from dedup.near.shingles import shingles
 from pipeline.__main__ import main
 from pipeline.base.errors import UserError
-from pipeline.commands.plan import garbage, plan
-from pipeline.index import pointer as index
+from pipeline.commands.gc import unused_folders
+from pipeline.index import compaction
+from pipeline.index.pointer import load_pointer, open_index
 from pipeline.runner.dag import InputFiles, partition, step
 from pipeline.runner.manifests import folder_of, shards_of
-from pipeline.runner.scheduler import InProcess, execute, quiet
+from pipeline.runner.planning import plan
+from pipeline.runner.scheduler import InProcess, execute
 from pipeline.runner.stage import stage
 from pipeline.store.filesystem import Store
 from pipeline.store.shard import Shard
@@ -141,7 +143,7 @@ def test_what_is_removed_is_that_of_the_definition(dumps, shards, threshold, kee
             whole = world.steps(
                 world.crawl([row for d in dumps for row in d], shards), None, threshold=threshold, **HOW
             )
-            execute(whole["near"], store, InProcess, quiet)
+            execute(whole["near"], store, InProcess)
             assert world.kept(store, whole) == set().union(*(world.kept(store, m) for m in made))
 
 
@@ -153,7 +155,7 @@ def test_kept_sets_are_those_of_the_texts(texts, data):
         patch.setattr("dedup.near.shingle_files._HELD", data.draw(st.sampled_from([8, 64, 1 << 20])))
         patch.setattr("dedup.near.shingle_files._FEW", data.draw(st.integers(1, 4)))
         made = step(signatures_and_sets, world.crawl(dump(0, texts)), name="signatures", ngram=2)
-        execute(made, Store(root), InProcess, quiet)
+        execute(made, Store(root), InProcess)
         (part,) = shards_of(Store(root), made)
         found: list[list[int]] = []
         for low, high, hashes, bounds in kept_sets(part, rows):
@@ -190,13 +192,13 @@ def joined(store: Store, count: int, **more) -> list:
 
 def test_compaction_changes_nothing_but_the_number_of_segments(tmp_path, monkeypatch):
     plain, merged = Store(tmp_path / "plain"), Store(tmp_path / "merged")
-    monkeypatch.setattr(index, "FAN", 100)
+    monkeypatch.setattr(compaction, "MERGED_SEGMENTS", 100)
     loose = joined(plain, 9)
-    assert len(index.load(plain, "w").segments) == 9
-    monkeypatch.setattr(index, "FAN", 2)
-    monkeypatch.setattr(index, "_PARTITION", 16 * 700)  # several partitions a segment
+    assert len(load_pointer(plain, "w").segments) == 9
+    monkeypatch.setattr(compaction, "MERGED_SEGMENTS", 2)
+    monkeypatch.setattr(compaction, "PARTITION_BYTES", 16 * 700)  # several partitions a segment
     tight = joined(merged, 9)
-    found = index.load(merged, "w")
+    found = load_pointer(merged, "w")
     assert [s["entries"] for s in found.segments] == [8, 1] and found.segments[0]["partitions"] >= 4
     assert [m["near"].key for m in loose] == [m["near"].key for m in tight]
     for one, two in zip(loose, tight, strict=True):
@@ -204,8 +206,8 @@ def test_compaction_changes_nothing_but_the_number_of_segments(tmp_path, monkeyp
             tables = [[part.table() for part in shards_of(s, m[name])] for s, m in ((plain, one), (merged, two))]
             assert tables[0] == tables[1]
     before = found.stored()
-    with index.opened(plain, "w", quiet) as pointer:
-        after = index.compact(pointer, InProcess, quiet, everything=True).stored()
+    with open_index(plain, "w") as pointer:
+        after = compaction.compact(pointer, InProcess, everything=True).stored()
     wanted = np.unique(np.concatenate([_hashes(merged, s) for s in before.segments]))
     for mine, theirs in zip(before.lookup(wanted, 1000), after.lookup(wanted, 1000), strict=True):
         assert np.array_equal(mine, theirs)
@@ -241,7 +243,7 @@ def test_lookups_are_those_of_a_dictionary(dumps, partitions, most):
             said = json.dumps([[spread[h], d] for h, d in rows])
             leaf = InputFiles("rows", [i, said], ({"rows": said},))
             bands = step(index_bands, partition(step(routed, leaf, partitions=partitions)), tasks=partitions)
-            execute(bands, store, InProcess, quiet)
+            execute(bands, store, InProcess)
             segments.append(Segment(folder_of(bands), i, partitions))
             for h, d in rows:
                 held.setdefault(spread[h], []).append((i << 32) + d)
@@ -271,17 +273,16 @@ def test_a_cut_file_is_seen(tmp_path):
     for file in (tmp_path / folder_of(made[0]["index_bands"])).glob("bands-*.bin"):
         file.write_bytes(file.read_bytes()[:-5])
     with pytest.raises((OSError, ValueError)):
-        find(index.load(store, "w").stored(), [bytes(16)])
+        find(load_pointer(store, "w").stored(), [bytes(16)])
 
 
-def test_the_same_again_does_nothing_and_an_older_dump_sees_what_it_saw(tmp_path):
+def test_the_same_again_does_nothing_and_an_older_dump_sees_what_it_saw(tmp_path, caplog):
     store = Store(tmp_path)
     first = joined(store, 5)
     before, pointer = contents(tmp_path), (tmp_path / "indexes/w/index.json").read_text()
-    said: list[str] = []
-    again = [world.join(store, "w", world.crawl(monthly(n), 2), said.append) for n in (4, 1, 0)]
+    again = [world.join(store, "w", world.crawl(monthly(n), 2)) for n in (4, 1, 0)]
     assert [m["near"].key for m in again] == [first[n]["near"].key for n in (4, 1, 0)]
-    assert said == [] and contents(tmp_path) == before
+    assert not caplog.records and contents(tmp_path) == before
     assert (tmp_path / "indexes/w/index.json").read_text() == pointer
 
 
@@ -289,20 +290,20 @@ def test_only_the_last_dump_may_change_its_rules(tmp_path):
     store = Store(tmp_path)
     joined(store, 5)
     world.join(store, "w", world.crawl(monthly(4), 2), threshold=0.5)
-    found = index.load(store, "w")
+    found = load_pointer(store, "w")
     assert len(found.entries) == 5 and sum(s["entries"] for s in found.segments) == 5
     with pytest.raises(UserError, match=r"dump 3 was added with other rules.*later dumps rest on it \(dump 4\)"):
         world.join(store, "w", world.crawl(monthly(3), 2), threshold=0.5)
     with pytest.raises(UserError, match=r"made with other settings.*\(bands 14 there, 9 here\)"):
         world.join(store, "w", world.crawl(monthly(5), 2), bands=9)
     with pytest.raises(UserError, match="a name has letters"):
-        index.load(store, "../w")
+        load_pointer(store, "../w")
 
 
 def test_the_plan_counts_files_that_are_no_tables(tmp_path):
     store = Store(tmp_path)
     joined(store, 1)
-    made = world.steps(world.crawl(monthly(1), 2), index.load(store, "w"))
+    made = world.steps(world.crawl(monthly(1), 2), load_pointer(store, "w"))
     told = {line.step: line.disk_bytes for line in plan(made["index_entry"], store)}
     for name in ("signatures", "index_documents", "near_candidates"):
         files = [
@@ -314,7 +315,7 @@ def test_the_plan_counts_files_that_are_no_tables(tmp_path):
 def test_gc_keeps_what_the_index_needs(tmp_path):
     store = Store(tmp_path)
     joined(store, 6)
-    for name in garbage(store):
+    for name in unused_folders(store):
         store.delete(name)
     fresh = Store(tmp_path / "fresh")
     expected = joined(fresh, 7)[-1]
@@ -325,7 +326,8 @@ def test_gc_keeps_what_the_index_needs(tmp_path):
 
 def start(root: Path, dumps: Path) -> subprocess.Popen:
     code = f"import tests.support.index_world as w; w.main({str(root)!r}, {str(dumps)!r})"
-    return subprocess.Popen([sys.executable, "-u", "-c", code], cwd=CHECKOUT, stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-c", code]
+    return subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 @pytest.fixture(scope="module")
@@ -361,18 +363,18 @@ def test_killed_anywhere_and_run_again_ends_in_the_same_bytes(history):
 
 def test_what_a_run_killed_while_it_committed_left_is_removed(tmp_path):
     store = Store(tmp_path)
-    store.scratch("indexes/w").touch()
-    with index.opened(store, "w", quiet):
+    store.temporary_path("indexes/w").touch()
+    with open_index(store, "w"):
         assert [path.name for path in (tmp_path / "indexes/w").iterdir()] == [".lock"]
 
 
 def test_two_runs_at_once_wait_for_each_other(history):
     dumps, expected = history
     with in_memory() as root:
-        with index.opened(Store(root), "w", quiet):
+        with open_index(Store(root), "w"):
             runs = [start(Path(root), dumps), start(Path(root), dumps)]
             for process in runs:
-                assert process.stdout and process.stdout.readline() == "index w: another run is at it, waiting\n"
+                assert process.stdout and process.stdout.readline().endswith("index w: another run is at it, waiting\n")
         for process in runs:
             process.communicate(timeout=120)
         assert [process.returncode for process in runs] == [0, 0]
@@ -381,7 +383,7 @@ def test_two_runs_at_once_wait_for_each_other(history):
 
 def test_on_s3_a_pointer_that_moved_is_not_overwritten(s3, tmp_path):
     remote, local = Store(f"{s3}/indexed"), Store(tmp_path)
-    stale = index.load(remote, "w")
+    stale = load_pointer(remote, "w")
     for store in (remote, local):
         made = joined(store, 2)
     assert world.removed(remote, made[1]) == world.removed(local, made[1])
@@ -390,7 +392,7 @@ def test_on_s3_a_pointer_that_moved_is_not_overwritten(s3, tmp_path):
         assert remote.open(file).read() == local.open(file).read()
     assert remote.open("indexes/w/index.json").read() == local.open("indexes/w/index.json").read()
     with pytest.raises(UserError, match="another run has changed it meanwhile; run the same again"):
-        stale.save(stale, quiet)
+        stale.save(stale)
 
 
 # the command line

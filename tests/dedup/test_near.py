@@ -27,7 +27,7 @@ from filters.quality.columns import QUALITY_SCHEMA
 from pipeline.base.schema import PAGES
 from pipeline.runner.dag import InputFiles, Step, all_shards, partition, step
 from pipeline.runner.manifests import shards_of
-from pipeline.runner.scheduler import InProcess, execute, quiet
+from pipeline.runner.scheduler import InProcess, execute
 from pipeline.runner.stage import stage
 from pipeline.store.filesystem import Store
 from pipeline.store.shard import Shard
@@ -346,7 +346,7 @@ def test_the_runner_gives_what_the_stages_give(shared, tmp_path):
     found = []
     for i, (shards, partitions) in enumerate([(1, 1), (5, 3)]):
         goal, store = whole_recipe(rows, shards, partitions), Store(tmp_path / str(i))
-        execute(goal, store, InProcess, quiet, shuffle=i)
+        execute(goal, store, InProcess, shuffle=i)
         found.append(pa.concat_tables([part.table() for part in shards_of(store, goal)]).sort_by("id"))
     assert found[0].equals(found[1])
     sizes = dict(zip(found[0]["id"].to_pylist(), found[0]["cluster_size"].to_pylist(), strict=True))

@@ -11,7 +11,7 @@ from extract.blocks.scan.hashing import fnv1a
 from extract.blocks.scan.page import BLOCK, SCAN_STATE
 from extract.blocks.scan.text_runs import append_character, append_text
 from extract.html.byte_search import LESS_THAN
-from pipeline.kernels.simd import WIDE
+from pipeline.kernels.simd import VECTOR_BYTES
 
 
 def _array(data: bytes) -> np.ndarray:
@@ -19,7 +19,7 @@ def _array(data: bytes) -> np.ndarray:
 
 
 @given(
-    st.lists(st.sampled_from([b"</script", b"</SCRIPT>", b"</", b"<", b">", b" ", b"/", b"x" * WIDE])),
+    st.lists(st.sampled_from([b"</script", b"</SCRIPT>", b"</", b"<", b">", b" ", b"/", b"x" * VECTOR_BYTES])),
     st.integers(0, 9),
 )
 def test_an_end_tag_is_found_whatever_is_before_it(parts: list[bytes], start: int) -> None:

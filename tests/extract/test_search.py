@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from extract.html.byte_search import comment_end, contains, find_all, find_byte
 from extract.html.tags import find_tags, parse_attributes
-from pipeline.kernels.simd import WIDE
+from pipeline.kernels.simd import VECTOR_BYTES
 
 WORDS = (b"ab", b"<ab", b"a-b", b"abab", b"ab/ab.ab/")
 TEXT = st.lists(st.sampled_from([*WORDS, b"AB", b"a", b"B", b"\x0d", b"\xc3\xa4", b"x" * 62, b"y" * 64])).map(b"".join)
@@ -45,9 +45,9 @@ START = re.compile(rb"<(?:(!--)|([a-z0-9]{1,8})(?=[\s/>]))", re.I)
 COMMENT = re.compile(rb">|->|.*?--!?>", re.S)  # as browsers end it
 
 
-@given(st.lists(st.sampled_from([b"-", b"-", b">", b"!", b"x", b"x" * WIDE])).map(b"".join), st.integers(0, 5))
+@given(st.lists(st.sampled_from([b"-", b"-", b">", b"!", b"x", b"x" * VECTOR_BYTES])).map(b"".join), st.integers(0, 5))
 @example(b"<!-->", 4)
-@example(b"x-->" + b"-" * WIDE + b"!>", 4)
+@example(b"x-->" + b"-" * VECTOR_BYTES + b"!>", 4)
 def test_comments(data: bytes, start: int) -> None:
     end = COMMENT.match(data, start)
     assert comment_end(np.frombuffer(data, np.uint8), start) == (end.end() if end else -1)

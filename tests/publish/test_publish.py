@@ -20,7 +20,7 @@ from pipeline.publish.explain import explain
 from pipeline.publish.layout import layout as file_layout
 from pipeline.publish.ledger import KEPT
 from pipeline.runner.manifests import folder_of, read_manifest
-from pipeline.runner.scheduler import InProcess, execute, quiet
+from pipeline.runner.scheduler import InProcess, execute
 from pipeline.store.filesystem import Store
 from pipeline.store.shard import Shard
 from tests.support import small_world as world
@@ -172,7 +172,7 @@ def test_same_bytes_in_any_order_of_tasks(tmp_path):
     said = []
     for order in (None, 1, 2):
         store, made = Store(tmp_path / str(order)), world.steps()
-        execute(made["corpus"], store, InProcess, quiet, order)
+        execute(made["corpus"], store, InProcess, order)
         said.append(read_manifest(store, made["corpus"]))
     assert said[0] == said[1] == said[2]
 

@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.commands.plan import garbage, plan, record, remove
+from pipeline.base.errors import RunFailed
+from pipeline.commands.gc import remove_folder, unused_folders
 from pipeline.runner.dag import ancestors
 from pipeline.runner.manifests import folder_of, read_manifest, shards_of
-from pipeline.runner.scheduler import InProcess, RunFailed, execute
+from pipeline.runner.planning import plan
+from pipeline.runner.run_records import record_run
+from pipeline.runner.scheduler import InProcess, execute
 from pipeline.store.filesystem import Store
 from tests.support import toy
 from tests.support.folders import contents, written
@@ -56,7 +59,7 @@ def whole_run(tmp_path_factory) -> dict[str, str]:
 
 def test_every_step_has_a_manifest_and_the_sums_are_right(tmp_path):
     store = Store(tmp_path)
-    execute(toy.goal(), store, InProcess, lambda _: None)
+    execute(toy.goal(), store, InProcess)
     for step in ancestors(toy.goal()):
         assert read_manifest(store, step)
     (part,) = shards_of(store, toy.goal())
@@ -132,10 +135,10 @@ def test_a_shard_that_always_fails_fails_the_run(tmp_path, workers):
 
 def test_a_finished_goal_needs_none_of_its_ancestors(tmp_path):
     store, goal = Store(tmp_path), toy.goal()
-    execute(goal, store, InProcess, lambda _: None)
+    execute(goal, store, InProcess)
     for step in ancestors(goal)[:-1]:
         store.delete(folder_of(step))
-    execute(goal, store, _must_not_start, lambda _: None)
+    execute(goal, store, _must_not_start)
     assert {line.step: line.state for line in plan(goal, store)} == {
         "numbers": "spare",
         "routed": "spare",
@@ -150,19 +153,19 @@ def _must_not_start():
 
 def test_a_changed_setting_runs_only_what_rests_on_it(tmp_path):
     store = Store(tmp_path)
-    execute(toy.goal(), store, InProcess, lambda _: None)
-    states = {line.step: (line.state, line.why) for line in plan(toy.goal(limit=5), store)}
+    execute(toy.goal(), store, InProcess)
+    states = {line.step: (line.state, line.reasons) for line in plan(toy.goal(limit=5), store)}
     assert states["grand"] == ("run", ("params.limit: 0 -> 5",))
     assert {name for name, (state, _) in states.items() if state == "run"} == {"grand"}
-    states = {line.step: (line.state, line.why) for line in plan(toy.goal(factor=2), store)}
+    states = {line.step: (line.state, line.reasons) for line in plan(toy.goal(factor=2), store)}
     assert states["numbers"] == ("run", ("params.factor: 1.0 -> 2.0",))
     assert states["summed"] == ("run", ("input routed changed",))
 
 
 def test_a_renamed_root_changes_no_key(tmp_path):
-    execute(toy.goal(), Store(tmp_path / "old"), InProcess, lambda _: None)
+    execute(toy.goal(), Store(tmp_path / "old"), InProcess)
     (tmp_path / "old").rename(tmp_path / "new")
-    execute(toy.goal(), Store(tmp_path / "new"), _must_not_start, lambda _: None)
+    execute(toy.goal(), Store(tmp_path / "new"), _must_not_start)
 
 
 def test_two_runs_at_once_are_safe(tmp_path, whole_run):
@@ -181,7 +184,7 @@ def test_a_lost_or_cut_shard_is_seen_and_made_again(tmp_path, whole_run, harm):
         manifest_file.unlink()
     (tmp_path / "summed").rename(tmp_path / "summed-away")
     store, goal = Store(tmp_path), toy.goal(pause=PAUSE)
-    assert "part-00002.parquet missing or cut" in {line.step: line.why for line in plan(goal, store)}["numbers"]
+    assert "part-00002.parquet missing or cut" in {line.step: line.reasons for line in plan(goal, store)}["numbers"]
     assert "4 shards, 3 of them finished before" in finished(run(tmp_path, pause=PAUSE))
     (tmp_path / "summed-away" / next((tmp_path / "summed").iterdir()).name).rename(tmp_path / "x")
     assert {k: v for k, v in contents(tmp_path).items() if k in whole_run} == whole_run
@@ -203,26 +206,26 @@ def test_a_full_disk_is_said_in_words(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Store, "publish", full)
+    monkeypatch.setattr(Store, "move_into_place", full)
     with pytest.raises(RunFailed, match=r"the disk is full .* free some, or give another ROOT") as error:
-        execute(toy.goal(), Store(tmp_path), InProcess, lambda _: None)
+        execute(toy.goal(), Store(tmp_path), InProcess)
     assert ("traceback: " in str(error.value)) == any(tmp_path.rglob("*.error.txt"))
 
 
 def test_gc_removes_what_no_recorded_run_needs(tmp_path):
     store = Store(tmp_path)
     for limit in (0, 5):
-        execute(toy.goal(limit=limit), store, InProcess, lambda _: None)
-        record(toy.goal(limit=limit), store, "toy", {"source": "seeds"})
+        execute(toy.goal(limit=limit), store, InProcess)
+        record_run(store, toy.goal(limit=limit), "toy", {"source": "seeds"})
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "mine.txt").write_text("not made by the pipeline")
-    assert garbage(store) == [folder_of(toy.goal(limit=0))]
+    assert unused_folders(store) == [folder_of(toy.goal(limit=0))]
     lock = store.lock(folder_of(toy.goal(limit=0)))
-    assert not remove(store, folder_of(toy.goal(limit=0)))  # a run is at it
+    assert not remove_folder(store, folder_of(toy.goal(limit=0)))  # a run is at it
     lock.close()
-    assert remove(store, folder_of(toy.goal(limit=0)))
-    assert garbage(store) == []
-    execute(toy.goal(limit=5), store, _must_not_start, lambda _: None)
+    assert remove_folder(store, folder_of(toy.goal(limit=0)))
+    assert unused_folders(store) == []
+    execute(toy.goal(limit=5), store, _must_not_start)
     assert (tmp_path / "notes" / "mine.txt").exists()
 
 

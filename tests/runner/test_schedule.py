@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.base.errors import RunFailed
 from pipeline.runner.dag import Edge, InputFiles, Step, all_shards, ancestors, partition, step
 from pipeline.runner.manifests import folder_of, marker_name, read_manifest
-from pipeline.runner.scheduler import RunFailed, execute, quiet
+from pipeline.runner.scheduler import execute
 from pipeline.runner.stage import stage
 from pipeline.runner.task import Task, run_task
 from pipeline.store.filesystem import Store
@@ -155,13 +156,13 @@ def test_every_task_begins_once_its_own_inputs_are_there_and_all_that_can_be_don
         executor = Checking(goal, store, width, failing, seed)
         whole_run = all(healthy(goal, i, failing) for i in range(shards_of(goal)))
         if whole_run:
-            execute(goal, store, lambda: executor, quiet)
+            execute(goal, store, lambda: executor)
         else:
             with pytest.raises(RunFailed, match="told to fail"):
-                execute(goal, store, lambda: executor, quiet)
+                execute(goal, store, lambda: executor)
         for each in ancestors(goal):
             fine = [healthy(each, index, failing) for index in range(shards_of(each))]
             assert [store.exists(marker_name(folder_of(each), i)) for i in range(len(fine))] == fine
             assert (read_manifest(store, each) is not None) == all(fine)
-        execute(goal, store, lambda: Checking(goal, store, width, set(), seed), quiet)  # and is gone on with
+        execute(goal, store, lambda: Checking(goal, store, width, set(), seed))  # and is gone on with
         assert read_manifest(store, goal)

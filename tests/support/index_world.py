@@ -13,11 +13,13 @@ from dedup.near import gather, minhash
 from dedup.near import lsh as candidates
 from dedup.near import shingle_files as sets
 from dedup.near import verify as near
+from pipeline.base.logs import configure_logging
 from pipeline.base.schema import PAGES
-from pipeline.index.pointer import Pointer, add, compact, opened
+from pipeline.index.compaction import add_dump, compact
+from pipeline.index.pointer import Pointer, open_index
 from pipeline.runner.dag import InputFiles, Step, all_shards, digest, partition, step
 from pipeline.runner.manifests import shards_of
-from pipeline.runner.scheduler import InProcess, execute, quiet
+from pipeline.runner.scheduler import InProcess, execute
 from pipeline.runner.stage import stage
 from pipeline.store.filesystem import Store
 from pipeline.store.shard import Shard
@@ -77,18 +79,18 @@ def steps(docs: Step, index: Pointer | None, keep: str = "oldest", **near_settin
     return s
 
 
-def join(store: Store, name: str, docs: Step, say=quiet, **settings) -> dict[str, Step]:
+def join(store: Store, name: str, docs: Step, **settings) -> dict[str, Step]:
     """Deduplicate a dump against the index and add it, as `corpus --index` does."""
-    with opened(store, name, say) as pointer:
+    with open_index(store, name) as pointer:
         made = steps(docs, pointer, **settings)
         print_ = digest([made["near_bands"].key, made["near_clusters"].params])
         how = {"bands": made["signatures"].params["bands"]}
         if pointer.admit(docs.key, print_, how):
-            execute(made["index_entry"], store, InProcess, say)
-            pointer = add(pointer, made, docs.key, print_, how, say)
+            execute(made["index_entry"], store, InProcess)
+            pointer = add_dump(pointer, made, docs.key, print_, how)
         else:
-            execute(made["near"], store, InProcess, say)
-        compact(pointer, InProcess, say)
+            execute(made["near"], store, InProcess)
+        compact(pointer, InProcess)
     return made
 
 
@@ -112,5 +114,6 @@ def kept(store: Store, made: dict[str, Step]) -> set[str]:
 
 def main(root: str, dumps: str) -> None:
     """Join each list of rows of a JSON file, one after the other."""
+    configure_logging()
     for rows in json.loads(Path(dumps).read_text()):
-        join(Store(root), "w", crawl(rows, 2), print)
+        join(Store(root), "w", crawl(rows, 2))

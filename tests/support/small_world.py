@@ -23,7 +23,7 @@ from pipeline.publish.explain import Evidence
 from pipeline.publish.layout import layout as file_layout
 from pipeline.runner.dag import InputFiles, Step, all_shards, partition, step
 from pipeline.runner.manifests import shards_of
-from pipeline.runner.scheduler import InProcess, execute, quiet
+from pipeline.runner.scheduler import InProcess, execute
 from pipeline.runner.stage import selection, stage
 from pipeline.store.filesystem import Store
 from pipeline.store.shard import Shard
@@ -241,7 +241,7 @@ def steps(shard_bytes: int = 110_000, **settings) -> dict[str, Step]:
 def build(root, **settings) -> tuple[Store, dict[str, Step], str]:
     """Run it all in this process; returns the store, the steps and the printed folder."""
     store, bound = Store(root), steps(**settings)
-    return store, bound, execute(bound["corpus"], store, InProcess, quiet)
+    return store, bound, execute(bound["corpus"], store, InProcess)
 
 
 def shards_by_step(store: Store, bound: dict[str, Step]) -> dict[str, list[Shard]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from pipeline.base.logs import configure_logging
 from pipeline.runner.dag import InputFiles, Step, all_shards, partition, step
 from pipeline.runner.ray_pool import RayPool
 from pipeline.runner.scheduler import InProcess, execute
@@ -92,4 +93,5 @@ def main() -> None:
     root, workers, factor, pause, trap, *shuffle = sys.argv[1:]
     make = InProcess if workers == "0" else lambda: RayPool(int(workers))
     wanted = goal(float(factor), 0, float(pause), trap)
-    print(execute(wanted, Store(root), make, print, int(shuffle[0]) if shuffle else None))
+    configure_logging()
+    print(execute(wanted, Store(root), make, int(shuffle[0]) if shuffle else None))
