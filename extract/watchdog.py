@@ -30,6 +30,7 @@ from typing import Any
 
 from extract.watchdog_child import BETWEEN_ITEMS, ITEM_STATE
 from pipeline.base.errors import UserError
+from pipeline.base.logs import replay
 
 TIMEOUT, CRASH, MEMORY = "timeout", "crash", "memory"  # reasons for which an item is skipped
 _CHECK_SECONDS = 0.05  # between two looks at the child
@@ -94,6 +95,9 @@ class _GuardedJob:
                 raise UserError(content[0])
             if kind == "error":
                 raise RuntimeError(f"extraction child: {content[0]}")
+            if kind == "log":
+                replay(content)
+                continue
             if kind == "finished":
                 self.finished = True
                 return True

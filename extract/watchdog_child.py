@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from pipeline.base.errors import UserError
+from pipeline.base.logs import forward_records
 
 # Number of an item -> (TIMEOUT, CRASH or MEMORY of `extract.watchdog`; its seconds, exit status or bytes).
 SkippedItems = Mapping[int, tuple[str, float]]
@@ -35,6 +36,7 @@ def child_main(task_descriptor: int, result_descriptor: int, state_descriptor: i
     _end_with_parent(parent_pid)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent to handle
     tasks, results = Connection(task_descriptor, writable=False), Connection(result_descriptor, readable=False)
+    forward_records(lambda record: results.send(("log", record)))
     state = mmap.mmap(state_descriptor, mmap.PAGESIZE)
     while True:
         try:

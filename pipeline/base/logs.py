@@ -11,7 +11,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 PACKAGES = ("pipeline", "extract", "filters", "dedup")  # whose progress is shown; other libraries: warnings and worse
@@ -100,37 +100,53 @@ def task_context(step: str, shard: int) -> Iterator[None]:
         _task.reset(token)
 
 
-class _CapturingHandler(logging.Handler):
-    """Keeps records as plain dictionaries, which any other process can read."""
+class _ForwardingHandler(logging.Handler):
+    """Hands records on as plain dictionaries, which any other process can read."""
 
-    def __init__(self) -> None:
+    def __init__(self, send: Callable[[dict[str, Any]], None]):
         super().__init__()
-        self.records: list[dict[str, Any]] = []
-        self.dropped = 0
+        self._send = send
+        self.addFilter(_add_task)
 
     def emit(self, record: logging.LogRecord) -> None:
-        if len(self.records) >= MAX_CAPTURED_RECORDS:
-            self.dropped += 1
-            return
         names = ("name", "levelno", "levelname", "created", "msecs", "step", "shard")
         fields = {name: getattr(record, name) for name in names if hasattr(record, name)}
-        self.records.append({**fields, "msg": _message_of(record)})
+        self._send({**fields, "msg": _message_of(record)})
+
+
+def forward_records(send: Callable[[dict[str, Any]], None]) -> logging.Handler:
+    """Call `send` with each record that our packages log from now on, for `replay` in another process.
+
+    Other libraries may warn about every page (trafilatura does), so what they log stays in this process.
+    """
+    handler = _ForwardingHandler(send)
+    for package in PACKAGES:
+        logging.getLogger(package).addHandler(handler)
+    _show_progress()
+    return handler
 
 
 @contextlib.contextmanager
 def capture_records() -> Iterator[list[dict[str, Any]]]:
     """Collect what is logged meanwhile, for `replay` in another process. The list is complete when the block ends."""
-    handler, root = _CapturingHandler(), logging.getLogger()
-    handler.addFilter(_add_task)
-    _show_progress()
-    root.addHandler(handler)
+    records: list[dict[str, Any]] = []
+    count = 0
+
+    def keep(fields: dict[str, Any]) -> None:
+        nonlocal count
+        count += 1
+        if count <= MAX_CAPTURED_RECORDS:
+            records.append(fields)
+
+    handler = forward_records(keep)
     try:
-        yield handler.records
+        yield records
     finally:
-        root.removeHandler(handler)
-        if handler.dropped:
-            text = f"{handler.dropped} more messages of this task are left out"
-            handler.records.append({**handler.records[-1], "name": log.name, "msg": text})
+        for package in PACKAGES:
+            logging.getLogger(package).removeHandler(handler)
+        if count > len(records):
+            text = f"{count - len(records)} more messages of this task are left out"
+            records.append({**records[-1], "name": log.name, "msg": text})
 
 
 def replay(records: list[dict[str, Any]]) -> None:

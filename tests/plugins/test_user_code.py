@@ -13,7 +13,7 @@ from pipeline.base.errors import UserError
 from pipeline.build import load_recipe
 from pipeline.publish.explain import explain_page
 from pipeline.runner.manifests import folder_of, shards_of
-from pipeline.runner.scheduler import InProcess, execute, quiet
+from pipeline.runner.scheduler import InProcess, execute
 from pipeline.store.filesystem import Store
 from tests.support.paths import CHECKOUT
 
@@ -79,7 +79,7 @@ def ledger_rules(folder: Path) -> dict[str, str | None]:
 
 def test_a_sidecar_a_selection_and_a_reader_decide_and_are_shown(folder):
     store, build = Store(folder / "root"), load(folder)
-    corpus = Path(execute(build.corpus, store, InProcess, quiet))
+    corpus = Path(execute(build.corpus, store, InProcess))
     assert ledger_rules(corpus) == {"1": "same_title", "2": None, "3": "shouting", "4": None}  # the best of "one" stays
     stats = json.loads((corpus / "stats.json").read_text())
     assert [row["rule"] for row in stats["funnel"] if row["dropped"]] == ["shouting", "same_title"]
@@ -127,7 +127,7 @@ def test_an_error_in_user_code_names_file_line_and_document(folder, old, new, me
     (folder / "my_code.py").write_text(CODE.replace(old, new))
     build = load(folder)
     with pytest.raises(UserError) as error:
-        execute(build.steps["exclamation_ratio"], Store(folder / "root"), InProcess, quiet)
+        execute(build.steps["exclamation_ratio"], Store(folder / "root"), InProcess)
     assert message in str(error.value) and "\n" not in str(error.value)
     if "ZeroDivision" in message:
         assert "https://a.example/3)" in str(error.value)  # the document that it fails on, not the first of the batch
@@ -166,7 +166,7 @@ def test_a_name_that_a_step_has_is_refused(folder):
 
 def test_a_sidecar_has_the_order_of_the_pages(folder):
     store, build = Store(folder / "root"), load(folder)
-    execute(build.corpus, store, InProcess, quiet)
+    execute(build.corpus, store, InProcess)
     pages, own = (shards_of(store, build.steps[name]) for name in ("pages", "exclamation_ratio"))
     assert [s.table(["id"])["id"] for s in pages] == [s.table(["id"])["id"] for s in own]
     assert folder_of(build.steps["exclamation_ratio"]).startswith("exclamation_ratio/")

@@ -1,5 +1,6 @@
 """A small DAG with every kind of edge, slow enough to be killed in any stage, and ways to make it fail."""
 
+import logging
 import os
 import signal
 import sys
@@ -36,10 +37,13 @@ def numbers(source: Shard, *, factor: float = 1.0, pause: float = 0.0, trap: str
 
 
 def fall_into(trap: str, seed: int) -> None:
-    """`<kind>-<seed>` as a file name in folder `trap`: raise, die, or always raise."""
+    """`<kind>-<seed>` as a file name in folder `trap`: warn, raise, die, or always raise."""
     folder = Path(trap) if trap else None
     if folder is None:
         return
+    if (folder / f"warn-{seed}").exists():
+        (folder / f"warn-{seed}").unlink()
+        logging.getLogger("filters.toy").warning("number %d is odd", seed)
     if (folder / f"always-{seed}").exists():
         raise ValueError(f"number {seed} is unlucky")
     for kind in ("raise", "die"):
@@ -88,10 +92,10 @@ def goal(factor: float = 1.0, limit: int = 0, pause: float = 0.0, trap: str = ""
     return step(grand, sums=all_shards(s), numbers=all_shards(n), limit=limit, pause=pause)
 
 
-def main() -> None:
+def main(json_lines: bool = False) -> None:
     """Arguments: root, workers (0: in this process), factor, pause, trap, and a seed that shuffles the tasks."""
     root, workers, factor, pause, trap, *shuffle = sys.argv[1:]
     make = InProcess if workers == "0" else lambda: RayPool(int(workers))
     wanted = goal(float(factor), 0, float(pause), trap)
-    configure_logging()
+    configure_logging(json_lines)
     print(execute(wanted, Store(root), make, int(shuffle[0]) if shuffle else None))
