@@ -48,7 +48,7 @@ def unused_folders(store: Store) -> list[str]:
 
 
 def _is_step_folder(store: Store, folder: str) -> bool:
-    """Whether this program has made the folder: no other is ever removed."""
+    """Whether the folder is a step of this program: no other folder is ever removed."""
     return store.exists(f"{folder}/manifest.json") or bool(store.list(f"{folder}/shards"))
 
 

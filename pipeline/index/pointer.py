@@ -76,7 +76,7 @@ class Pointer:
         return f"indexes/{self.name}/index.json"
 
     def position(self, source: str) -> int:
-        """Position of the dump that was made from this input; after all others when there is none."""
+        """Position of the dump that was read from this input; after all others when there is none."""
         return next((i for i, entry in enumerate(self.entries) if entry["source"] == source), len(self.entries))
 
     def leaf(self, before: int) -> InputFiles:

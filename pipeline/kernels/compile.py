@@ -66,7 +66,7 @@ def _run_children() -> str:
                 command, cwd=disk_cache.CHECKOUT, env=environment, stdout=output, stderr=subprocess.STDOUT
             )
             stack.callback(child.wait)
-            stack.callback(child.kill)  # where this process is told to stop
+            stack.callback(child.kill)  # where this process is stopped
             children.append(child)
         exit_codes = [child.wait() for child in children]
         if not any(exit_codes):

@@ -22,7 +22,7 @@ class Kernel:
         self._declare, self._compiled = declare, None
 
     def compiled(self) -> Any:
-        """The object that numba's decorator returns, made on the first use."""
+        """The object that numba's decorator returns, which is called on the first use."""
         if self._compiled is None:
             numba = _import_numba()
             with _lock:

@@ -9,7 +9,7 @@ def record_run(store: Store, goal: Step, label: str, invocation: object) -> None
     """Note the folders of the latest run with this `invocation` (recipe, source and overrides), in `runs/`."""
     name = f"runs/{label}-{digest(invocation)[:12]}.json"
     folders = [folder_of(step) for step in ancestors(goal)]
-    store.write_json(name, {"recipe": label, "told": invocation, "folders": folders})
+    store.write_json(name, {"recipe": label, "invocation": invocation, "folders": folders})
 
 
 def recorded_folders(store: Store) -> set[str]:

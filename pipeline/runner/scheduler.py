@@ -5,13 +5,10 @@ manifests. What is written depends on the steps' identities alone, never on the 
 which tasks end.
 """
 
-import contextlib
-import errno
 import heapq
 import logging
 import random
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -21,6 +18,7 @@ from pipeline.base.errors import RunFailed, UserError
 from pipeline.base.format import counted
 from pipeline.base.logs import task_context
 from pipeline.runner.dag import Edge, Step
+from pipeline.runner.failures import describe_failure, first_line
 from pipeline.runner.manifests import folder_of, missing_steps, read_manifest
 from pipeline.runner.step_run import StepRun
 from pipeline.runner.task import Task, run_task
@@ -28,7 +26,6 @@ from pipeline.store.filesystem import Store
 
 MAX_ATTEMPTS = 3  # of a shard, each in a fresh worker, before its step fails
 LOCK_POLL_SECONDS = 0.5  # between two looks at steps that another run has locked
-MAX_ERROR_LETTERS = 400  # of an exception's first line in a message
 
 log = logging.getLogger(__name__)
 
@@ -200,12 +197,13 @@ class Scheduler:
             running.done(task.index)
         elif task.attempt < MAX_ATTEMPTS and not isinstance(error, UserError):
             attempt = task.attempt + 1
-            text = f"{task.label}: {_first_line(error)}; trying again ({attempt} of {MAX_ATTEMPTS})"
+            text = f"{task.label}: {first_line(error)}; trying again ({attempt} of {MAX_ATTEMPTS})"
             log.warning(text, extra=_about(task.step, task.index))
             self._enqueue(replace(task, attempt=attempt))
             return
         else:
-            running.failures.append(self._describe_failure(task, error))
+            self._user_errors += isinstance(error, UserError)
+            running.failures.append(describe_failure(self._store, task, error))
             running.lost.add(task.index)
         self._shard_ended(running, task.index)
 
@@ -216,20 +214,6 @@ class Scheduler:
                 self._queue_or_give_up(other, index)
         if running.over:
             self._finish(running)
-
-    def _describe_failure(self, task: Task, error: BaseException) -> str:
-        """Text of a shard's failure; the traceback goes to a file beside the shard's marker."""
-        if isinstance(error, UserError):
-            self._user_errors += 1
-            return f"{task.label}: {error}"
-        name, advice = f"{task.folder}/shards/{task.index:05d}.error.txt", ""
-        with contextlib.suppress(OSError):  # a full disk: the first line can still be told
-            self._store.write(name, "".join(traceback.format_exception(error)).encode())
-            advice = (
-                f"  traceback: {self._store.uri(name)}\n  to debug it in one process, run the same again with --local"
-            )
-        times = f"{task.attempt} time{'s' if task.attempt > 1 else ''}"
-        return f"{task.label} failed {times}: {_first_line(error)}\n{advice}".rstrip()
 
     def _finish(self, running: StepRun) -> None:
         """Write the manifest of a step whose shards have all ended, or note its failures; release its lock."""
@@ -266,10 +250,3 @@ def _step_key(task: Task) -> str:
 def _about(step: str, shard: int | None = None) -> dict[str, object]:
     """Extra fields of a log record."""
     return {"step": step} if shard is None else {"step": step, "shard": shard}
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip().splitlines() or [""]
-    if getattr(error, "errno", None) == errno.ENOSPC:
-        return f"the disk is full ({text[0]}); free some, or give another ROOT"
-    return f"{type(error).__name__}: {text[0]}"[:MAX_ERROR_LETTERS]

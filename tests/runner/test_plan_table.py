@@ -2,11 +2,12 @@
 
 import pytest
 
-from pipeline.commands.plan import Line, table
+from pipeline.commands.plan import plan_table
+from pipeline.runner.planning import PlannedStep
 
-MEASURED = Line("near", "run", ("never run here",), 12.0, 1e6)
-UNMEASURED = Line("exact", "run", ("never run here",), None, None)
-FINISHED = Line("pages", "have", (), 0, 0)
+MEASURED = PlannedStep("near", "run", ("never run here",), 12.0, 1e6)
+UNMEASURED = PlannedStep("exact", "run", ("never run here",), None, None)
+FINISHED = PlannedStep("pages", "have", (), 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -22,4 +23,4 @@ FINISHED = Line("pages", "have", (), 0, 0)
     ],
 )
 def test_the_last_line_tells_measured_from_unknown_costs(lines, summary):
-    assert table(lines).splitlines()[-1] == summary
+    assert plan_table(lines).splitlines()[-1] == summary
