@@ -144,12 +144,8 @@ class Scheduler:
         lock = self._store.lock(folder)
         if lock is None:
             if key not in self._locked_elsewhere:
-                log.info(
-                    "%s: another run is at it, waiting (%s)",
-                    step.name,
-                    self._store.uri(folder),
-                    extra=_about(step.name),
-                )
+                text = f"{step.name}: another run is at it, waiting ({self._store.uri(folder)})"
+                log.info(text, extra=_about(step.name))
                 self._locked_elsewhere.add(key)
             return
         self._locked_elsewhere.discard(key)
