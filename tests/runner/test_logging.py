@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from extract.watchdog import Limits, guarded
+from extract.watchdog import Limits, run_guarded
 from pipeline.__main__ import main
 from pipeline.base.logs import MAX_CAPTURED_RECORDS, capture_records, configure_logging, replay, task_context
 from tests.support.paths import CHECKOUT
@@ -141,7 +141,7 @@ def warn(settings, first, skipped, begin):
 
 def test_a_warning_of_the_extraction_child_reaches_its_worker():
     with capture_records() as records:
-        assert list(guarded(f"{__name__}:warn", None, Limits(30, 1 << 30))) == ["result"]
+        assert list(run_guarded(f"{__name__}:warn", None, Limits(30, 1 << 30))) == ["result"]
     assert [record["msg"] for record in records] == ["from the child"]
 
 
