@@ -117,6 +117,7 @@ def test_captured_records_are_replayed_with_their_time_and_task(capsys):
         logging.getLogger("other.library").warning("not ours")
     configure_logging(json_lines=True)
     records[0]["created"] = 0.0
+    capsys.readouterr()
     replay(records)
     (line,) = capsys.readouterr().err.splitlines()
     record = json.loads(line)
