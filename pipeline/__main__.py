@@ -8,8 +8,8 @@ import io
 import signal
 import sys
 
+from pipeline.base.exit_codes import CommandParser, exit_code_of, stop
 from pipeline.base.logs import configure_logging
-from pipeline.commands.exit_codes import CommandParser, exit_code_of, stop
 
 COMMANDS = {  # name -> module in pipeline.commands, imported when the command is typed, and the command's help
     "corpus": ("corpus", "make the corpus of a recipe; prints its folder"),

@@ -5,7 +5,6 @@ import contextlib
 import logging
 
 from pipeline.commands.options import add_run_options, executor_maker, open_store
-from pipeline.commands.reasons import unusable_root
 from pipeline.commands.recipe_options import bind_recipe
 from pipeline.index.compaction import commit_run
 from pipeline.index.pointer import Pointer, open_index
@@ -30,7 +29,7 @@ def run(arguments: argparse.Namespace) -> None:
             try:
                 index = stack.enter_context(open_index(store, arguments.index))
             except OSError as error:
-                raise unusable_root(arguments.root, error) from error
+                raise _unusable_root(arguments.root, error) from error
         _make_corpus(arguments, store, index)
 
 
@@ -39,7 +38,7 @@ def _make_corpus(arguments: argparse.Namespace, store: Store, index: Pointer | N
     try:
         record_run(store, build.goal, build.name, build.invocation)
     except (OSError, ValueError) as error:  # ValueError: pyarrow's, for a path that is impossible
-        raise unusable_root(arguments.root, error) from error
+        raise _unusable_root(arguments.root, error) from error
     if warning := build.index_warning():
         log.warning(warning)
     folder = folder_of(build.corpus)
@@ -52,3 +51,7 @@ def _make_corpus(arguments: argparse.Namespace, store: Store, index: Pointer | N
         for alarm in store.read_json(f"{folder}/stats.json")["alarms"]:
             log.warning("%s: %s", alarm["level"], alarm["text"])
     print(store.uri(folder))
+
+
+def _unusable_root(root: str, error: Exception) -> UserError:
+    return UserError(f"ROOT={root}: cannot be written ({reason_of(error)}); give another ROOT")

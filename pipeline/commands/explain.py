@@ -2,8 +2,7 @@
 
 import argparse
 
-from pipeline.commands.options import add_run_options, open_store
-from pipeline.commands.recipe_options import bind_recipe_for_reading
+from pipeline.commands.options import add_run_options, bind_recipe_for_reading, open_store
 from pipeline.publish.explain import explain_page
 
 

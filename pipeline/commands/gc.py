@@ -4,8 +4,8 @@ import argparse
 import logging
 
 from pipeline.base.errors import UserError
+from pipeline.base.exit_codes import reason_of
 from pipeline.commands.options import add_log_option, open_store
-from pipeline.commands.reasons import reason_of
 from pipeline.index.pointer import index_names, load_pointer
 from pipeline.runner.run_records import recorded_folders
 from pipeline.store.filesystem import Store

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pipeline.base.errors import UserError
 from pipeline.base.format import counted
+from pipeline.builder import DOCUMENTS, input_files, partition_count
 from pipeline.commands.options import add_log_option, add_store_options, executor_maker, open_store
 from pipeline.config import cli_inputs
 from pipeline.index.add_files import add_files
@@ -53,10 +54,12 @@ def run(arguments: argparse.Namespace) -> None:
     make_executor = executor_maker(arguments)
     with open_index(store, arguments.name) as pointer:
         if arguments.add is not None:
+            files = input_files(list(cli_inputs.parse_source(arguments.add, "--add") or ()))
             pointer = add_files(
                 pointer,
-                cli_inputs.parse_source(arguments.add, "--add") or (),
+                files,
                 make_executor,
+                buckets=partition_count(files, DOCUMENTS),
                 preset=arguments.preset,
                 text_column=arguments.text_column,
                 id_column=arguments.id_column,

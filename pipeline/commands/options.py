@@ -3,12 +3,17 @@
 import argparse
 import logging
 import os
+from typing import TYPE_CHECKING
 
 from pipeline.base.errors import UserError
 from pipeline.config import cli_inputs
 from pipeline.kernels.compile import ensure_compiled
 from pipeline.runner.scheduler import Executor, InProcess, MakeExecutor
 from pipeline.store.filesystem import Store
+
+if TYPE_CHECKING:
+    from pipeline.build import Build
+    from pipeline.index.pointer import Pointer
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +47,24 @@ def _worker_count(text: str) -> int:
 
 def open_store(arguments: argparse.Namespace) -> Store:
     return Store(cli_inputs.parse_root(arguments.root))
+
+
+def bind_recipe(arguments: argparse.Namespace, index: "Pointer | None") -> "Build":
+    """The recipe, bound to its input and to an index if there is one. The recipe's warnings are logged."""
+    from pipeline.build import load_recipe  # every stage: 0.3 s, which commands without a recipe do without
+
+    overrides = cli_inputs.parse_overrides(arguments.set)
+    build = load_recipe(arguments.recipe, cli_inputs.parse_source(arguments.source), overrides, index)
+    for warning in build.config.warnings:
+        log.warning(warning)
+    return build
+
+
+def bind_recipe_for_reading(arguments: argparse.Namespace, store: Store) -> "Build":
+    """The same for commands that change nothing: the index, if there is one, is not locked."""
+    from pipeline.index.pointer import load_pointer
+
+    return bind_recipe(arguments, load_pointer(store, arguments.index) if arguments.index is not None else None)
 
 
 def executor_maker(arguments: argparse.Namespace) -> MakeExecutor:

@@ -3,8 +3,7 @@
 import argparse
 
 from pipeline.base.format import counted
-from pipeline.commands.options import add_run_options, open_store
-from pipeline.commands.recipe_options import bind_recipe_for_reading
+from pipeline.commands.options import add_run_options, bind_recipe_for_reading, open_store
 from pipeline.runner.planning import PlannedStep, plan
 
 HEADER = ("step", "state", "CPU", "disk", "why")

@@ -9,7 +9,6 @@ from dedup.near.shingle_files import signatures_and_sets
 from extract import pages
 from pipeline.base.errors import UserError
 from pipeline.base.format import counted
-from pipeline.builder import DOCUMENTS, input_files, partition_count
 from pipeline.index import identity
 from pipeline.index.compaction import add_dump, compact
 from pipeline.index.dump import index_steps, label
@@ -26,22 +25,23 @@ log = logging.getLogger(__name__)
 
 def add_files(
     pointer: Pointer,
-    files: tuple[str, ...],
+    files: InputFiles,
     make_executor: MakeExecutor,
     *,
+    buckets: int,
     preset: str | None,
     text_column: str,
     id_column: str,
 ) -> Pointer:
     """Add every row of Parquet or JSONL files, with its text as it is. No row is compared with the index before.
 
-    `preset` is bands x rows of a new index. Raises UserError where the index has other settings, and where no row has
-    a text.
+    `buckets` is the number of shuffle partitions, `preset` the bands x rows of a new index. Raises UserError where the
+    index has other settings, and where no row has a text.
     """
     parameters = pointer.parameters or DEFAULT_PARAMETERS
     if preset:
         parameters = {**parameters, **dict(zip(("bands", "rows"), minhash.parse_preset(preset), strict=True))}
-    steps = _bind_steps(input_files(list(files)), parameters, text_column, id_column)
+    steps = _bind_steps(files, buckets, parameters, text_column, id_column)
     source, fingerprint = identity.source_key(steps), steps["index_bands"].key
     if not pointer.admit(source, fingerprint, identity.band_parameters(steps)):
         return pointer
@@ -50,11 +50,12 @@ def add_files(
     return compact(add_dump(pointer, steps, source, fingerprint, identity.band_parameters(steps)), make_executor)
 
 
-def _bind_steps(files: InputFiles, parameters: dict[str, Any], text_column: str, id_column: str) -> dict[str, Step]:
+def _bind_steps(
+    files: InputFiles, buckets: int, parameters: dict[str, Any], text_column: str, id_column: str
+) -> dict[str, Step]:
     documents = step(pages.pages, source=files, text_column=text_column, id_column=id_column)
     settings = {name: parameters[name] for name in ("bands", "rows", "ngram")}
     signatures = step(signatures_and_sets, name="signatures", pages=documents, **settings)
-    buckets = partition_count(files, DOCUMENTS)
     stored = index_steps(step, documents, signatures, None, buckets, None, label(files))
     return {"pages": documents, "signatures": signatures, **stored}
 

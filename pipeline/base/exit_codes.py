@@ -9,7 +9,6 @@ from typing import NoReturn
 
 from pipeline.base.errors import RunFailed, UserError
 from pipeline.base.logs import UNDATED
-from pipeline.commands.reasons import reason_of
 
 RUN_FAILED, BAD_INPUT, STOPPED = 1, 2, 130
 PERMISSION_OR_SPACE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC)  # what a user can do something about
@@ -50,6 +49,11 @@ def exit_code_of(command: Callable[[], None]) -> int:
         place = f"{error.filename}: " if error.filename else ""
         return _failed(BAD_INPUT, f"{place}{reason_of(error)}; give a folder that can be read and written")
     return 0
+
+
+def reason_of(error: Exception) -> str:
+    """The reason of an error of the system, in one line."""
+    return getattr(error, "strerror", None) or (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _failed(exit_code: int, text: str) -> int:
