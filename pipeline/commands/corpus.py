@@ -4,8 +4,9 @@ import argparse
 import contextlib
 import logging
 
-from pipeline.commands.options import add_run_options, executor_maker, open_store
-from pipeline.commands.recipe_options import bind_recipe
+from pipeline.base.errors import UserError
+from pipeline.base.exit_codes import reason_of
+from pipeline.commands.options import add_run_options, bind_recipe, executor_maker, open_store
 from pipeline.index.compaction import commit_run
 from pipeline.index.pointer import Pointer, open_index
 from pipeline.runner.manifests import folder_of

@@ -209,7 +209,7 @@ def test_a_changed_threshold_runs_only_what_follows(whole, tmp_path):
     shutil.copytree(whole[0], root)
     lower = ["--set", "exact.alarm=2", "--set", "near.alarm=2"]
     folder, log = made(root, "--local", "--set", "rules.set.gopher_short_doc=200", *lower)
-    ran = set(re.findall(r"\] (\w+): \d+ shard", log))
+    ran = set(re.findall(r":\d\d (\w+): \d+ shard", log))
     assert "verdicts" in ran
     assert not ran & {"crawl", "pages", "languages", "urls", "signals", "fingerprints", "signatures", "contamination"}
     short = ledger(folder).filter(pl.col("rule") == "gopher_short_doc")
