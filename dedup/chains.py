@@ -112,7 +112,13 @@ def repeated_spans(
     """Bind the selection `spans`: lines or runs of sentences that occur before are removed from the texts."""
     inputs = {"pages": pages, "selection": selection, "removed": removed}
     hashes = bind(span_hashes, **inputs, scores=scores, partitions=partitions)
-    duplicates = bind(duplicate_passages, name="span_duplicates", passages=partition(hashes), tasks=partitions)
+    duplicates = bind(
+        duplicate_passages,
+        name="span_duplicates",
+        passages=partition(hashes),
+        tasks=partitions,
+        span=hashes.params["span"],
+    )
     return bind(remove_spans, name="spans", **inputs, passages=hashes, duplicates=partition(duplicates))
 
 

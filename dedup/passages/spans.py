@@ -28,6 +28,7 @@ from dedup.passages.passages import PIECES, Bounds, places, remove_passages
 from dedup.passages.segmentation import run_hashes, units, windows
 from dedup.passages.text_spans import remaining_texts
 from pipeline.base.schema import REMOVED_PASSAGES
+from pipeline.config.recipe_schema import DERIVED
 from pipeline.config.values import Range
 from pipeline.kernels.tokens import words
 from pipeline.runner.stage import selection as selection_stage
@@ -165,7 +166,7 @@ def repeated(hashes: np.ndarray) -> np.ndarray:
 
 
 @stage(version=2, outputs={"part": PIECES})
-def duplicate_passages(passages: list[Shard], *, span: int = 3) -> Iterator[Output]:
+def duplicate_passages(passages: list[Shard], *, span: Annotated[int, DERIVED]) -> Iterator[Output]:
     """One partition: the pieces that an earlier one duplicates, in the bucket of their shard."""
     table = concat(passages, ROUTED)
     table = table.filter(pa.array(duplicates(table, span)))

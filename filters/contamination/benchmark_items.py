@@ -50,9 +50,12 @@ def has_question_field(fields: list[str]) -> bool:
 
 
 def parse_item(record: dict[str, Any], number: int, path: str) -> Item:
-    """Make an item of record `number` of a file. Raises UserError if no field has a question."""
-    fields = (field for field in QUESTION_FIELDS if isinstance(record.get(field), str) and record[field].strip())
-    name = next(fields, None)
+    """Make an item of record `number` of a file; its question is empty where the record's is.
+
+    Raises UserError if the record has no field for a question.
+    """
+    present_fields = [field for field in QUESTION_FIELDS if isinstance(record.get(field), str)]
+    name = next((field for field in present_fields if record[field].strip()), next(iter(present_fields), None))
     if name is None:
         known, present = ", ".join(QUESTION_FIELDS), ", ".join(map(str, record))
         raise UserError(f"{path} item {number}: none of the fields {known} has text; it has: {present}")

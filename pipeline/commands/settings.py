@@ -11,7 +11,8 @@ from pipeline.base.paths import CONFIGS
 from pipeline.base.suggestions import unknown_name
 from pipeline.config.recipe_file import Config, load_config
 from pipeline.config.recipe_schema import RecipeSchema, setting_annotations
-from pipeline.config.reference import (
+from pipeline.config.reference.markdown import reference_markdown
+from pipeline.config.reference.settings_reference import (
     read_presets,
     rule_bound,
     rule_keys,
@@ -20,7 +21,6 @@ from pipeline.config.reference import (
     section_state,
     toml_text,
 )
-from pipeline.config.reference_markdown import reference_markdown
 
 _MIN_WIDTH, _MAX_WIDTH = 60, 120  # characters of a line
 

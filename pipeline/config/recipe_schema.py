@@ -13,6 +13,8 @@ from pipeline.base.errors import UserError
 from pipeline.base.user_code import UserFunction
 from pipeline.config.rules import RuleColumns
 
+# Marks a keyword-only parameter that the DAG fills in: Annotated[int, DERIVED]. It is no setting of a recipe.
+DERIVED = "filled in by the DAG"
 UserCode = tuple[UserFunction, ...]  # a recipe names user code by [[tables]], not as a setting
 Stages = Callable | tuple[Callable, ...]
 
@@ -78,9 +80,14 @@ def setting_annotations(stages: Stages) -> dict[str, Any]:
     for stage in as_tuple(stages):
         hints = typing.get_type_hints(stage, include_extras=True)
         for name, parameter in inspect.signature(stage).parameters.items():
-            if parameter.kind is parameter.KEYWORD_ONLY and hints.get(name) != UserCode:
+            if parameter.kind is parameter.KEYWORD_ONLY and not _is_derived(hints.get(name)):
                 annotations.setdefault(name, hints.get(name, str))
     return annotations
+
+
+def _is_derived(annotation: Any) -> bool:
+    """Return whether the DAG fills a parameter in, so that it is no setting of a recipe."""
+    return annotation == UserCode or DERIVED in getattr(annotation, "__metadata__", ())
 
 
 def setting_defaults(stages: Stages) -> dict[str, Any]:

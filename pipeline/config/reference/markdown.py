@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pipeline.config.recipe_schema import RecipeSchema
-from pipeline.config.reference import (
+from pipeline.config.reference.settings_reference import (
     FILLED_IN_DEFAULTS,
     PresetReference,
     read_presets,

@@ -1,7 +1,7 @@
 """The reference of everything a recipe may contain, taken from the stages: settings, rule keys, columns and presets.
 
 `python -m pipeline settings` prints it (`pipeline.commands.settings`), also as configs/REFERENCE.md
-(`pipeline.config.reference_markdown`).
+(`pipeline.config.reference.markdown`).
 """
 
 import tomllib
@@ -14,8 +14,8 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from pipeline.config.docstrings import parse_arguments
 from pipeline.config.recipe_schema import RecipeSchema, Stages, as_tuple, setting_annotations, setting_defaults
+from pipeline.config.reference.docstrings import parse_arguments
 from pipeline.config.rules import BOUND_KEYS, BOUNDS_OF_KIND, KEY_MEANINGS, OTHER_KEYS, kind_of
 from pipeline.config.values import accepts_off, describe_range, split_annotation
 from pipeline.runner.dag import Asset
