@@ -11,8 +11,10 @@ a recipe's section, and returns the selection that the chain ends in.
     chains      chain_links -> chain_ends, once or twice
 """
 
+import inspect
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from dedup.exact.exact import hash_clusters
 from dedup.exact.resolve_chains import chain_ends, chain_links
@@ -24,10 +26,21 @@ from dedup.near.shingle_files import signatures_and_sets
 from dedup.near.verify import drop_near_duplicates, near_clusters
 from dedup.passages.spans import duplicate_passages, remove_spans, span_hashes
 from dedup.passages.substrings import anchor_hashes, remove_substrings, repeated_anchors, substring_hashes
-from pipeline.runner.dag import Edge, InputFiles, Step, all_shards, partition
+from pipeline.runner.dag import Edge, InputFiles, Step, all_shards, partition, step
 
 Bind = Callable[..., Step]
-Pages = Step | InputFiles
+Source = Step | InputFiles
+
+
+def settings_binder(**settings: Any) -> Bind:
+    """Return `bind` for a chain outside a recipe: every function takes those of `settings` that it has."""
+
+    def bind(function: Callable, **arguments: Any) -> Step:
+        parameters = inspect.signature(function).parameters
+        own = {name: value for name, value in settings.items() if name in parameters and name not in arguments}
+        return step(function, **own, **arguments)
+
+    return bind
 
 
 class NearSteps(NamedTuple):
@@ -44,11 +57,11 @@ def same_keys(
     name: str,
     hashes: Callable,
     drop: Callable,
-    pages: Pages,
-    keys: Step,
+    pages: Source,
+    keys: Source,
     partitions: int,
-    selection: Step,
-    scores: Step | None,
+    selection: Source | None = None,
+    scores: Source | None = None,
 ) -> Step:
     """Bind the selection `name`: of the documents with one key, by which `hashes` partitions them, one stays."""
     rows = bind(
@@ -66,10 +79,10 @@ def same_keys(
 
 def near_duplicates(
     bind: Bind,
-    pages: Pages,
+    pages: Source,
     partitions: int,
-    selection: Step | None = None,
-    scores: Step | None = None,
+    selection: Source | None = None,
+    scores: Source | None = None,
     earlier: InputFiles | None = None,
 ) -> NearSteps:
     """Bind near deduplication.
@@ -98,7 +111,7 @@ def near_duplicates(
     return NearSteps(signed, bands, index, near)
 
 
-def known_documents(bind: Bind, signed: Step, bands: Step, earlier: InputFiles, selection: Step | None) -> Step:
+def known_documents(bind: Bind, signed: Step, bands: Step, earlier: InputFiles, selection: Source | None) -> Step:
     """Bind the selection `index`: documents that resemble what earlier runs with the same index kept are dropped."""
     index, tasks = all_shards(earlier), bands.params["partitions"]
     candidates = bind(index_candidates, band_rows=partition(bands), index=index, tasks=tasks)
@@ -107,7 +120,12 @@ def known_documents(bind: Bind, signed: Step, bands: Step, earlier: InputFiles, 
 
 
 def repeated_spans(
-    bind: Bind, pages: Pages, partitions: int, selection: Step, scores: Step | None, removed: Mapping[str, Step]
+    bind: Bind,
+    pages: Source,
+    partitions: int,
+    selection: Source | None = None,
+    scores: Source | None = None,
+    removed: Mapping[str, Source] = MappingProxyType({}),
 ) -> Step:
     """Bind the selection `spans`: lines or runs of sentences that occur before are removed from the texts."""
     inputs = {"pages": pages, "selection": selection, "removed": removed}
@@ -117,7 +135,12 @@ def repeated_spans(
 
 
 def repeated_substrings(
-    bind: Bind, pages: Pages, partitions: int, selection: Step, scores: Step | None, removed: Mapping[str, Step]
+    bind: Bind,
+    pages: Source,
+    partitions: int,
+    selection: Source | None = None,
+    scores: Source | None = None,
+    removed: Mapping[str, Source] = MappingProxyType({}),
 ) -> Step:
     """Bind the selection `substrings`: runs of words that occur before are removed from what `removed` has left."""
     anchors = bind(anchor_hashes, pages=pages, selection=selection, removed=removed, partitions=partitions)

@@ -1,20 +1,18 @@
 """Near duplicates of one file of texts, without a recipe or a run: JSON lines or Parquet in, JSON lines out."""
 
-import inspect
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
 import pyarrow as pa
 
-from dedup.chains import near_duplicates
+from dedup.chains import near_duplicates, settings_binder
 from dedup.common.in_memory import evaluate
 from dedup.near.minhash import parse_preset
 from pipeline.base.errors import UserError
 from pipeline.base.schema import PAGES
 from pipeline.base.text_files import read_batches
-from pipeline.runner.dag import InputFiles, Step, step
+from pipeline.runner.dag import InputFiles
 from pipeline.store.shard import Shard
 
 _DOCUMENTS_A_PARTITION = 1 << 20
@@ -55,13 +53,8 @@ def dedup_file(
 
 def near_selection(pages: pa.Table, **settings: Any) -> pa.Table:
     """Return the SELECTION of a table of PAGES in memory: the chain of a run with these settings of [near]."""
-
-    def bind(function: Callable, **arguments: Any) -> Step:
-        own = {name: value for name, value in settings.items() if name in inspect.signature(function).parameters}
-        return step(function, **arguments, **own)
-
     source = InputFiles("pages", None, ())
-    chain = near_duplicates(bind, source, 1 + pages.num_rows // _DOCUMENTS_A_PARTITION)
+    chain = near_duplicates(settings_binder(**settings), source, 1 + pages.num_rows // _DOCUMENTS_A_PARTITION)
     return evaluate(chain.near, {"pages": [Shard.of(pages)]})["near"].table()
 
 

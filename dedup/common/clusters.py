@@ -1,14 +1,10 @@
-"""What exact and near deduplication share: rows on their way to partitions, and the way back to their shards."""
-
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+"""Clusters of duplicates: how they come back to the shards of their members, and alarms for large ones."""
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from dedup.common.selections import Remaining
-from pipeline.store.shard import Shard
 from pipeline.store.writer import Output
 
 # Members of clusters of two and more, in the partition of their shard.
@@ -24,36 +20,6 @@ CLUSTERS = pa.schema(
 OVERSIZED = pa.schema(
     [("rule", pa.string()), ("id", pa.string()), ("value", pa.float64()), ("threshold", pa.float64())]
 )
-READERS = 16  # requests of a task to an object store at a time
-ROW_BITS = 32  # a document's number is shard << 32 | row
-
-
-def numbers(shard: int, rows: np.ndarray) -> np.ndarray:
-    """(d,) int64 numbers of documents, unique in the corpus. A shard holds fewer than 2**32 rows, there are < 2**31."""
-    return np.int64(shard) << ROW_BITS | rows.astype(np.int64)
-
-
-def in_buckets(table: pa.Table, bucket: np.ndarray) -> Iterator[Output]:
-    """The rows of `table`, each in its bucket (d,), in the order they have."""
-    order = np.argsort(bucket, kind="stable")
-    found, first = np.unique(bucket[order], return_index=True)
-    table = table.take(pa.array(order))
-    for b, low, high in zip(found, first, np.append(first, len(order))[1:], strict=True):
-        yield Output(table.slice(low, high - low), bucket=int(b))
-
-
-def concat(parts: list[Shard], schema: pa.Schema, columns: list[str] | None = None) -> pa.Table:
-    """The same bucket of all shards as one table, in the order of the shards, single chunks."""
-    empty = schema.empty_table().select(columns) if columns else schema.empty_table()
-    return pa.concat_tables([empty, *_tables(parts, columns)]).combine_chunks()
-
-
-def _tables(parts: list[Shard], columns: list[str] | None) -> list[pa.Table]:
-    """Several at once from an object store, whose answers take their time."""
-    if all(part.store is None or part.store.local for part in parts):
-        return [part.table(columns) for part in parts]
-    with ThreadPoolExecutor(READERS) as pool:
-        return list(pool.map(lambda part: part.table(columns), parts))
 
 
 def to_shard(ids: pa.ChunkedArray, before: Remaining, clusters: pa.Table) -> dict[str, pa.Array]:
@@ -72,3 +38,11 @@ def to_shard(ids: pa.ChunkedArray, before: Remaining, clusters: pa.Table) -> dic
         "cluster": pc.if_else(alone, ids, members["cluster"]),
         "cluster_size": pc.if_else(alone, pa.array(before.cluster_size), members["cluster_size"]),
     }
+
+
+def alarms(ids: pa.ChunkedArray, sizes: np.ndarray, bound: int, rule: str) -> Output:
+    """Rows of `alarms` for every id whose size is at or over `bound`."""
+    large = np.flatnonzero(sizes >= bound)
+    n = len(large)
+    columns = [pa.array([rule] * n, pa.string()), ids.take(pa.array(large)), sizes[large].astype(float)]
+    return Output(pa.table([*columns, np.full(n, float(bound))], schema=OVERSIZED), name="alarms")

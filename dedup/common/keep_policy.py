@@ -32,7 +32,7 @@ def order_keys(keep: str, documents: pa.Table, scores: dict[str, pa.ChunkedArray
 
 def _score(name: str, scores: dict[str, pa.ChunkedArray]) -> pa.ChunkedArray:
     if name not in scores:
-        raise UserError(f"keep = 'best:{name}': no input has a column {name!r}; there are {', '.join(sorted(scores))}")
+        raise UserError(f"keep = 'best:{name}': no input has a column {name!r}")
     kind = scores[name].type
     if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
         raise UserError(f"keep = 'best:{name}': column {name!r} is {kind}, not a number; name a numeric column")

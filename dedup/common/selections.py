@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.base.errors import UserError
 from pipeline.base.schema import SELECTION
 from pipeline.store.join import read_aligned
 from pipeline.store.shard import Shard
@@ -65,8 +66,14 @@ def selection_table(
 
 
 def read_score(ids: pa.ChunkedArray, keep: str, scores: Shard | None) -> dict[str, pa.ChunkedArray]:
-    """Return the column that the policy `keep = "best:<column>"` ranks by, read from a sidecar; nothing otherwise."""
+    """Return the column that the policy `keep = "best:<column>"` ranks by, read from a sidecar; nothing otherwise.
+
+    Raises UserError where the sidecar has no such column.
+    """
     column = keep.partition("best:")[2].strip()
     if not column or scores is None:
         return {}
+    if column not in scores.columns():
+        known = ", ".join(sorted({*scores.columns()} - {"id"}))
+        raise UserError(f"keep = {keep!r}: no input has a column {column!r}; there are {known}")
     return {column: read_aligned(ids, scores, [column])[column]}

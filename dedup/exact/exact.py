@@ -7,20 +7,17 @@ Rows go to partitions by the prefix of their hash, so a partition sees every cop
 memory by partition. Which copy stays does not depend on partitions, shards or the order of either.
 """
 
-import itertools
-import re
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import xxhash
 
-from dedup.common.clusters import CLUSTERS, OVERSIZED, concat, in_buckets, to_shard
+from dedup.common.clusters import CLUSTERS, OVERSIZED, alarms, to_shard
 from dedup.common.keep_policy import order_keys
+from dedup.common.partitions import concat, dump_hashes, in_buckets, partition_of
 from dedup.common.selections import read_score, read_selection, selection_table
-from dedup.exact.normal_form import normalised
 from pipeline.config.values import Range
 from pipeline.runner.stage import selection as selection_stage
 from pipeline.runner.stage import stage
@@ -28,14 +25,6 @@ from pipeline.store.join import read_aligned
 from pipeline.store.shard import Shard
 from pipeline.store.writer import Output
 
-FINGERPRINTS = pa.schema(
-    [
-        ("id", pa.string()),
-        ("text_hash", pa.binary(16)),  # xxh3-128 of the normal text
-        ("url_hash", pa.binary(16)),  # xxh3-128 of the normal URL; null where there is none
-        ("chars", pa.int64()),  # codepoints of the text as it is
-    ]
-)
 ROUTED = pa.schema(
     [
         ("high", pa.uint64()),
@@ -47,44 +36,6 @@ ROUTED = pa.schema(
         ("copies", pa.int64()),  # documents that it stands for already: itself, and the same URL's other captures
     ]
 )
-_TRACKING = re.compile(r"(?:utm_\w+|fbclid|gclid|msclkid|mc_cid|mc_eid|phpsessid|jsessionid)=[^&]*(?:&|$)")
-_PREFIX = re.compile(r"^[a-z][a-z0-9+.-]*://(?:www\.)?", re.IGNORECASE)
-_PORT = re.compile(r":(?:80|443)$")
-
-
-@stage(version=1, libraries=("xxhash",), outputs={"part": FINGERPRINTS})
-def fingerprints(pages: Shard) -> Iterator[pa.Table]:
-    """Hashes of text and URL of every document, measured once. Normal forms: `dedup.exact.normal_form`,
-    `normal_url`."""
-    for batch in pages.batches(["id", "url", "text"]):
-        text = pa.chunked_array([batch["text"]])
-        urls = [None if url is None else _digest(normal_url(url).encode()) for url in batch["url"].to_pylist()]
-        columns = [batch["id"], text_hashes(text), pa.array(urls, pa.binary(16)), pc.utf8_length(text).cast(pa.int64())]
-        yield pa.table(columns, schema=FINGERPRINTS)
-
-
-def text_hashes(column: pa.ChunkedArray) -> pa.Array:
-    """(d,) xxh3-128 of each text's normal form."""
-    data, bounds = normalised(column)
-    view = memoryview(data.data)
-    ends = bounds.tolist()
-    return pa.array([_digest(view[low:high]) for low, high in itertools.pairwise(ends)], pa.binary(16))
-
-
-def _digest(data: bytes | memoryview) -> bytes:
-    return xxhash.xxh3_128_digest(data)
-
-
-def normal_url(url: str) -> str:
-    """The URL without what does not change the page: scheme, `www.`, fragment, tracking parameters, a final slash.
-
-    The host is lower-cased; path and query are not, since servers may tell their cases apart.
-    """
-    body = _PREFIX.sub("", url.strip().partition("#")[0])
-    host, _, path = body.partition("/")
-    path, _, query = path.partition("?")
-    query = _TRACKING.sub("", query).rstrip("&")
-    return f"{_PORT.sub('', host.lower())}/{path}".rstrip("/") + (f"?{query}" if query else "")
 
 
 @stage(version=2, outputs={"part": ROUTED})
@@ -164,18 +115,6 @@ def _halves(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
     return values[:, 0].astype(np.uint64), values[:, 1].astype(np.uint64)
 
 
-def dump_hashes(dumps: pa.ChunkedArray) -> np.ndarray:
-    """(d,) uint64, equal for documents of one dump; null is a dump of its own."""
-    coded = dumps.combine_chunks().dictionary_encode(null_encoding="encode")
-    names = [repr(name).encode() for name in coded.dictionary.to_pylist()]
-    return np.array([xxhash.xxh3_64_intdigest(name) for name in names], np.uint64)[coded.indices.to_numpy()]
-
-
-def partition_of(hashes: np.ndarray, partitions: int) -> np.ndarray:
-    """(d,) int64 partition of each uint64 hash, by its prefix: the i-th of `partitions` equal ranges."""
-    return ((hashes >> np.uint64(32)) * np.uint64(partitions) >> np.uint64(32)).astype(np.int64)
-
-
 @stage(version=2, outputs={"part": CLUSTERS, "alarms": OVERSIZED})
 def hash_clusters(hashes: list[Shard], *, alarm: int = 1000) -> Iterator[Output]:
     """One partition: for each hash the first document in the keep order stays, the others are its duplicates.
@@ -214,14 +153,6 @@ def _group_starts(table: pa.Table) -> np.ndarray:
     new = np.ones(len(high), bool)
     new[1:] = (high[1:] != high[:-1]) | (low[1:] != low[:-1])
     return np.flatnonzero(new)
-
-
-def alarms(ids: pa.ChunkedArray, sizes: np.ndarray, bound: int, rule: str) -> Output:
-    """Rows of `alarms` for every id whose size is at or over `bound`."""
-    large = np.flatnonzero(sizes >= bound)
-    n = len(large)
-    columns = [pa.array([rule] * n, pa.string()), ids.take(pa.array(large)), sizes[large].astype(float)]
-    return Output(pa.table([*columns, np.full(n, float(bound))], schema=OVERSIZED), name="alarms")
 
 
 @selection_stage(version=2, relation="same text as")

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.kernels.njit import njit
-from pipeline.kernels.tokens import SPACE, buffers, classes, decode, lowered
+from pipeline.kernels.tokens import SPACE, WORD, buffers, class_of, classes, decode, lowered
 
 _INVISIBLE = (0x00AD, 0x200B, 0x2060, 0xFEFF)  # soft hyphen, zero width space, word joiner, byte order mark
 _POINTS = 0x20000
@@ -27,6 +27,14 @@ def normalised(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
     out, bounds = np.empty(_room(offsets), np.uint8), np.zeros(len(offsets), np.int64)
     _fold(data, offsets, classes(), _folded(), out, bounds)
     return out, bounds
+
+
+def has_words(column: pa.ChunkedArray) -> np.ndarray:
+    """Return which texts of the column have a word, (d,) bool, in the sense of `pipeline.kernels.tokens`."""
+    data, offsets = buffers(column)
+    worded = np.zeros(len(offsets) - 1, np.bool_)
+    _find_words(data, offsets, classes(), worded)
+    return worded
 
 
 def _room(offsets: np.ndarray) -> int:
@@ -82,6 +90,15 @@ def _needs_nfc(data, offsets, suspects):
                 needs[d] = True
                 break
     return needs
+
+
+@njit(cache=True, nogil=True)
+def _find_words(data, offsets, table, worded):
+    for d in range(len(worded)):
+        at = offsets[d]
+        while at < offsets[d + 1] and not worded[d]:
+            point, at = decode(data, at)
+            worded[d] = class_of(point, table) >= WORD
 
 
 @njit(cache=True, nogil=True)

@@ -16,8 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
-from dedup.common.clusters import concat, in_buckets
-from dedup.exact.exact import partition_of
+from dedup.common.partitions import concat, in_buckets, partition_of
 from pipeline.base.schema import RESOLVED
 from pipeline.config.values import Range
 from pipeline.runner.stage import stage

@@ -16,7 +16,8 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from dedup.common.clusters import OVERSIZED, ROW_BITS, concat, in_buckets
+from dedup.common.clusters import OVERSIZED
+from dedup.common.partitions import ROW_BITS, concat, in_buckets
 from dedup.common.selections import read_selection, selection_table
 from dedup.index.byte_ranges import spans
 from dedup.index.files import Stored

@@ -17,8 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dedup.common.clusters import ROW_BITS
-from dedup.exact.exact import partition_of
+from dedup.common.partitions import ROW_BITS, partition_of
 from dedup.index.byte_ranges import fetch, spans
 from pipeline.kernels.njit import njit
 from pipeline.store.filesystem import Store

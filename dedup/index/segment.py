@@ -18,9 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
-from dedup.common.clusters import ROW_BITS, concat, in_buckets, numbers
+from dedup.common.partitions import ROW_BITS, concat, in_buckets, numbers, partition_of
 from dedup.common.selections import read_selection
-from dedup.exact.exact import partition_of
 from dedup.index.byte_ranges import fetch
 from dedup.index.files import (  # fmt: skip
     BAND,

@@ -10,10 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dedup.common.clusters import concat, in_buckets, numbers
 from dedup.common.keep_policy import order_keys
+from dedup.common.partitions import concat, dump_hashes, in_buckets, numbers, partition_of
 from dedup.common.selections import read_score, read_selection
-from dedup.exact.exact import dump_hashes, partition_of
 from dedup.near.lsh import COMPONENTS, banded, of_dump, spread
 from dedup.near.shingle_files import has_sets, kept_sets
 from dedup.near.shingles import shingle_sets, shingles

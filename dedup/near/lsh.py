@@ -13,9 +13,8 @@ from typing import Annotated, Literal
 import numpy as np
 import pyarrow as pa
 
-from dedup.common.clusters import ROW_BITS, concat, in_buckets, numbers
+from dedup.common.partitions import ROW_BITS, concat, dump_hashes, in_buckets, numbers, partition_of
 from dedup.common.selections import read_selection
-from dedup.exact.exact import dump_hashes, partition_of
 from dedup.near.minhash import sketch_cut
 from pipeline.config.values import Range
 from pipeline.kernels.njit import njit

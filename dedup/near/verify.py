@@ -16,9 +16,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dedup.common.clusters import CLUSTERS, OVERSIZED, ROW_BITS, concat, in_buckets, to_shard
+from dedup.common.clusters import CLUSTERS, OVERSIZED, alarms, to_shard
+from dedup.common.partitions import ROW_BITS, concat, in_buckets
 from dedup.common.selections import read_selection, selection_table
-from dedup.exact.exact import alarms
 from dedup.near.gather import GATHERED, HELD
 from dedup.near.greedy import Greedy
 from dedup.near.lsh import banded, sketch_words, spread

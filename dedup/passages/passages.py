@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dedup.common.clusters import ROW_BITS, concat
+from dedup.common.partitions import ROW_BITS, concat
 from dedup.common.selections import read_selection, selection_table
 from dedup.passages.segmentation import Unit, units
 from dedup.passages.text_spans import BOUNDS, bounds_array, lengths, remaining_texts, tidy

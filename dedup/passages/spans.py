@@ -20,10 +20,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
-from dedup.common.clusters import ROW_BITS, concat, in_buckets, numbers
 from dedup.common.keep_policy import order_keys
+from dedup.common.partitions import ROW_BITS, concat, dump_hashes, in_buckets, numbers, partition_of
 from dedup.common.selections import read_score, read_selection
-from dedup.exact.exact import dump_hashes, partition_of
 from dedup.passages.passages import PIECES, Bounds, places, remove_passages
 from dedup.passages.segmentation import run_hashes, units, windows
 from dedup.passages.text_spans import remaining_texts

@@ -17,9 +17,8 @@ from typing import Annotated, Literal
 import numpy as np
 import pyarrow as pa
 
-from dedup.common.clusters import ROW_BITS, concat, in_buckets, numbers
+from dedup.common.partitions import ROW_BITS, concat, in_buckets, numbers, partition_of
 from dedup.common.selections import read_score, read_selection
-from dedup.exact.exact import partition_of
 from dedup.passages.passages import PIECES, Bounds, found_pieces, places, remove_passages
 from dedup.passages.segmentation import run_hashes
 from dedup.passages.spans import ROUTED, piece_rows, routed

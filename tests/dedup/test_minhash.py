@@ -1,10 +1,8 @@
 """Shingles, signatures and bands: the kernels against the obvious way, estimates and recall against theory."""
 
 import csv
-import gzip
 import itertools
 import random
-import re
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +25,7 @@ from dedup.near.shingles import jaccard, shingle_sets, shingles
 from pipeline.base.errors import UserError
 from pipeline.kernels.tokens import words
 from pipeline.store.shard import Shard
+from tests.support.near_pages import edited_copy, laws
 
 M64 = (1 << 64) - 1
 texts = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=60), max_size=6)
@@ -206,10 +205,9 @@ def test_recall_of_edited_pages_is_that_of_theory(shared, preset):
     """Real German laws and copies of them with words replaced, at exact similarities from 0.5 to 1."""
     rng = random.Random(7)
     pairs = []
-    for i, path in enumerate(sorted((shared / "dedup" / "gesetze-de").glob("*.md.gz"))):
-        found = re.findall(r"\w+", gzip.decompress(path.read_bytes()).decode().lower())[:400]
-        if len(found) >= 60:
-            pairs.append((" ".join(found), edited(found, 0.5 + 0.05 * (i % 11), rng)))
+    for i, law in enumerate(laws(shared)):
+        if len(law) >= 60:
+            pairs.append((" ".join(law), edited_copy(law, 0.5 + 0.05 * (i % 11), rng)))
     bands, rows = parse_preset(preset)
     hashes, bounds = shingles(column([text for pair in pairs for text in pair]), 5)
     sets_, ends = shingle_sets(hashes, bounds)
@@ -220,15 +218,6 @@ def test_recall_of_edited_pages_is_that_of_theory(shared, preset):
     hits = int((signed[::2] == signed[1::2]).any(axis=1).sum())
     p = np.array([probability(j, bands, rows) for j in true])
     assert abs(hits - p.sum()) <= 1.96 * (p * (1 - p)).sum() ** 0.5 + 0.5
-
-
-def edited(found: list[str], similarity: float, rng: random.Random) -> str:
-    """The words with so many replaced, far enough apart, that about this similarity of 5-grams is left."""
-    count = round((len(found) - 4) * (1 - similarity) / (1 + similarity) / 5)
-    out = list(found)
-    for slot in rng.sample(range(len(found) // 5), count):
-        out[slot * 5 + 2] = f"ersatz{rng.random()}"
-    return " ".join(out)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dedup.common.clusters import concat
+from dedup.common.partitions import concat
 from pipeline.base.errors import UserError
 from pipeline.runner.manifests import folder_of, read_manifest, shards_of
 from pipeline.runner.scheduler import InProcess, execute
