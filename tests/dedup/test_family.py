@@ -7,7 +7,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipeline.recipe import Wanted, load, story
+from pipeline.build import Build, load_recipe
+from pipeline.publish.explain import explain_page
 from pipeline.runner.manifests import shards_of
 from pipeline.runner.scheduler import InProcess, execute
 from pipeline.store.filesystem import Store
@@ -23,24 +24,26 @@ SETTINGS = {
     "substrings.min_left": 60,
 }
 OWN = {
-    "url_hashes",
-    "url_clusters",
+    "url_dedup_hashes",
+    "url_dedup_clusters",
     "span_hashes",
-    "duplicate_passages",
+    "span_duplicates",
     "anchor_hashes",
     "repeated_anchors",
     "substring_hashes",
+    "substring_duplicates",
 }
 DEDUP = ("url_dedup", "exact", "near", "spans", "substrings")
 
 
-def made(store: Store, **overrides) -> tuple[dict, Path]:
-    wanted = recipe(**overrides)
-    return wanted.steps, Path(execute(wanted.corpus, store, InProcess))
+def run_recipe(store: Store, **overrides) -> tuple[dict, Path]:
+    """Run `de` on the demo crawl; return its steps and the folder of the corpus."""
+    build = german_recipe(**overrides)
+    return build.steps, Path(execute(build.corpus, store, InProcess, quiet))
 
 
-def recipe(**overrides) -> Wanted:
-    return load("de", None, {k: v if isinstance(v, str) else json.dumps(v) for k, v in overrides.items()})
+def german_recipe(**overrides) -> Build:
+    return load_recipe("de", None, {k: v if isinstance(v, str) else json.dumps(v) for k, v in overrides.items()})
 
 
 @pytest.fixture(scope="module")
@@ -50,12 +53,12 @@ def store(tmp_path_factory) -> Store:
 
 @pytest.fixture(scope="module")
 def plain(store) -> tuple[dict, Path]:
-    return made(store, **PLAIN)
+    return run_recipe(store, **PLAIN)
 
 
 @pytest.fixture(scope="module")
 def whole(store, plain) -> tuple[dict, Path]:
-    return made(store, **PLAIN, **STEPS, **SETTINGS)
+    return run_recipe(store, **PLAIN, **STEPS, **SETTINGS)
 
 
 def rows(folder: Path, name: str) -> pl.DataFrame:
@@ -70,14 +73,14 @@ def spoken(text: str) -> list[str]:
     return re.findall(r"\w+", text.lower())
 
 
-def test_nothing_of_it_is_there_unless_it_is_switched_on(plain):
+def test_nothing_of_it_is_there_unless_it_is_switched_on(plain, whole):
     steps, folder = plain
-    assert not (OWN | set(STEPS)) & set(steps)
+    assert not (OWN | set(STEPS)) & set(steps) and (OWN | set(STEPS)) <= set(whole[0])
     assert stats(folder)["cuts"] == {} and set(stats(folder)["duplicates"]) == {"exact", "near"}
 
 
 def test_what_was_measured_does_not_run_again(store, plain, whole):
-    again, _ = made(store, **PLAIN, **STEPS, **SETTINGS | {"substrings.tokens": 30, "spans.min_left": 10})
+    again, _ = run_recipe(store, **PLAIN, **STEPS, **SETTINGS | {"substrings.tokens": 30, "spans.min_left": 10})
     same = ("pages", "signals", "languages", "fingerprints", "signatures", "quality_model", "contamination", "verdicts")
     for name in (name for name in same if name in again):
         assert again[name].key == whole[0][name].key == plain[0][name].key
@@ -170,7 +173,7 @@ def test_of_every_address_one_capture_stays_and_counts_for_all(plain, whole):
 
 def test_three_sentences_across_datasets_and_only_counting(store, plain):
     """C4's spans, spans that another dump has, and a bound on what is duplicate in place of cutting."""
-    _, spans = made(store, **PLAIN, spans="on")
+    _, spans = run_recipe(store, **PLAIN, spans="on")
     cut = stats(spans)["cuts"]["spans"]
     triples = [
         tuple(spoken(" ".join(found[i : i + 3])))
@@ -180,12 +183,14 @@ def test_three_sentences_across_datasets_and_only_counting(store, plain):
         for i in range(len(found) - 2)
     ]
     assert cut["characters"] > 0 and len(triples) == len(set(triples)) > 100
-    _, across = made(store, **PLAIN, **{"spans.scope": "across", "spans.span": 1})
+    _, across = run_recipe(store, **PLAIN, **{"spans.scope": "across", "spans.span": 1})
     first = rows(across, "data").filter(pl.col("dump") == min(rows(across, "data")["dump"]))
     uncut = dict(rows(plain[1], "data").select("id", "text").iter_rows())
     assert all(uncut[i] == text for i, text in first.select("id", "text").iter_rows())
     assert stats(across)["cuts"]["spans"]["documents"] > 0
-    _, counted = made(store, **PLAIN, **{"substrings.cut": False, "substrings.max_ratio": 0.3, "substrings.tokens": 20})
+    _, counted = run_recipe(
+        store, **PLAIN, **{"substrings.cut": False, "substrings.max_ratio": 0.3, "substrings.tokens": 20}
+    )
     said = stats(counted)["cuts"]["substrings"]
     assert said["characters"] == said["documents"] == 0 and said["dropped"] > 0
     gone = rows(counted, "ledger").filter(pl.col("stage") == "substrings")
@@ -195,24 +200,26 @@ def test_three_sentences_across_datasets_and_only_counting(store, plain):
 
 def test_bytes_do_not_depend_on_partitions(store, whole):
     many = {f"{name}.partitions": 5 for name in STEPS}
-    _, folder = made(store, **PLAIN, **STEPS, **SETTINGS, **many)
+    _, folder = run_recipe(store, **PLAIN, **STEPS, **SETTINGS, **many)
     for name in ("data", "ledger"):
         assert rows(folder, name).equals(rows(whole[1], name))
 
 
 def test_explain_tells_of_each_step(store, whole):
     steps, folder = whole
-    wanted = recipe(**PLAIN, **STEPS, **SETTINGS)
+    build = german_recipe(**PLAIN, **STEPS, **SETTINGS)
     copy = rows(folder, "ledger").filter(pl.col("rule") == "duplicate_url").row(0, named=True)
-    told = story(wanted, store, copy["id"])
-    assert "DROPPED by url_dedup/duplicate_url" in told and "with the same address" in told
-    table = next(
-        p.table() for p in shards_of(store, steps["substrings"]) if max(p.table()["cut_chars"].to_pylist()) > 0
-    )
-    row = max(table.to_pylist(), key=lambda row: row["cut_chars"])
-    told = story(wanted, store, row["id"])
-    assert f"substrings {row['duplicate_ratio']:.1%} of the words stand elsewhere" in told
-    assert f"{row['cut_chars']:,} characters cut out" in told
+    story = explain_page(build, store, copy["id"])
+    assert "DROPPED by url_dedup/duplicate_url" in story
+    assert f"url_dedup  same address as {copy['url']} ({copy['duplicate_of']}); " in story
+    removed = [
+        row for shard in shards_of(store, steps["substrings"]) for row in shard.table(name="removed").to_pylist()
+    ]
+    row = max(removed, key=lambda row: row["removed_chars"])
+    assert row["removed_chars"] > 0
+    story = explain_page(build, store, row["id"])
+    assert f"substrings {row['duplicate_ratio']:.1%} of the words occur elsewhere before" in story
+    assert f"{row['removed_chars']:,} characters removed" in story
 
 
 def test_the_card_and_the_report_say_what_was_cut(whole):
