@@ -22,14 +22,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xxhash
 
-from dedup.near.gather import near_candidates
-from dedup.near.lsh import near_bands, near_components, near_links, union
-from dedup.near.minhash import band_hashes, measure, signature, signatures
+from dedup.chains import near_duplicates, settings_binder
+from dedup.near.lsh import union
+from dedup.near.minhash import band_hashes, measure, signature
 from dedup.near.shingles import jaccard, shingle_sets, shingles
-from dedup.near.verify import drop_near_duplicates, near_clusters
 from pipeline.base.schema import PAGES
 from pipeline.kernels.njit import njit
-from pipeline.runner.dag import Asset, Step, all_shards, partition, step
+from pipeline.runner.dag import Asset, Step, step
 from pipeline.runner.manifests import folder_of
 from pipeline.runner.scheduler import InProcess, execute
 from pipeline.runner.stage import stage
@@ -222,23 +221,17 @@ def given(*, source: Asset) -> Iterator[pa.RecordBatch]:
 
 
 @stage(version=1, outputs={"part": PAGES})
-def removed(pages: Shard, near: Shard) -> Iterator[pa.Table]:
-    """The documents that stay."""
-    keep, at = near.table(["duplicate_of"])["duplicate_of"].is_null(), 0
+def kept_pages(pages: Shard, selection: Shard) -> Iterator[pa.Table]:
+    """The documents that are kept."""
+    keep, row = selection.table(["keep"])["keep"], 0
     for batch in pages.batches():
-        yield pa.Table.from_batches([batch]).cast(PAGES).filter(keep.slice(at, batch.num_rows))
-        at += batch.num_rows
+        yield pa.Table.from_batches([batch]).cast(PAGES).filter(keep.slice(row, batch.num_rows))
+        row += batch.num_rows
 
 
-def recipe(pages: Step, partitions: int = 2) -> Step:
-    """The stages as a recipe binds them, without verdicts; partitions as for input of up to two GiB."""
-    sigs = step(signatures, pages)
-    routed = step(near_bands, pages, sigs, partitions=partitions)
-    links = step(near_links, partition(routed), tasks=partitions)
-    components = step(near_components, all_shards(links), all_shards(sigs), tasks=1)
-    gathered = step(near_candidates, pages, sigs, partition(components), partitions=partitions)
-    elected = step(near_clusters, partition(gathered), tasks=partitions)
-    return step(removed, pages, step(drop_near_duplicates, pages, partition(elected)))
+def near_deduplication(pages: Step, partitions: int = 2) -> Step:
+    """Bind near deduplication with its default settings; partitions as for input of up to two GiB."""
+    return step(kept_pages, pages=pages, selection=near_duplicates(settings_binder(), pages, partitions).near)
 
 
 def as_pages(sample: list[str]) -> pa.Table:
@@ -305,8 +298,8 @@ def end_to_end(sample: list[str], folder: Path) -> tuple[float, set[int]]:
     """Seconds from Parquet to Parquet without duplicates, documents that stay."""
     pq.write_table(as_pages(sample), folder / "pages.parquet", row_group_size=8192)
     store, pages = Store(folder / "root"), step(given, source=Asset.of(folder / "pages.parquet"))
-    goal = recipe(pages)
-    execute(pages, store, InProcess)  # a copy of the input in the store: not part of it
+    goal = near_deduplication(pages)
+    execute(pages, store, InProcess, quiet)  # a copy of the input in the store: not part of it
     start = time.process_time()
     execute(goal, store, InProcess)
     seconds = time.process_time() - start

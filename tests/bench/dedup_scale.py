@@ -24,7 +24,7 @@ from pipeline.runner.stage import stage
 from pipeline.store.filesystem import Store
 from pipeline.store.shard import Shard
 from pipeline.store.writer import Output, ShardWriter
-from tests.bench.dedup import recipe
+from tests.bench.dedup import near_deduplication
 
 
 def costs(store: Store, goal: Step, documents: int) -> Iterator[str]:
@@ -38,9 +38,9 @@ def costs(store: Store, goal: Step, documents: int) -> Iterator[str]:
         seconds = sum(shard["cpu_seconds"] for shard in cost["shards"])
         slowest = max(shard["cpu_seconds"] for shard in cost["shards"])
         peak = max(shard["peak_rss_bytes"] for shard in cost["shards"]) >> 20
-        total += size if done.name != "removed" else 0
+        total += size if done.name != "kept_pages" else 0
         yield (
-            f"    {done.name:16} {seconds * 1e6 / documents:6.1f} us {size / documents:8.1f} bytes a document; "
+            f"    {done.name:17} {seconds * 1e6 / documents:6.1f} us {size / documents:8.1f} bytes a document; "
             f"{len(cost['shards']):4} tasks, the longest {slowest:.1f} s; peak so far {peak:,} MB"
         )
     yield f"    all but the texts: {total / documents:,.0f} bytes a document on disk"
@@ -78,9 +78,9 @@ def _letters(first, out):
 
 def scale(documents: int, shard: int = 50_000) -> None:
     """All steps over generated pages, in a process of its own: cost and memory as the corpus grows."""
-    leaf = InputFiles("numbers", shard, tuple({"first": i} for i in range(0, documents, shard)))
-    pages = step(generated, leaf, documents=shard)
-    goal = recipe(pages, max(2, documents // 125_000))
+    numbers = InputFiles("numbers", shard, tuple({"first": i} for i in range(0, documents, shard)))
+    pages = step(generated, source=numbers, documents=shard)
+    goal = near_deduplication(pages, max(2, documents // 125_000))
     with tempfile.TemporaryDirectory() as name:
         store = Store(name)
         execute(pages, store, InProcess)

@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.index.pointer import Pointer, open_index
+from pipeline.index.pointer import Pointer, opened
 from pipeline.runner.dag import Step
 from pipeline.runner.manifests import folder_of
 from pipeline.runner.scheduler import InProcess, execute
 from pipeline.store.filesystem import Store
 from tests.bench.dedup import _altered, texts
 from tests.bench.table import Options, Row
-from tests.support import index_world as world
+from tests.support import index_world
 
 DUMPS, PROBES, SHARDS = (1, 4, 16), 3, 2
 LOOKUP, ADDING = ("index_candidates", "index"), ("index_documents", "index_rows", "index_bands", "index_entry")
@@ -34,7 +34,7 @@ def figures(options: Options) -> dict[str, Any]:
         _warm(options, store)
         found = []
         for number in range(max(DUMPS)):
-            world.join(store, "bench", crawl(options, documents, number, first))
+            index_world.join(store, "bench", crawl(options, documents, number, first))
             if number + 1 in DUMPS:
                 found.append(_probed(options, store, documents, number + 1, first))
         return {"documents": documents, "measured": found}
@@ -52,13 +52,13 @@ def crawl(options: Options, documents: int, number: int, first: list[str]) -> St
     rows = [
         {"id": i, "text": text, "date": number, "dump": f"dump {number}"} for i, text in zip(ids, made, strict=True)
     ]
-    return world.crawl(rows, SHARDS)
+    return index_world.crawl(rows, SHARDS)
 
 
 def _warm(options: Options, store: Store) -> None:
     """Kernels are compiled before anything is timed."""
     for number in (0, 1):
-        world.join(store, "warm", crawl(options, 400, number, texts(options.data, 400, seed=0)[0]))
+        index_world.join(store, "warm", crawl(options, 400, number, texts(options.data, 400, seed=0)[0]))
 
 
 def _probed(options: Options, store: Store, documents: int, dumps: int, first: list[str]) -> dict[str, Any]:
@@ -66,13 +66,13 @@ def _probed(options: Options, store: Store, documents: int, dumps: int, first: l
     removed = 0
     for probe in range(PROBES):
         docs = crawl(options, documents, 100 + probe, first)
-        with open_index(store, "bench") as pointer:
-            made = world.steps(docs, pointer)
-            execute(made["index_entry"], store, InProcess)
-            alone = world.steps(docs, None)
-            execute(alone["near"], store, InProcess)
+        with opened(store, "bench", quiet) as pointer:
+            made = index_world.deduplication_steps(docs, pointer)
+            execute(made["index_entry"], store, InProcess, quiet)
+            alone = index_world.deduplication_steps(docs, None)
+            execute(alone["near"], store, InProcess, quiet)
             size = _size(store, pointer)
-        removed += len(world.removed(store, made, "index"))
+        removed += len(index_world.dropped(store, made, "index"))
         spent["alone"] += _seconds(store, alone, tuple(alone))
         spent["with"] += _seconds(store, made, tuple(made))
         spent["lookup"] += _seconds(store, made, LOOKUP)

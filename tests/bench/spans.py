@@ -15,15 +15,13 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
-from dedup.common.in_memory import run
-from dedup.passages.spans import duplicate_passages, remove_spans, span_hashes
-from dedup.passages.substrings import anchor_hashes, remove_substrings, repeated_anchors, substring_hashes
-from dedup.passages.text_spans import texts_left
-from pipeline.base.schema import PAGES
+from dedup.chains import repeated_spans, repeated_substrings
+from dedup.passages.text_spans import remaining_texts
 from pipeline.kernels.tokens import words
-from pipeline.store.shard import Shard
 from tests.bench.dedup import texts
 from tests.bench.table import Options, Row, in_turns, ratio, table, turn
+from tests.support.documents import Shards
+from tests.support.passages import dated_pages, passage_selection
 
 TOKENS, TURNS, PARTITIONS = 50, 3, 4
 
@@ -75,36 +73,28 @@ def rows(figures: dict[str, Any]) -> list[Row]:
     return found
 
 
-def pages(sample: list[str], shards: int = 2) -> list[Shard]:
-    found = [{"id": f"{i:032x}", "text": text, "date": i, "source": "s"} for i, text in enumerate(sample)]
-    cut = [found[i::shards] for i in range(shards)]
-    return [Shard.of(pa.Table.from_pylist(part, PAGES), i, shards) for i, part in enumerate(cut)]
+def pages(sample: list[str], shards: int = 2) -> Shards:
+    return dated_pages(sample, shards, source=["s"] * len(sample))
 
 
-def spans(parts: list[Shard]) -> int:
-    """All stages in memory, to the texts that are left; returns their words."""
-    n = len(parts)
-    routed = run(span_hashes, parts, tasks=n, partitions=PARTITIONS)
-    elected = run(duplicate_passages, routed.bucket, tasks=PARTITIONS)
-    return left(parts, run(remove_spans, parts, routed.parts, elected.bucket, tasks=n, min_left=0).parts)
+def spans(documents: Shards) -> int:
+    """Remove repeated spans in memory, all stages and the texts; return the words that remain."""
+    return words_after(documents, passage_selection(repeated_spans, "spans", documents, partitions=PARTITIONS))
 
 
-def substrings(parts: list[Shard]) -> int:
-    n, of = len(parts), {"tokens": TOKENS, "partitions": PARTITIONS}
-    anchors = run(anchor_hashes, parts, tasks=n, **of)
-    again = run(repeated_anchors, anchors.bucket, tasks=PARTITIONS)
-    routed = run(substring_hashes, parts, anchors.parts, again.bucket, tasks=n, **of)
-    elected = run(duplicate_passages, routed.bucket, tasks=PARTITIONS, span=TOKENS)
-    found = run(remove_substrings, parts, routed.parts, elected.bucket, tasks=n, tokens=TOKENS, min_left=0)
-    return left(parts, found.parts)
+def substrings(documents: Shards) -> int:
+    """Remove repeated runs of words in memory, all stages and the texts; return the words that remain."""
+    removed = passage_selection(repeated_substrings, "substrings", documents, partitions=PARTITIONS, tokens=TOKENS)
+    return words_after(documents, removed)
 
 
-def left(parts: list[Shard], cuts: list[Shard]) -> int:
-    return sum(
-        len(words(batch["text"]).hash)
-        for part, cut in zip(parts, cuts, strict=True)
-        for batch in texts_left(part, (cut,), ["id", "text"])
+def words_after(documents: Shards, removed: Shards) -> int:
+    batches = (
+        batch
+        for shard, step in zip(documents, removed, strict=True)
+        for batch in remaining_texts(shard, {"step": step}, ["id", "text"])
     )
+    return sum(len(words(batch["text"]).hash) for batch in batches)
 
 
 def with_datatrove(sample: list[str]) -> int:
