@@ -17,7 +17,7 @@ extraction; scores are kept beside the documents; every record has one row in th
 
 from dedup import chains
 from dedup.exact import exact
-from dedup.exact.fingerprints import fingerprints
+from dedup.exact import fingerprints as fingerprinting
 from extract import pages as extraction
 from extract.langid import identify as langid
 from filters import rules
@@ -70,14 +70,14 @@ def build(recipe: Config, files: tuple[str, ...] | None = None, index: Pointer |
 
     # 2. Select: each step reads what the one before has left, and says why it drops what it drops.
     b.select(b.step(rules.verdicts, sidecars={"pages": pages, **b.sidecars}, rules=recipe.rules))
-    hashed = b.step(fingerprints, pages=pages)
+    fingerprints = b.step(fingerprinting.fingerprints, pages=pages)
     for section, hashes, drop in (
         ("url_dedup", exact.url_hashes, exact.drop_url_duplicates),
         ("exact", exact.exact_hashes, exact.drop_exact_duplicates),
     ):
         if section == "exact" or b.on(section):
             bind, n, scores = b.binder(section), b.partitions(section, DOCUMENTS), b.scores(section)
-            b.select(chains.same_keys(bind, section, hashes, drop, pages, hashed, n, b.selection, scores))
+            b.select(chains.same_keys(bind, section, hashes, drop, pages, fingerprints, n, b.selection, scores))
     bind = b.binder("near", **options.banding(recipe, b))
     n = b.partitions("near", DOCUMENTS)
     near = chains.near_duplicates(bind, pages, n, b.selection, b.scores("near"), options.checked_index(recipe, earlier))

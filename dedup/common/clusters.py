@@ -1,4 +1,4 @@
-"""Clusters of duplicates: how they come back to the shards of their members, and alarms for large ones."""
+"""Clusters of duplicates: the way back to the shards of their members, and alarms for large ones."""
 
 import numpy as np
 import pyarrow as pa
@@ -7,23 +7,24 @@ import pyarrow.compute as pc
 from dedup.common.selections import Remaining
 from pipeline.store.writer import Output
 
-# Members of clusters of two and more, in the partition of their shard.
+# Members of clusters of two and more, in the partition of their shard. The representative is the member that is kept.
 CLUSTERS = pa.schema(
     [
         ("row", pa.int64()),  # in the shard
-        ("duplicate_of", pa.string()),  # the document that stays; null for that document
-        ("similarity", pa.float64()),  # to it, verified; null for that document
-        ("cluster", pa.string()),  # id of the document that stays
-        ("cluster_size", pa.int64()),  # documents, those that members represent already included
+        ("duplicate_of", pa.string()),  # id of the representative; null for the representative itself
+        ("similarity", pa.float64()),  # verified, to the representative; null for the representative itself
+        ("cluster", pa.string()),  # id of the representative
+        ("cluster_size", pa.int64()),  # documents, with those that the members represented before
     ]
 )
+# Alarms: clusters, components and bands that are larger than a threshold says.
 OVERSIZED = pa.schema(
     [("rule", pa.string()), ("id", pa.string()), ("value", pa.float64()), ("threshold", pa.float64())]
 )
 
 
-def to_shard(ids: pa.ChunkedArray, before: Remaining, clusters: pa.Table) -> dict[str, pa.Array]:
-    """Return columns `duplicate_of`, `similarity`, `cluster`, `cluster_size` for all d documents of a shard.
+def shard_clusters(ids: pa.ChunkedArray, before: Remaining, clusters: pa.Table) -> dict[str, pa.Array]:
+    """Return columns `duplicate_of`, `similarity`, `cluster` and `cluster_size` for the d documents of a shard.
 
     `clusters` (schema CLUSTERS) has the members of clusters of two and more; every other document is a cluster of its
     own, of the size that it had before.
@@ -40,9 +41,9 @@ def to_shard(ids: pa.ChunkedArray, before: Remaining, clusters: pa.Table) -> dic
     }
 
 
-def alarms(ids: pa.ChunkedArray, sizes: np.ndarray, bound: int, rule: str) -> Output:
-    """Rows of `alarms` for every id whose size is at or over `bound`."""
-    large = np.flatnonzero(sizes >= bound)
-    n = len(large)
-    columns = [pa.array([rule] * n, pa.string()), ids.take(pa.array(large)), sizes[large].astype(float)]
-    return Output(pa.table([*columns, np.full(n, float(bound))], schema=OVERSIZED), name="alarms")
+def alarms(ids: pa.ChunkedArray, sizes: np.ndarray, threshold: int, rule: str) -> Output:
+    """Return output "alarms" with a row for every id whose size reaches the threshold."""
+    large = np.flatnonzero(sizes >= threshold)
+    count = len(large)
+    columns = [pa.array([rule] * count, pa.string()), ids.take(pa.array(large)), sizes[large].astype(float)]
+    return Output(pa.table([*columns, np.full(count, float(threshold))], schema=OVERSIZED), name="alarms")

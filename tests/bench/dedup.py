@@ -23,8 +23,8 @@ import pyarrow.parquet as pq
 import xxhash
 
 from dedup.chains import near_duplicates, settings_binder
-from dedup.near.lsh import union
-from dedup.near.minhash import band_hashes, measure, signature
+from dedup.near.components import unite_pairs
+from dedup.near.minhash import band_hashes, minhash, sign_texts
 from dedup.near.shingles import jaccard, shingle_sets, shingles
 from pipeline.base.schema import PAGES
 from pipeline.kernels.njit import njit
@@ -163,7 +163,7 @@ def _own(sign: Callable[[list[str]], None], sample: list[str]) -> Callable[[], f
 
 def ours(sample: list[str]) -> None:
     column = pa.chunked_array([pa.array(sample)])
-    measure(pa.array([str(i) for i in range(len(sample))]), column, 14, 8, 5)
+    sign_texts(pa.array([str(i) for i in range(len(sample))]), column, 14, 8, 5)
 
 
 def grams(text: str) -> list[str]:
@@ -387,11 +387,11 @@ def kernels(sample: list[str]) -> dict[str, float]:
     links = rng.integers(0, n, (2, n))
     found = {
         "pairs verified in full": (len(sample) - 1) / timed(_compare, sets, ends),
-        "edges clustered": n / timed(lambda: union(links[0], links[1], np.arange(n))),
+        "edges clustered": n / timed(lambda: unite_pairs(links[0], links[1], np.arange(n))),
     }
     few, upto = hashes[: bounds[2000]], bounds[:2001]
     for bands, each in ((14, 8), (450, 20)):
-        seconds = timed(lambda b=bands, r=each: band_hashes(signature(few, upto, b * r), b, r))
+        seconds = timed(lambda b=bands, r=each: band_hashes(minhash(few, upto, b * r), b, r))
         found[f"documents signed, {bands} x {each}, words hashed before"] = 2000 / seconds
     return found
 

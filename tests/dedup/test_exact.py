@@ -16,7 +16,7 @@ from dedup.common.keep_policy import order_keys
 from dedup.common.partitions import partition_of
 from dedup.exact.exact import url_hashes
 from dedup.exact.fingerprints import normal_url, text_hashes
-from dedup.exact.normal_form import normalised
+from dedup.exact.normal_form import normalize
 from dedup.near.shingles import shingles
 from pipeline.base.errors import UserError
 from pipeline.store.shard import Shard
@@ -46,7 +46,7 @@ def normal(text: str) -> str:
 
 
 def folded(texts: list[str | None]) -> list[str]:
-    data, bounds = normalised(pa.chunked_array([pa.array(texts, pa.string())]))
+    data, bounds = normalize(pa.chunked_array([pa.array(texts, pa.string())]))
     return [data[a:b].tobytes().decode() for a, b in itertools.pairwise(bounds)]
 
 

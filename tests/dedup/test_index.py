@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from dedup.common.in_memory import run
-from dedup.near.minhash import signatures, sketch_cut
+from dedup.near.minhash import max_sketch_distance, signatures
 from pipeline.base.errors import UserError
 from pipeline.commands.plan import garbage, plan
 from pipeline.index.pointer import load
@@ -74,7 +74,7 @@ def are_candidates(a: str, b: str, threshold: float) -> bool:
     rows = run(signatures, pages=page_shards([{"text": a}, {"text": b}]), **NEAR).table().to_pylist()
     one, two = ({row["bands"][i : i + 8] for i in range(0, len(row["bands"]), 8)} for row in rows)
     differing = (int.from_bytes(rows[0]["sketch"]) ^ int.from_bytes(rows[1]["sketch"])).bit_count()
-    return bool(one & two) and differing <= sketch_cut(threshold, NEAR["bands"], NEAR["rows"])
+    return bool(one & two) and differing <= max_sketch_distance(threshold, NEAR["bands"], NEAR["rows"])
 
 
 def has_words(text: str) -> bool:

@@ -12,12 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dedup.common.in_memory import run
-from dedup.common.partitions import in_buckets, partition_of
-from dedup.index.byte_ranges import fetch
-from dedup.index.files import Segment, Stored, bands_file
-from dedup.index.segment import ROWS, find, index_bands
+from dedup.common.partitions import partition_of, partition_rows
+from dedup.index.byte_ranges import read_ranges
+from dedup.index.files import Segment, StoredIndex, bands_file
+from dedup.index.segment import ROWS, find_documents, index_bands
 from dedup.near.minhash import signatures
-from dedup.near.shingle_files import kept_sets, signatures_and_sets
+from dedup.near.shingle_files import read_shingle_sets, signatures_and_sets
 from dedup.near.shingles import shingles
 from pipeline.index import pointer
 from pipeline.runner.dag import InputFiles, partition, step
@@ -35,16 +35,16 @@ pytestmark = pytest.mark.usefixtures("quick_steps")
 
 @given(st.lists(st.sampled_from(["", "a", "a b c a b c a b", "x y z w", "a b c " * 9]), max_size=9), st.data())
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
-def test_kept_sets_are_those_of_the_texts(texts, data):
+def test_stored_sets_are_those_of_the_texts(texts, data):
     rows = np.array(sorted(data.draw(st.sets(st.integers(0, max(len(texts) - 1, 0)))) if texts else []), np.int64)
     with memory_folder() as root, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dedup.near.shingle_files._HELD", data.draw(st.sampled_from([8, 64, 1 << 20])))
-        patch.setattr("dedup.near.shingle_files._FEW", data.draw(st.integers(1, 4)))
+        patch.setattr("dedup.near.shingle_files.READ_BYTES", data.draw(st.sampled_from([8, 64, 1 << 20])))
+        patch.setattr("dedup.near.shingle_files.BATCH_DOCUMENTS", data.draw(st.integers(1, 4)))
         signed = step(signatures_and_sets, pages=crawl(dump_rows(0, texts)), name="signatures", ngram=2)
         execute(signed, Store(root), InProcess, quiet)
         (shard,) = shards_of(Store(root), signed)
         sets: list[list[int]] = []
-        for low, high, hashes, bounds in kept_sets(shard, rows):
+        for low, high, hashes, bounds in read_shingle_sets(shard, rows):
             assert low == len(sets) and high - low == len(bounds) - 1
             sets += [hashes[a:b].tolist() for a, b in itertools.pairwise(bounds)]
         assert sets == [sorted(set(shingles(pa.array([texts[i]]), 2)[0].tolist())) for i in rows]
@@ -87,7 +87,7 @@ def given_bands(source: Shard, *, partitions: int = 1) -> Iterator[Output]:
     """Rows (hash, document) in the partition of their hash."""
     rows = json.loads(source.table()["rows"][0].as_py())
     table = pa.Table.from_pylist([dict(zip(ROWS.names, row, strict=True)) for row in rows], ROWS)
-    yield from in_buckets(table, partition_of(table["hash"].to_numpy(), partitions))
+    yield from partition_rows(table, partition_of(table["hash"].to_numpy(), partitions))
 
 
 @given(
@@ -110,7 +110,7 @@ def test_lookups_are_those_of_a_dictionary(dumps, partitions, limit):
             segments.append(Segment(folder_of(sorted_bands), i, partitions))
             for h, d in rows if i < 2 else ():
                 documents.setdefault(hashes[h], []).append((i << 32) + d)
-        index = Stored(store, (), tuple(segments), below=2, blocked=0)
+        index = StoredIndex(store, (), tuple(segments), visible_shards=2, withdrawn_shards=0)
         which, doc, left_out = index.lookup(np.array(sorted(hashes), np.uint64), limit)
         expected = [(h, d) for h in sorted(hashes) for d in sorted(documents.get(h, []))[:limit]]
         assert [(sorted(hashes)[i], d) for i, d in zip(which.tolist(), doc.tolist(), strict=True)] == expected
@@ -123,7 +123,7 @@ def test_ranges_are_fetched_as_they_are(ranges, gap):
     data = bytes(random.Random(1).randbytes(1000))
     start = np.sort(np.array([a for a, _ in ranges], np.int64))
     size = np.array([n for _, n in ranges], np.int64)
-    fetched, position = fetch(pa.PythonFile(pa.BufferReader(data), mode="r"), start, start + size, gap)
+    fetched, position = read_ranges(pa.PythonFile(pa.BufferReader(data), mode="r"), start, start + size, gap)
     for a, n, at in zip(start.tolist(), size.tolist(), position.tolist(), strict=True):
         assert fetched[at : at + n].tobytes() == data[a : a + n]
 
@@ -134,4 +134,4 @@ def test_a_truncated_file_is_noticed(tmp_path):
     for file in (tmp_path / folder_of(steps["index_bands"])).glob("bands-*.bin"):
         file.write_bytes(file.read_bytes()[:-5])
     with pytest.raises((OSError, ValueError)):
-        find(pointer.load(store, "w").stored(), [bytes(16)])
+        find_documents(pointer.load(store, "w").stored(), [bytes(16)])

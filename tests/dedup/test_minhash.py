@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from dedup.near.minhash import (
     PRESETS,
     band_hashes,
+    candidate_probability,
+    max_sketch_distance,
+    minhash,
     parse_preset,
     permutations,
-    probability,
-    signature,
     signatures,
-    sketch_cut,
     sketches,
 )
 from dedup.near.shingles import jaccard, shingle_sets, shingles
@@ -109,7 +109,7 @@ def test_jaccard_of_sorted_sets(a, b, at_least):
 @settings(max_examples=100, deadline=None)
 def test_minima_bands_and_sketches_are_those_of_plain_integers(documents):
     first = np.cumsum([0, *map(len, documents)])
-    minima = signature(np.array(list(itertools.chain(*documents)), np.uint64), first, 12)
+    minima = minhash(np.array(list(itertools.chain(*documents)), np.uint64), first, 12)
     chosen = permutations(12)
     pairs = list(zip(chosen.a.tolist(), chosen.b.tolist(), strict=True))
     low = (1 << 32) - 1
@@ -148,7 +148,7 @@ def signed_pairs(similarity: float, count: int, n: int, size: int = 200) -> tupl
     rng = np.random.default_rng(round(similarity * 1000) + n)
     made = [overlapping(similarity, size, rng) for _ in range(count)]
     flat = np.concatenate([x for a, b, _ in made for x in (a, b)])
-    minima = signature(flat, np.arange(0, len(flat) + 1, size), n)
+    minima = minhash(flat, np.arange(0, len(flat) + 1, size), n)
     return minima[::2], minima[1::2], made[0][2]
 
 
@@ -173,7 +173,7 @@ def test_estimates_agree_with_datasketch(similarity):
     theirs, ours, n, count = [], [], 256, 60
     for _ in range(count):
         a, b, _ = overlapping(similarity, 120, rng)
-        minima = signature(np.concatenate([a, b]), np.array([0, 120, 240]), n)
+        minima = minhash(np.concatenate([a, b]), np.array([0, 120, 240]), n)
         ours.append((minima[0] == minima[1]).mean())
         one, two = (
             MinHash(n, hashfunc=lambda x: int(x) & 0xFFFFFFFF),
@@ -194,7 +194,7 @@ def test_recall_of_independent_pairs_is_that_of_theory(preset):
         count = 60 if bands * rows > 2000 else 400
         a, b, true = signed_pairs(similarity, count, bands * rows)
         hits = int((band_hashes(a, bands, rows) == band_hashes(b, bands, rows)).any(axis=1).sum())
-        p = probability(true, bands, rows)
+        p = candidate_probability(true, bands, rows)
         assert abs(hits - count * p) <= 3.5 * (count * p * (1 - p)) ** 0.5 + 1, (similarity, hits, count * p)
         found, expected, variance = found + hits, expected + count * p, variance + count * p * (1 - p)
     assert abs(found - expected) <= 1.96 * variance**0.5
@@ -214,9 +214,9 @@ def test_recall_of_edited_pages_is_that_of_theory(shared, preset):
     pieces = [sets_[a:b] for a, b in itertools.pairwise(ends)]
     true = [jaccard(a, b, 0.0) for a, b in zip(pieces[::2], pieces[1::2], strict=True)]
     assert min(true) < 0.55 and max(true) == 1.0 and len(true) > 500
-    signed = band_hashes(signature(hashes, bounds, bands * rows), bands, rows)
+    signed = band_hashes(minhash(hashes, bounds, bands * rows), bands, rows)
     hits = int((signed[::2] == signed[1::2]).any(axis=1).sum())
-    p = np.array([probability(j, bands, rows) for j in true])
+    p = np.array([candidate_probability(j, bands, rows) for j in true])
     assert abs(hits - p.sum()) <= 1.96 * (p * (1 - p)).sum() ** 0.5 + 0.5
 
 
@@ -248,8 +248,8 @@ def test_recall_of_licences_is_that_of_theory(licences, preset):
     bands, rows = parse_preset(preset)
     n, times = bands * rows, 4 if bands * rows > 2000 else 30
     alike = [(i, j) for s, i, j in pairs if 0.6 <= s < 1]
-    expected = sum(probability(s, bands, rows) for s, i, j in pairs if 0.6 <= s < 1)
-    minima = signature(hashes, bounds, n * times)
+    expected = sum(candidate_probability(s, bands, rows) for s, i, j in pairs if 0.6 <= s < 1)
+    minima = minhash(hashes, bounds, n * times)
     found = []
     for k in range(times):
         signed = band_hashes(np.ascontiguousarray(minima[:, k * n : (k + 1) * n]), bands, rows)
@@ -261,11 +261,11 @@ def test_recall_of_licences_is_that_of_theory(licences, preset):
 def test_sketches_lose_no_pair_at_the_threshold(threshold):
     a, b, _ = signed_pairs(threshold, 3000, 112)
     differing = [int(x).bit_count() + int(y).bit_count() for x, y in sketches(a) ^ sketches(b)]
-    assert max(differing) <= sketch_cut(threshold, 14, 8)
+    assert max(differing) <= max_sketch_distance(threshold, 14, 8)
     if threshold >= 0.7:
         a, b, _ = signed_pairs(0.05, 3000, 112)
         differing = [int(x).bit_count() + int(y).bit_count() for x, y in sketches(a) ^ sketches(b)]
-        assert np.mean(np.array(differing) <= sketch_cut(threshold, 14, 8)) < 0.02
+        assert np.mean(np.array(differing) <= max_sketch_distance(threshold, 14, 8)) < 0.02
 
 
 @pytest.mark.parametrize(
@@ -279,8 +279,8 @@ def test_sketches_lose_no_pair_at_the_threshold(threshold):
     ],
 )
 def test_the_curve(preset, similarity, chance):
-    assert probability(similarity, *parse_preset(preset)) == pytest.approx(chance, abs=1e-4)
-    found = [probability(i / 20, *parse_preset(preset)) for i in range(21)]
+    assert candidate_probability(similarity, *parse_preset(preset)) == pytest.approx(chance, abs=1e-4)
+    found = [candidate_probability(i / 20, *parse_preset(preset)) for i in range(21)]
     assert (found[0], found[20]) == (0.0, 1.0) and found == sorted(found)
 
 

@@ -17,9 +17,10 @@ from dedup.chains import near_duplicates, same_keys, settings_binder
 from dedup.common.in_memory import run
 from dedup.exact.exact import drop_exact_duplicates, exact_hashes
 from dedup.exact.fingerprints import fingerprints
-from dedup.near.greedy import Greedy
-from dedup.near.lsh import BANDS, near_links
-from dedup.near.minhash import PRESETS, parse_preset, probability, signatures, sketch_cut
+from dedup.near.components import near_links
+from dedup.near.greedy import Documents, GreedyKeep
+from dedup.near.lsh import BANDS
+from dedup.near.minhash import PRESETS, candidate_probability, max_sketch_distance, parse_preset, signatures
 from filters.quality.columns import QUALITY_SCHEMA
 from pipeline.base.schema import PAGES
 from pipeline.runner.dag import InputFiles, Step, step
@@ -61,7 +62,7 @@ def reference(rows: list[dict], bands: int, width: int, ngram: int, threshold: f
         for other in kept:
             (bands_a, sketch_a), (bands_b, sketch_b) = known[document["id"]], known[other["id"]]
             differing = (int.from_bytes(sketch_a) ^ int.from_bytes(sketch_b)).bit_count()
-            if bands_a & bands_b and differing <= sketch_cut(threshold, bands, width):
+            if bands_a & bands_b and differing <= max_sketch_distance(threshold, bands, width):
                 found = jaccard_similarity(mine, word_ngrams(other["text"], ngram))
                 if found >= threshold and (best is None or found > best[1]):
                     best = (other["id"], found)
@@ -137,7 +138,7 @@ def test_edited_pages_go_as_often_as_theory_says_and_each_is_verified(shared, pr
     true = {b: jaccard_similarity(shingled[a], shingled[b]) for a, b in pairs}
     assert not any(b in found and found[b][0] == a for a, b in pairs if true[b] < 0.8)
     alike = [(a, b) for a, b in pairs if true[b] >= 0.8]
-    p = np.array([probability(true[b], bands, width) for _, b in alike])
+    p = np.array([candidate_probability(true[b], bands, width) for _, b in alike])
     hits = sum(b in found for _, b in alike)
     assert len(alike) > 130 and abs(hits - p.sum()) <= 1.96 * (p * (1 - p)).sum() ** 0.5 + 0.5
 
@@ -246,8 +247,8 @@ def test_a_template_family_below_the_threshold_costs_no_square():
 def test_pieces_of_a_large_component_and_small_ones_give_the_same(shared, monkeypatch):
     rows = licences(shared)[:250]
     whole = near(page_shards(rows), bands=40, rows=2, threshold=0.6)
-    for module in ("gather", "verify"):
-        monkeypatch.setattr(f"dedup.near.{module}.HELD", 4096)
+    for module in ("candidates", "verify"):
+        monkeypatch.setattr(f"dedup.near.{module}.BUFFER_BYTES", 4096)
     assert near(page_shards(rows), bands=40, rows=2, threshold=0.6).equals(whole)
     assert len(duplicates(whole)) > 50
 
@@ -329,8 +330,9 @@ def test_what_a_band_ties_together(rows, found):
 
 
 def test_memory_is_that_of_one_component():
-    sketch, none = np.zeros((500, 2), np.uint64), np.zeros(501, np.int64)
-    greedy = Greedy(np.zeros(0, np.int32), none, 0, sketch, 0.8, 30)
+    no_bands = Documents(np.zeros(0, np.int32), np.zeros(501, np.int64), np.zeros((500, 2), np.uint64), 0)
+    keep = GreedyKeep(no_bands, threshold=0.8, max_distance=30)
     for i in range(500):
-        greedy.walk(i, np.arange(10, dtype=np.uint64), np.array([0, 10]), fresh=True)
-    assert len(greedy.data) <= 20 and len(greedy.kept) <= 2 and (greedy.stays == -1).all()
+        keep.walk(i, np.arange(10, dtype=np.uint64), np.array([0, 10]), new_component=True)
+    assert len(keep.memory.shingles) <= 20 and len(keep.memory.kept) <= 2
+    assert (keep.decisions.representative == -1).all()

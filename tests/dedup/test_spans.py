@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dedup.chains import repeated_spans
-from dedup.passages.segmentation import run_hashes, units, windows
+from dedup.passages.segmentation import run_hashes, split_units, unit_windows
 from pipeline.base.schema import PAGES
 from pipeline.kernels.tokens import words
 from pipeline.store.shard import Shard
@@ -29,7 +29,7 @@ def texts_after_spans(pages: Shards, **arguments) -> list[str | None]:
 
 def spelled(text: str, unit: str) -> list[str]:
     told = words(pa.array([text]))
-    found = units(told, unit)
+    found = split_units(told, unit)
     return [bytes(told.data[a:b]).decode() for a, b in zip(found.start, found.end, strict=True)]
 
 
@@ -70,9 +70,9 @@ def test_units_are_those_of_a_regular_expression(text, unit):
 @settings(max_examples=200, deadline=None)
 def test_every_word_is_in_one_unit_and_equal_runs_have_equal_hashes(texts, unit):
     told = words(pa.array(texts, pa.string()))
-    found = units(told, unit)
+    found = split_units(told, unit)
     assert found.word[0] == 0 and found.word[-1] == len(told.hash) and (found.word[1:] > found.word[:-1]).all()
-    owner, first = windows(found, 2, 1)
+    owner, first = unit_windows(found, 2, 1)
     hashes = zip(*(h.tolist() for h in run_hashes(told, owner, found.word[first], found.word[first + 2])), strict=True)
     runs = [tuple(told.hash[found.word[i] : found.word[i + 2]].tolist()) for i in first]
     seen = dict(zip(hashes, runs, strict=True))
