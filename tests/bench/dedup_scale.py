@@ -31,10 +31,10 @@ def costs(store: Store, goal: Step, documents: int) -> Iterator[str]:
     """CPU, bytes and the process's peak memory of each step."""
     total = 0
     for done in ancestors(goal):
-        said, cost = (store.read_json(f"{folder_of(done)}/{file}.json") for file in ("manifest", "cost"))
+        manifest, cost = (store.read_json(f"{folder_of(done)}/{file}.json") for file in ("manifest", "cost"))
         if done.name == "generated" or done.name == "given":
             continue
-        size = sum(output["bytes"] for shard in said["shards"] for output in shard["outputs"].values())
+        size = sum(output["bytes"] for shard in manifest["shards"] for output in shard["outputs"].values())
         seconds = sum(shard["cpu_seconds"] for shard in cost["shards"])
         slowest = max(shard["cpu_seconds"] for shard in cost["shards"])
         peak = max(shard["peak_rss_bytes"] for shard in cost["shards"]) >> 20
@@ -87,9 +87,9 @@ def scale(documents: int, shard: int = 50_000) -> None:
         before, start = time.process_time(), time.monotonic()
         execute(goal, store, InProcess)
         seconds = time.process_time() - before
-        stay = store.read_json(f"{folder_of(goal)}/manifest.json")["rows"]["part"]
+        kept = store.read_json(f"{folder_of(goal)}/manifest.json")["rows"]["part"]
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(f"  {documents:,} documents, {stay:,} stay: {seconds:,.0f} s of CPU ({time.monotonic() - start:,.0f} s), "
+        print(f"  {documents:,} documents, {kept:,} kept: {seconds:,.0f} s of CPU ({time.monotonic() - start:,.0f} s), "
               f"{seconds * 1e6 / documents:.1f} us a document, peak {peak:,.0f} MB", flush=True)  # fmt: skip
         for line in costs(store, goal, documents):
             print(line, flush=True)
@@ -105,13 +105,13 @@ def buckets(count: int = 1024, rows: int = 100) -> None:
         with ShardWriter(store, "a/b", 0, {"part": schema}) as writer:
             for b, table in enumerate(tables):
                 writer.add(Output(table, bucket=b))
-            said = writer.close()["outputs"]
+            outputs = writer.close()["outputs"]
         written = time.process_time()
         for b in range(count):
-            assert Shard(store, "a/b", 0, 1, b, {}, said, heads).table().num_rows == rows
+            assert Shard(store, "a/b", 0, 1, b, {}, outputs, heads).table().num_rows == rows
         read = time.process_time()
     write_us, read_us = (written - start) * 1e6 / count, (read - written) * 1e6 / count
-    size = said["part"]["bytes"] / count
+    size = outputs["part"]["bytes"] / count
     print(
         f"  a bucket of {rows} bands: {write_us:.0f} us to write, {read_us:.0f} us to read, {size:,.0f} bytes",
         flush=True,

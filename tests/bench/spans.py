@@ -30,7 +30,7 @@ def figures(options: Options) -> dict[str, Any]:
     """Seconds a document of each side, and what each cut."""
     count, few = (4000, 400) if options.quick else (20_000, 1500)
     sample, _ = texts(options.data, count)
-    found: dict[str, Any] = {
+    results: dict[str, Any] = {
         "documents": count,
         "few": few,
         "characters": sum(map(len, sample)),
@@ -48,29 +48,29 @@ def figures(options: Options) -> dict[str, Any]:
     missing: dict[str, str] = {}
     for name, side in list(sides.items()):
         try:
-            found["cut"][name] = side()  # compiles, and tells whether it can be measured
+            results["cut"][name] = side()  # compiles, and tells whether it can be measured
         except ImportError as error:
             missing[name] = str(error)
             del sides[name]
-    if "suffix array" in sides and found["cut"]["substrings"] != found["cut"]["suffix array"]:
-        raise AssertionError(f"not the same words are cut: {found['cut']}")
-    found["turns"] = in_turns({name: turn(side) for name, side in sides.items()}, TURNS)
-    return {**found, "missing": missing}
+    if "suffix array" in sides and results["cut"]["substrings"] != results["cut"]["suffix array"]:
+        raise AssertionError(f"not the same words are cut: {results['cut']}")
+    results["turns"] = in_turns({name: turn(side) for name, side in sides.items()}, TURNS)
+    return {**results, "missing": missing}
 
 
 def rows(figures: dict[str, Any]) -> list[Row]:
-    turns, cut, found = figures["turns"], figures["cut"], []
+    turns, cut, table_rows = figures["turns"], figures["cut"], []
     for what, ours, peer, count in (
         ("repeated sentences (C4)", "spans, few", "datatrove", figures["few"]),
         ("repeated runs of 50 words", "substrings", "suffix array", figures["documents"]),
     ):
         if peer in figures["missing"]:
-            found.append(Row(what, peer, None, note=figures["missing"][peer]))
+            table_rows.append(Row(what, peer, None, note=figures["missing"][peer]))
             continue
         cost = sorted(turns[ours])[TURNS // 2] / count
         note = f"{count:,} texts, {cost * 1e6:,.0f} us each; words left {cut[ours]:,} / {cut[peer]:,}"
-        found.append(Row(what, peer, ratio(turns[ours], turns[peer]), note=note))
-    return found
+        table_rows.append(Row(what, peer, ratio(turns[ours], turns[peer]), note=note))
+    return table_rows
 
 
 def pages(sample: list[str], shards: int = 2) -> Shards:
@@ -139,10 +139,10 @@ def with_suffix_array(sample: list[str]) -> int:
     first = firsts[run_]
     within = (order - first < TOKENS) & (np.searchsorted(ends, order) == np.searchsorted(ends, first))
     later = order[~within]
-    gone = np.zeros(len(symbols) + 1, np.int64)
-    np.add.at(gone, later, 1)
-    np.add.at(gone, np.minimum(later + TOKENS, len(symbols)), -1)
-    return int((np.cumsum(gone[:-1]) == 0).sum()) - len(sample)
+    covered = np.zeros(len(symbols) + 1, np.int64)
+    np.add.at(covered, later, 1)
+    np.add.at(covered, np.minimum(later + TOKENS, len(symbols)), -1)
+    return int((np.cumsum(covered[:-1]) == 0).sum()) - len(sample)
 
 
 if __name__ == "__main__":

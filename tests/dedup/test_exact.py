@@ -1,4 +1,4 @@
-"""Exact deduplication: normal forms, the keep order, and the same answer however the corpus is cut."""
+"""Exact deduplication: normal forms, the keep order, and the same result whatever the shards and partitions are."""
 
 import datetime
 import itertools
@@ -133,21 +133,21 @@ ROWS = [
 ]
 
 
-@pytest.mark.parametrize(("keep", "stays"), [("oldest", 1), ("newest", 3), ("longest", 2), ("best:quality", 0)])
-def test_keep_policy(keep, stays):
+@pytest.mark.parametrize(("keep", "kept"), [("oldest", 1), ("newest", 3), ("longest", 2), ("best:quality", 0)])
+def test_keep_policy(keep, kept):
     pages = page_shards(ROWS)
     scores = sidecar_shards(pages, quality=[0.9, None, float("nan"), -1.0, 5.0])
     table = exact(pages, scores=scores, keep=keep)
-    assert duplicate_numbers(table) == dict.fromkeys(sorted({0, 1, 2, 3} - {stays}), stays)
+    assert duplicate_numbers(table) == dict.fromkeys(sorted({0, 1, 2, 3} - {kept}), kept)
     rows = table.to_pylist()
-    assert [r["value"] for r in rows] == [None if i in (stays, 4) else 1.0 for i in range(5)]
-    assert [r["rule"] for r in rows] == [None if i in (stays, 4) else "duplicate_text" for i in range(5)]
-    assert [r["keep"] for r in rows] == [i in (stays, 4) for i in range(5)]
+    assert [r["value"] for r in rows] == [None if i in (kept, 4) else 1.0 for i in range(5)]
+    assert [r["rule"] for r in rows] == [None if i in (kept, 4) else "duplicate_text" for i in range(5)]
+    assert [r["keep"] for r in rows] == [i in (kept, 4) for i in range(5)]
     assert [r["cluster_size"] for r in rows] == [4, 4, 4, 4, 1]
-    assert {r["cluster"] for r in rows[:4]} == {rows[stays]["id"]} and rows[4]["cluster"] == rows[4]["id"]
+    assert {r["cluster"] for r in rows[:4]} == {rows[kept]["id"]} and rows[4]["cluster"] == rows[4]["id"]
 
 
-def test_ties_go_to_the_smaller_id():
+def test_of_equals_the_smallest_id_is_kept():
     assert duplicate_numbers(exact(page_shards([{"text": "a", "date": DAY}] * 3))) == {1: 0, 2: 0}
 
 
@@ -177,7 +177,7 @@ def test_best_orders_floats_as_numbers(values):
         ("best:label", "column 'label' is string, not a number"),
     ],
 )
-def test_a_policy_that_there_is_not(keep, message):
+def test_unknown_policies_are_refused(keep, message):
     pages = page_shards(ROWS)
     scores = sidecar_shards(pages, quality=[1.0] * 5, label=["a"] * 5)
     with pytest.raises(UserError, match=message):
@@ -218,8 +218,8 @@ def test_scope_and_urls():
     assert duplicate_numbers(exact(parts, hashes=url_hashes, keep="oldest")) == {1: 0}
 
 
-def test_texts_of_captures_that_stand_for_others_count_them():
-    """Two captures of x, three of y: the newest stay, and each counts for all."""
+def test_captures_count_the_ones_that_they_represent():
+    """Two captures of x, three of y: the newest are kept, and each counts for all."""
     urls = ["x", "x", "y", "y", "y", "z"]
     pages = page_shards([{"url": u, "text": str(i), "date": DAY.replace(day=9 - i)} for i, u in enumerate(urls)])
     by_url = exact(pages, hashes=url_hashes)
@@ -239,7 +239,7 @@ def test_texts_of_captures_that_stand_for_others_count_them():
 )
 @settings(max_examples=100, deadline=None)
 def test_shards_partitions_and_order_change_nothing(documents, shards, partitions, shuffle):
-    """Of each normal form that has a word, the oldest document stays, of equally old ones that of the smallest id."""
+    """Of each normal form that has a word, the oldest document is kept, of equally old ones that of the smallest id."""
     rows = [
         {"id": f"{i:032x}", "text": text, "date": DAY + datetime.timedelta(days=day)}
         for i, (text, day) in enumerate(documents)
@@ -270,9 +270,9 @@ def test_a_hundred_thousand_mirrors_and_the_alarm():
 @pytest.mark.parametrize("partitions", [1, 2, 7, 1000])
 def test_partitions_cover_all_prefixes_evenly(partitions):
     hashes = np.array([random.Random(1).getrandbits(64) for _ in range(10)] + [0, 2**64 - 1], np.uint64)
-    found = partition_of(hashes, partitions)
-    assert found[-2] == 0 and found[-1] == partitions - 1
-    assert found.tolist() == [int(h) * partitions >> 64 for h in hashes]
+    partition = partition_of(hashes, partitions)
+    assert partition[-2] == 0 and partition[-1] == partitions - 1
+    assert partition.tolist() == [int(h) * partitions >> 64 for h in hashes]
 
 
 def test_an_empty_corpus():

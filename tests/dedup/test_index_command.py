@@ -1,6 +1,7 @@
 """The index on the command line."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -68,8 +69,9 @@ def test_dumps_one_by_one_on_the_command_line(shell):
     assert {row["detail"] for row in earlier} == {"in CC-MAIN-2024-10"}
     stats = json.loads((second / "stats.json").read_text())
     assert stats["duplicates"]["index"]["dropped"] == 12 and stats["duplicates"]["near"]["dropped"] == 2
-    assert "12 more are verified near duplicates of documents in earlier corpora" in (second / "README.md").read_text()
-    assert "12 dropped for documents of earlier corpora" in (second / "report.html").read_text()
+    card, report = (second / "README.md").read_text(), (second / "report.html").read_text()
+    assert re.search(r"\*\*index\*\*[^:]*: 12 documents, duplicates of documents in earlier corpora", card)
+    assert "index: 12 dropped as duplicates of documents in earlier corpora, 0 of these withdrawn" in report
     story = shell("explain", earlier[0]["url"], "--recipe", recipe, "--source", str(dumps[1]), "--index", "german")
     assert f"index      like {earlier[0]['duplicate_of']} in CC-MAIN-2024-10 (similarity 1)" in story
     assert "DROPPED by index/duplicate_of_earlier: 1 against 0.8 in CC-MAIN-2024-10" in story
@@ -117,24 +119,24 @@ def test_joining_a_published_corpus_and_withdrawing(shell):
 
     assert shell("index") == "again\ngerman\n"
 
-    gone = [row["id"] for row in ledger(folder) if row["verdict"] == "kept"][:2]
-    (shell.folder / "ids.txt").write_text("\n".join(gone) + "\n")
+    withdrawn = [row["id"] for row in ledger(folder) if row["verdict"] == "kept"][:2]
+    (shell.folder / "ids.txt").write_text("\n".join(withdrawn) + "\n")
     assert "2 withdrawn" in shell("index", "german", "--withdraw", str(shell.folder / "ids.txt"))
     texts = {row["id"]: row["text"] for row in monthly_rows(1)}
-    later = [with_word_replaced(texts[i], 40) for i in gone] + [random_text(999)]
+    later = [with_word_replaced(texts[i], 40) for i in withdrawn] + [random_text(999)]
     rows = ledger(shell.corpus(write_dump(shell.folder, "CC-MAIN-2024-12", dump_rows(9, later)), *same))
     assert [(r["rule"], r["duplicate_of"]) for r in rows] == [
-        ("withdrawn", gone[0]),
-        ("withdrawn", gone[1]),
+        ("withdrawn", withdrawn[0]),
+        ("withdrawn", withdrawn[1]),
         (None, None),
     ]
     # an older dump that is steps again loses them too
     folder = shell.corpus(dump_, *same)
     rows = {row["id"]: row for row in ledger(folder)}
     assert str(folder) in shell("index", "german")
-    assert {rows[i]["rule"] for i in gone} == {"withdrawn"}
+    assert {rows[i]["rule"] for i in withdrawn} == {"withdrawn"}
     assert sum(row["verdict"] == "kept" for row in rows.values()) == 18
-    (shell.folder / "ids.txt").write_text(f"{gone[0]}\n{'e' * 32}\n")
+    (shell.folder / "ids.txt").write_text(f"{withdrawn[0]}\n{'e' * 32}\n")
     assert "1 of 2 ids is not in index german" in shell(
         "index", "german", "--withdraw", str(shell.folder / "ids.txt"), code=2
     )
@@ -158,12 +160,12 @@ def test_what_is_withdrawn_stays_withdrawn_when_the_last_dump_is_made_anew(tmp_p
     dumps = [write_dump(shell.folder, f"CC-MAIN-2024-{10 + n}", monthly_rows(n)) for n in range(2)]
     for file in dumps:
         folder = shell.corpus(file)
-    gone = next(row["id"] for row in ledger(folder) if row["verdict"] == "kept")
-    (shell.folder / "ids.txt").write_text(gone)
+    withdrawn = next(row["id"] for row in ledger(folder) if row["verdict"] == "kept")
+    (shell.folder / "ids.txt").write_text(withdrawn)
     shell("index", "german", "--withdraw", str(shell.folder / "ids.txt"))
     rows = {row["id"]: row for row in ledger(shell.corpus(dumps[1], "--set", "near.threshold=0.7"))}
-    assert rows[gone]["rule"] == "withdrawn"
-    again = write_dump(shell.folder, "CC-MAIN-2024-15", [row for row in monthly_rows(1) if row["id"] == gone])
+    assert rows[withdrawn]["rule"] == "withdrawn"
+    again = write_dump(shell.folder, "CC-MAIN-2024-15", [row for row in monthly_rows(1) if row["id"] == withdrawn])
     (row,) = ledger(shell.corpus(again, "--set", "near.threshold=0.7"))
     assert row["rule"] == "withdrawn"
     shutil.rmtree(tmp_path / "root")

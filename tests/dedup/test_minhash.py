@@ -44,8 +44,8 @@ def mixed(h: int) -> int:
 
 
 def slow_shingles(text: str, n: int) -> list[int]:
-    found = words(column([text])).hash.tolist()
-    runs = [found[i : i + n] for i in range(len(found) - n + 1)] or ([found] if found else [])
+    hashes = words(column([text])).hash.tolist()
+    runs = [hashes[i : i + n] for i in range(len(hashes) - n + 1)] or ([hashes] if hashes else [])
     out = []
     for run in runs:
         h = len(run)
@@ -146,10 +146,10 @@ def overlapping(similarity: float, size: int, rng: np.random.Generator) -> tuple
 def signed_pairs(similarity: float, count: int, n: int, size: int = 200) -> tuple[np.ndarray, np.ndarray, float]:
     """Minima (count, n) of both sides of `count` independent pairs."""
     rng = np.random.default_rng(round(similarity * 1000) + n)
-    made = [overlapping(similarity, size, rng) for _ in range(count)]
-    flat = np.concatenate([x for a, b, _ in made for x in (a, b)])
+    pairs = [overlapping(similarity, size, rng) for _ in range(count)]
+    flat = np.concatenate([x for a, b, _ in pairs for x in (a, b)])
     minima = minhash(flat, np.arange(0, len(flat) + 1, size), n)
-    return minima[::2], minima[1::2], made[0][2]
+    return minima[::2], minima[1::2], pairs[0][2]
 
 
 @pytest.mark.parametrize("similarity", [0.02, 0.2, 0.5, 0.8, 0.95, 1.0])
@@ -170,34 +170,34 @@ def test_estimates_agree_with_datasketch(similarity):
     from datasketch import MinHash
 
     rng = np.random.default_rng(5)
-    theirs, ours, n, count = [], [], 256, 60
+    datasketch_estimates, estimates, n, count = [], [], 256, 60
     for _ in range(count):
         a, b, _ = overlapping(similarity, 120, rng)
         minima = minhash(np.concatenate([a, b]), np.array([0, 120, 240]), n)
-        ours.append((minima[0] == minima[1]).mean())
+        estimates.append((minima[0] == minima[1]).mean())
         one, two = (
             MinHash(n, hashfunc=lambda x: int(x) & 0xFFFFFFFF),
             MinHash(n, hashfunc=lambda x: int(x) & 0xFFFFFFFF),
         )
         one.update_batch(a)
         two.update_batch(b)
-        theirs.append(one.jaccard(two))
+        datasketch_estimates.append(one.jaccard(two))
     error = (2 * similarity * (1 - similarity) / n / count) ** 0.5
-    assert abs(np.mean(ours) - np.mean(theirs)) <= 3.3 * error
+    assert abs(np.mean(estimates) - np.mean(datasketch_estimates)) <= 3.3 * error
 
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_recall_of_independent_pairs_is_that_of_theory(preset):
     bands, rows = parse_preset(preset)
-    found, expected, variance = 0, 0.0, 0.0
+    total_hits, expected, variance = 0, 0.0, 0.0
     for similarity in (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95):
         count = 60 if bands * rows > 2000 else 400
         a, b, true = signed_pairs(similarity, count, bands * rows)
         hits = int((band_hashes(a, bands, rows) == band_hashes(b, bands, rows)).any(axis=1).sum())
         p = candidate_probability(true, bands, rows)
         assert abs(hits - count * p) <= 3.5 * (count * p * (1 - p)) ** 0.5 + 1, (similarity, hits, count * p)
-        found, expected, variance = found + hits, expected + count * p, variance + count * p * (1 - p)
-    assert abs(found - expected) <= 1.96 * variance**0.5
+        total_hits, expected, variance = total_hits + hits, expected + count * p, variance + count * p * (1 - p)
+    assert abs(total_hits - expected) <= 1.96 * variance**0.5
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -237,8 +237,8 @@ def test_exact_similarity_is_that_of_the_truth(licences):
     pieces = [sets_[a:b] for a, b in itertools.pairwise(ends)]
     differ = [(names[i], names[j]) for j_, i, j in pairs if abs(jaccard(pieces[i], pieces[j], 0.0) - j_) > 6e-5]
     assert differ == [("MulanPSL-1.0.txt", "MulanPSL-2.0.txt")]  # Chinese: a word a character here, a line there
-    found = sum(jaccard(a, b, 0.3) >= 0 for a, b in itertools.combinations(pieces, 2))
-    assert found == len(pairs) == 3142
+    similar = sum(jaccard(a, b, 0.3) >= 0 for a, b in itertools.combinations(pieces, 2))
+    assert similar == len(pairs) == 3142
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -250,11 +250,11 @@ def test_recall_of_licences_is_that_of_theory(licences, preset):
     alike = [(i, j) for s, i, j in pairs if 0.6 <= s < 1]
     expected = sum(candidate_probability(s, bands, rows) for s, i, j in pairs if 0.6 <= s < 1)
     minima = minhash(hashes, bounds, n * times)
-    found = []
+    hits = []
     for k in range(times):
         signed = band_hashes(np.ascontiguousarray(minima[:, k * n : (k + 1) * n]), bands, rows)
-        found.append(sum(bool((signed[i] == signed[j]).any()) for i, j in alike))
-    assert abs(np.mean(found) - expected) <= 1.96 * np.std(found, ddof=1) / times**0.5 + 1
+        hits.append(sum(bool((signed[i] == signed[j]).any()) for i, j in alike))
+    assert abs(np.mean(hits) - expected) <= 1.96 * np.std(hits, ddof=1) / times**0.5 + 1
 
 
 @pytest.mark.parametrize("threshold", [0.5, 0.7, 0.8, 0.9, 1.0])
@@ -280,8 +280,8 @@ def test_sketches_lose_no_pair_at_the_threshold(threshold):
 )
 def test_the_curve(preset, similarity, chance):
     assert candidate_probability(similarity, *parse_preset(preset)) == pytest.approx(chance, abs=1e-4)
-    found = [candidate_probability(i / 20, *parse_preset(preset)) for i in range(21)]
-    assert (found[0], found[20]) == (0.0, 1.0) and found == sorted(found)
+    curve = [candidate_probability(i / 20, *parse_preset(preset)) for i in range(21)]
+    assert (curve[0], curve[20]) == (0.0, 1.0) and curve == sorted(curve)
 
 
 @pytest.mark.parametrize("text", ["14", "x8", "14x", "0x8", "-1x8", "14x8x2", "axb", "", "1000x1000"])

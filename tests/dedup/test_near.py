@@ -47,7 +47,7 @@ def near(pages: list[Shard], **arguments) -> pa.Table:
 
 
 def reference(rows: list[dict], bands: int, width: int, ngram: int, threshold: float, order) -> dict[str, tuple]:
-    """id -> (id of what stays, similarity): the definition, with the signatures taken from the stage."""
+    """Return id -> (id of the document that is kept, similarity): the definition, with the stage's signatures."""
     part = page_shards(rows)[0]
     signed = run(signatures, pages=[part], bands=bands, rows=width, ngram=ngram).table().to_pylist()
     known = {
@@ -57,15 +57,15 @@ def reference(rows: list[dict], bands: int, width: int, ngram: int, threshold: f
     documents = sorted(part.table().to_pylist(), key=order)
     kept, removed = [], {}
     for document in documents:
-        mine = word_ngrams(document["text"], ngram)
+        own = word_ngrams(document["text"], ngram)
         best = None
         for other in kept:
             (bands_a, sketch_a), (bands_b, sketch_b) = known[document["id"]], known[other["id"]]
             differing = (int.from_bytes(sketch_a) ^ int.from_bytes(sketch_b)).bit_count()
             if bands_a & bands_b and differing <= max_sketch_distance(threshold, bands, width):
-                found = jaccard_similarity(mine, word_ngrams(other["text"], ngram))
-                if found >= threshold and (best is None or found > best[1]):
-                    best = (other["id"], found)
+                similarity = jaccard_similarity(own, word_ngrams(other["text"], ngram))
+                if similarity >= threshold and (best is None or similarity > best[1]):
+                    best = (other["id"], similarity)
         if best:
             removed[document["id"]] = best
         else:
@@ -82,10 +82,10 @@ def corpora(draw):
     bases = draw(st.lists(letters, min_size=1, max_size=3))
     rows = []
     for i in range(draw(st.integers(1, 14))):
-        found = draw(st.sampled_from(bases)).split()
-        if found and draw(st.booleans()):
-            found[draw(st.integers(0, len(found) - 1))] = draw(st.sampled_from("abcd"))
-        rows.append({"id": f"{i:032x}", "text": " ".join(found)})
+        words = draw(st.sampled_from(bases)).split()
+        if words and draw(st.booleans()):
+            words[draw(st.integers(0, len(words) - 1))] = draw(st.sampled_from("abcd"))
+        rows.append({"id": f"{i:032x}", "text": " ".join(words)})
     return draw(st.permutations(rows))
 
 
@@ -106,24 +106,24 @@ def test_clusters_are_those_of_the_definition(rows, shards, partitions, threshol
 
 @pytest.mark.parametrize(("bands", "width", "threshold"), [(14, 8, 0.8), (17, 15, 0.9), (40, 3, 0.6)])
 def test_licences(shared, bands, width, threshold):
-    """Every removal is verified against the text that stays, in words of a regular expression; none is missed."""
+    """Every drop is verified against the text that is kept, in words of a regular expression; none is missed."""
     rows = [row for row in licences(shared) if "Mulan" not in row["id"]]  # Chinese: a word a character here
     rows = rows[: 400 if width == 3 else None]  # the reference compares many more pairs then
     table = near(page_shards(rows, 3), bands=bands, rows=width, threshold=threshold)
-    found, shingled = duplicates(table), {row["id"]: word_ngrams(row["text"], 5) for row in rows}
-    assert found == reference(rows, bands, width, 5, threshold, lambda r: r["id"])
-    assert len(found) > 80
-    for one, (other, said) in found.items():
-        assert said == jaccard_similarity(shingled[one], shingled[other]) >= threshold
-        assert other not in found and other < one
-    if width == 3:  # so many narrow bands that no pair is missed: no two of those that stay are alike
-        kept = [row["id"] for row in rows if row["id"] not in found]
+    dropped, shingled = duplicates(table), {row["id"]: word_ngrams(row["text"], 5) for row in rows}
+    assert dropped == reference(rows, bands, width, 5, threshold, lambda r: r["id"])
+    assert len(dropped) > 80
+    for one, (other, value) in dropped.items():
+        assert value == jaccard_similarity(shingled[one], shingled[other]) >= threshold
+        assert other not in dropped and other < one
+    if width == 3:  # so many narrow bands that no pair is missed: no two of the kept ones are similar
+        kept = [row["id"] for row in rows if row["id"] not in dropped]
         assert max(jaccard_similarity(shingled[a], shingled[b]) for a, b in itertools.combinations(kept, 2)) < threshold
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_edited_pages_go_as_often_as_theory_says_and_each_is_verified(shared, preset):
-    """Real laws and edited copies at Jaccard 0.5 to 1, through all stages: recall, precision, who stands for whom."""
+def test_edited_pages_are_dropped_as_often_as_theory_says_and_each_is_verified(shared, preset):
+    """Real laws and edited copies at Jaccard 0.5 to 1, through all stages: recall, precision, representatives."""
     bands, width = parse_preset(preset)
     rng, rows = random.Random(11), []
     for i, words in enumerate(itertools.islice(laws(shared), 440)):
@@ -131,19 +131,19 @@ def test_edited_pages_go_as_often_as_theory_says_and_each_is_verified(shared, pr
             rows += [{"text": " ".join(words)}, {"text": edited_copy(words, 0.5 + 0.05 * (i % 11), rng)}]
     rows = [{"id": f"{i:032x}", **row} for i, row in enumerate(rows)]
     shingled = {row["id"]: word_ngrams(row["text"], 5) for row in rows}
-    found = duplicates(near(page_shards(rows, 2), bands=bands, rows=width, threshold=0.8))
-    for one, (other, said) in found.items():
-        assert said == jaccard_similarity(shingled[one], shingled[other]) >= 0.8 and other not in found
-    pairs = [(a["id"], b["id"]) for a, b in zip(rows[::2], rows[1::2], strict=True) if a["id"] not in found]
+    dropped = duplicates(near(page_shards(rows, 2), bands=bands, rows=width, threshold=0.8))
+    for one, (other, value) in dropped.items():
+        assert value == jaccard_similarity(shingled[one], shingled[other]) >= 0.8 and other not in dropped
+    pairs = [(a["id"], b["id"]) for a, b in zip(rows[::2], rows[1::2], strict=True) if a["id"] not in dropped]
     true = {b: jaccard_similarity(shingled[a], shingled[b]) for a, b in pairs}
-    assert not any(b in found and found[b][0] == a for a, b in pairs if true[b] < 0.8)
+    assert not any(b in dropped and dropped[b][0] == a for a, b in pairs if true[b] < 0.8)
     alike = [(a, b) for a, b in pairs if true[b] >= 0.8]
     p = np.array([candidate_probability(true[b], bands, width) for _, b in alike])
-    hits = sum(b in found for _, b in alike)
+    hits = sum(b in dropped for _, b in alike)
     assert len(alike) > 130 and abs(hits - p.sum()) <= 1.96 * (p * (1 - p)).sum() ** 0.5 + 0.5
 
 
-def test_the_same_bytes_however_the_corpus_is_cut(shared):
+def test_shards_partitions_and_order_change_no_byte(shared):
     rows = licences(shared)[:300]
     expected = None
     for shards, partitions, order in [(1, 1, 1), (4, 7, -1), (7, 2, 1)]:
@@ -157,29 +157,29 @@ def test_a_chain_of_neighbours_is_not_one_cluster():
     rows = [{"text": numbered_words(32 * i, 404)} for i in range(600)]
     outputs = near_outputs(page_shards(rows, 2), bands=60, rows=5)
     table = outputs["near"].table().sort_by("id").to_pylist()
-    stays = [f"{i - i % 2:032x}" for i in range(600)]
-    assert [r["cluster"] for r in table] == stays and {r["cluster_size"] for r in table} == {2}
+    expected = [f"{i - i % 2:032x}" for i in range(600)]
+    assert [r["cluster"] for r in table] == expected and {r["cluster_size"] for r in table} == {2}
     assert alarms(outputs) == []
 
 
-def test_the_most_similar_of_those_that_stay_is_named():
+def test_the_most_similar_kept_document_is_named():
     base = numbered_words(0, 204)
     rows = [{"text": numbered_words(18, 204)}, {"text": base + " " + numbered_words(900, 19)}, {"text": base + " a"}]
-    found = duplicates(near(page_shards(rows), bands=60, rows=4, threshold=0.82))
+    dropped = duplicates(near(page_shards(rows), bands=60, rows=4, threshold=0.82))
     one, two, three = (word_ngrams(r["text"], 5) for r in rows)
     assert jaccard_similarity(one, two) < 0.82 <= jaccard_similarity(one, three) < jaccard_similarity(two, three)
-    assert found == {f"{2:032x}": (f"{1:032x}", jaccard_similarity(two, three))}
+    assert dropped == {f"{2:032x}": (f"{1:032x}", jaccard_similarity(two, three))}
 
 
-@pytest.mark.parametrize(("cut", "removed_"), [(0.9, True), (180 / 200, True), (0.9000001, False)])
-def test_the_threshold_itself_is_similar_enough(cut, removed_):
+@pytest.mark.parametrize(("threshold", "is_dropped"), [(0.9, True), (180 / 200, True), (0.9000001, False)])
+def test_the_threshold_itself_is_similar_enough(threshold, is_dropped):
     rows = [{"text": numbered_words(0, 194)}, {"text": numbered_words(0, 184) + " " + numbered_words(500, 10)}]
     assert jaccard_similarity(*(word_ngrams(r["text"], 5) for r in rows)) == 0.9
-    assert bool(duplicates(near(page_shards(rows), bands=100, rows=3, threshold=cut))) == removed_
+    assert bool(duplicates(near(page_shards(rows), bands=100, rows=3, threshold=threshold))) == is_dropped
 
 
 @pytest.mark.parametrize(
-    ("texts", "found"),
+    ("texts", "expected"),
     [
         (["", "", " "], set()),  # nothing written: nothing to compare
         (["Kurz.", "kurz"], {1}),  # short texts: the same words
@@ -190,9 +190,9 @@ def test_the_threshold_itself_is_similar_enough(cut, removed_):
         (["e\u0301te\u0301 " * 9, "e\u0301te\u0301\u00a0" * 9], {1}),
     ],
 )
-def test_short_empty_and_other_scripts(texts, found):
+def test_short_empty_and_other_scripts(texts, expected):
     table = near(page_shards([{"text": t} for t in texts]))
-    assert {int(i, 16) for i in duplicates(table)} == found
+    assert {int(i, 16) for i in duplicates(table)} == expected
 
 
 def test_dropped_and_exact_duplicates_and_scope():
@@ -236,7 +236,7 @@ def test_a_hundred_thousand_mirrors_in_seconds():
 
 
 def test_a_template_family_below_the_threshold_costs_no_square():
-    """3,000 pages of one template, 0.6 alike: none is removed, and the bands that all share are cut, with an alarm."""
+    """3,000 pages of one template, similarity 0.6: none is dropped, and an alarm tells that bands were full."""
     template = numbered_words(0, 79)
     rows = [{"text": f"{template} {numbered_words(1000 * (i + 1), 27)}"} for i in range(3000)]
     outputs = near_outputs(page_shards(rows, 2), bands=14, rows=2)
@@ -244,17 +244,17 @@ def test_a_template_family_below_the_threshold_costs_no_square():
     assert {alarm["rule"] for alarm in alarms(outputs)} == {"large_component", "full_bands"}
 
 
-def test_pieces_of_a_large_component_and_small_ones_give_the_same(shared, monkeypatch):
+def test_parts_of_a_component_and_complete_ones_give_the_same(shared, monkeypatch):
     rows = licences(shared)[:250]
-    whole = near(page_shards(rows), bands=40, rows=2, threshold=0.6)
+    expected = near(page_shards(rows), bands=40, rows=2, threshold=0.6)
     for module in ("candidates", "verify"):
         monkeypatch.setattr(f"dedup.near.{module}.BUFFER_BYTES", 4096)
-    assert near(page_shards(rows), bands=40, rows=2, threshold=0.6).equals(whole)
-    assert len(duplicates(whole)) > 50
+    assert near(page_shards(rows), bands=40, rows=2, threshold=0.6).equals(expected)
+    assert len(duplicates(expected)) > 50
 
 
 def test_groups_over_the_bound_of_pairs_lose_nothing():
-    """400 near-copies share a band: they are tied together whole, and the definition still decides."""
+    """400 near-copies share a band: all of them are linked, and the definition still decides."""
     rows = [{"id": f"{i:032x}", "text": numbered_words(0, 40) + " " + numbered_words(500 + i, 3)} for i in range(400)]
     expected = reference(rows, 20, 3, 5, 0.7, lambda r: r["id"])
     assert duplicates(near(page_shards(rows, 3), bands=20, rows=3, threshold=0.7)) == expected and len(expected) > 300
@@ -268,7 +268,7 @@ def test_an_empty_corpus_and_empty_shards():
 
 @stage(version=1, outputs={"part": PAGES})
 def given_pages(source: Shard) -> Iterator[pa.Table]:
-    """Documents of one shard: a leaf's JSON."""
+    """The documents of a shard, given as JSON."""
     yield pa.Table.from_pylist(json.loads(source.table()["rows"][0].as_py()), PAGES)
 
 
@@ -294,29 +294,29 @@ def test_the_runner_gives_what_the_stages_give(shared, tmp_path):
     """Through folders and manifests, tasks in any order, however cut: one answer, that of the stages in memory."""
     rows = licences(shared)[:200]
     rows += [{**row, "id": row["id"] + "-copy"} for row in rows[:50]]
-    found = []
+    tables = []
     for i, (shards, partitions) in enumerate([(1, 1), (5, 3)]):
         goal, store = exact_and_near(rows, shards, partitions), Store(tmp_path / str(i))
         execute(goal, store, InProcess, quiet, shuffle=i)
-        found.append(pa.concat_tables([part.table() for part in shards_of(store, goal)]).sort_by("id"))
-    assert found[0].equals(found[1])
-    sizes = dict(zip(found[0]["id"].to_pylist(), found[0]["cluster_size"].to_pylist(), strict=True))
-    stays = {r["id"] for r in found[0].to_pylist() if r["cluster"] == r["id"]}
-    assert sum(sizes[i] for i in stays) == 250 and len(stays) < 190  # every document is in one cluster
+        tables.append(pa.concat_tables([part.table() for part in shards_of(store, goal)]).sort_by("id"))
+    assert tables[0].equals(tables[1])
+    sizes = dict(zip(tables[0]["id"].to_pylist(), tables[0]["cluster_size"].to_pylist(), strict=True))
+    kept = {r["id"] for r in tables[0].to_pylist() if r["cluster"] == r["id"]}
+    assert sum(sizes[i] for i in kept) == 250 and len(kept) < 190  # every document is in one cluster
 
 
 def links(rows: list[tuple[int, int, int, int]], threshold: float = 0.8) -> set[tuple[int, int]]:
-    """near_links of one partition of (hash, doc, both halves of the sketch)."""
+    """Return what `near_links` writes for a partition of (hash, document, both halves of the sketch)."""
     table = pa.table([list(column) for column in zip(*rows, strict=True)], schema=BANDS)
-    found = run(near_links, band_rows=[[Shard.of(table)]], threshold=threshold).table().to_pylist()
-    return {(r["doc"], r["root"]) for r in found}
+    rows_out = run(near_links, band_rows=[[Shard.of(table)]], threshold=threshold).table().to_pylist()
+    return {(row["doc"], row["root"]) for row in rows_out}
 
 
 FAR, CLOSE = (1 << 64) - 1, 0b111
 
 
 @pytest.mark.parametrize(
-    ("rows", "found"),
+    ("rows", "expected"),
     [
         ([(7, 1, 0, 0), (7, 2, 0, 0), (8, 3, 0, 0)], {(2, 1)}),
         ([(7, 1, 0, 0), (7, 2, FAR, 0)], set()),  # their sketches say that they cannot be alike
@@ -325,8 +325,8 @@ FAR, CLOSE = (1 << 64) - 1, 0b111
         ([(7, 1, 0, 0), (8, 1, 0, 0)], set()),
     ],
 )
-def test_what_a_band_ties_together(rows, found):
-    assert links(rows) == found
+def test_what_a_band_links(rows, expected):
+    assert links(rows) == expected
 
 
 def test_memory_is_that_of_one_component():

@@ -1,4 +1,4 @@
-"""Pieces that stand in the corpus twice: which they are, which of them stays, what is left of the text."""
+"""Repeated spans: which they are, which of them is kept, and what remains of the texts."""
 
 import re
 
@@ -28,9 +28,9 @@ def texts_after_spans(pages: Shards, **arguments) -> list[str | None]:
 
 
 def spelled(text: str, unit: str) -> list[str]:
-    told = words(pa.array([text]))
-    found = split_units(told, unit)
-    return [bytes(told.data[a:b]).decode() for a, b in zip(found.start, found.end, strict=True)]
+    tokens = words(pa.array([text]))
+    segments = split_units(tokens, unit)
+    return [bytes(tokens.data[a:b]).decode() for a, b in zip(segments.start, segments.end, strict=True)]
 
 
 @pytest.mark.parametrize(
@@ -62,19 +62,25 @@ _REFERENCE = {
 @given(st.text('aÄ.!?…。！"”»」) \n\t\u00a0', max_size=40), st.sampled_from(["line", "sentence", "word"]))
 @settings(max_examples=500, deadline=None)
 def test_units_are_those_of_a_regular_expression(text, unit):
-    found = [piece.rstrip() for piece in _REFERENCE[unit].findall(text)]
-    assert spelled(text, unit) == [piece for piece in found if re.search(r"\w", piece)]
+    expected = [piece.rstrip() for piece in _REFERENCE[unit].findall(text)]
+    assert spelled(text, unit) == [piece for piece in expected if re.search(r"\w", piece)]
 
 
 @given(st.lists(st.text("aB .\n", max_size=30), max_size=4), st.sampled_from(["line", "sentence", "word"]))
 @settings(max_examples=200, deadline=None)
 def test_every_word_is_in_one_unit_and_equal_runs_have_equal_hashes(texts, unit):
-    told = words(pa.array(texts, pa.string()))
-    found = split_units(told, unit)
-    assert found.word[0] == 0 and found.word[-1] == len(told.hash) and (found.word[1:] > found.word[:-1]).all()
-    owner, first = unit_windows(found, 2, 1)
-    hashes = zip(*(h.tolist() for h in run_hashes(told, owner, found.word[first], found.word[first + 2])), strict=True)
-    runs = [tuple(told.hash[found.word[i] : found.word[i + 2]].tolist()) for i in first]
+    tokens = words(pa.array(texts, pa.string()))
+    segments = split_units(tokens, unit)
+    assert (
+        segments.word[0] == 0
+        and segments.word[-1] == len(tokens.hash)
+        and (segments.word[1:] > segments.word[:-1]).all()
+    )
+    owner, first = unit_windows(segments, 2, 1)
+    hashes = zip(
+        *(h.tolist() for h in run_hashes(tokens, owner, segments.word[first], segments.word[first + 2])), strict=True
+    )
+    runs = [tuple(tokens.hash[segments.word[i] : segments.word[i + 2]].tolist()) for i in first]
     seen = dict(zip(hashes, runs, strict=True))
     assert len(seen) == len(set(runs)) and set(seen.values()) == set(runs)
 
@@ -155,30 +161,30 @@ lines = st.lists(st.sampled_from(["a", "b", "c d", "", "E.", " a ", "--"]), max_
 
 
 def expected(texts: list[str], span: int) -> list[list[str]]:
-    """Lines that stay, by the definition: of equal runs the first, and those that overlap it."""
-    found = [[line.strip() for line in text.split("\n") if re.search(r"\w", line)] for text in texts]
-    keys = [[re.sub(r"\W", "", line.lower()) for line in document] for document in found]
+    """Return the lines that remain, by the definition: of equal runs the first, and those that overlap it."""
+    documents = [[line.strip() for line in text.split("\n") if re.search(r"\w", line)] for text in texts]
+    keys = [[re.sub(r"\W", "", line.lower()) for line in document] for document in documents]
     first: dict[str, tuple[int, int]] = {}
-    gone: list[set[int]] = [set() for _ in texts]
+    removed: list[set[int]] = [set() for _ in texts]
     for d, document in enumerate(keys):
         for i in range(len(document) - span + 1):
             there, at = first.setdefault("".join(document[i : i + span]), (d, i))
             if there != d or i - at >= span:
-                gone[d] |= set(range(i, i + span))
-    return [[line for i, line in enumerate(document) if i not in gone[d]] for d, document in enumerate(found)]
+                removed[d] |= set(range(i, i + span))
+    return [[line for i, line in enumerate(document) if i not in removed[d]] for d, document in enumerate(documents)]
 
 
 @given(st.lists(lines, max_size=6), st.integers(1, 3), st.integers(1, 3), st.integers(1, 4))
 @settings(max_examples=250, deadline=None)
 def test_a_walk_with_a_dictionary_gives_the_same(texts, span, shards, partitions):
-    stay = texts_after_spans(dated_pages(texts, shards), span=span, partitions=partitions)
-    kept = [[line.strip() for line in text.split("\n") if re.search(r"\w", line)] for text in stay]
+    remaining = texts_after_spans(dated_pages(texts, shards), span=span, partitions=partitions)
+    kept = [[line.strip() for line in text.split("\n") if re.search(r"\w", line)] for text in remaining]
     assert kept == expected(texts, span)
     untouched = [
         [x.strip() for x in t.split("\n") if re.search(r"\w", x)] == e for t, e in zip(texts, kept, strict=True)
     ]
-    assert all(a == b for a, b, same in zip(stay, texts, untouched, strict=True) if same)
-    assert all("\n\n\n" in b or "\n\n\n" not in a for a, b in zip(stay, texts, strict=True))
+    assert all(a == b for a, b, same in zip(remaining, texts, untouched, strict=True) if same)
+    assert all("\n\n\n" in b or "\n\n\n" not in a for a, b in zip(remaining, texts, strict=True))
 
 
 def test_ties_go_by_document_and_only_then_by_place():

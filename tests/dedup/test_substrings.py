@@ -1,4 +1,4 @@
-"""Runs of words that stand in the corpus twice, wherever they begin."""
+"""Runs of words that occur in the corpus twice, wherever they begin."""
 
 import random
 import re
@@ -27,27 +27,27 @@ def texts_after_substrings(pages: Shards, **arguments) -> list[str | None]:
 
 
 def covered(texts: list[list[str]], tokens: int) -> list[set[int]]:
-    """Words that go, by the definition: those of windows that stand earlier and do not overlap the first."""
+    """Return the words to remove, by the definition: of windows that occur earlier and do not overlap the first."""
     first: dict[tuple, tuple[int, int]] = {}
-    gone: list[set[int]] = [set() for _ in texts]
+    removed: list[set[int]] = [set() for _ in texts]
     for d, text in enumerate(texts):
         for i in range(len(text) - tokens + 1):
             there, at = first.setdefault(tuple(text[i : i + tokens]), (d, i))
             if there != d or i - at >= tokens:
-                gone[d] |= set(range(i, i + tokens))
-    return gone
+                removed[d] |= set(range(i, i + tokens))
+    return removed
 
 
 def expected(texts: list[list[str]], tokens: int) -> list[list[str]]:
-    gone = covered(texts, tokens)
-    return [[word for i, word in enumerate(text) if i not in gone[d]] for d, text in enumerate(texts)]
+    removed = covered(texts, tokens)
+    return [[word for i, word in enumerate(text) if i not in removed[d]] for d, text in enumerate(texts)]
 
 
 RUN = "eins zwei drei vier fünf sechs sieben acht neun zehn"
 
 
 @pytest.mark.parametrize(
-    ("text", "stays"),
+    ("text", "expected_text"),
     [
         (f"Davor {RUN} danach.", "Davor danach."),
         (f"Davor. EINS, zwei; drei\nvier -- {RUN[20:]}! Danach.", "Davor.\nDanach."),  # marks and case do not count
@@ -60,8 +60,8 @@ RUN = "eins zwei drei vier fünf sechs sieben acht neun zehn"
         (None, None),
     ],
 )
-def test_what_is_cut(text, stays):
-    assert texts_after_substrings(dated_pages([f"Erst. {RUN}", text]), tokens=10) == [f"Erst. {RUN}", stays]
+def test_what_is_removed(text, expected_text):
+    assert texts_after_substrings(dated_pages([f"Erst. {RUN}", text]), tokens=10) == [f"Erst. {RUN}", expected_text]
 
 
 def test_every_repetition_meets_its_anchor():
@@ -80,8 +80,8 @@ def test_anchors_are_few_and_windows_with_them_are_found():
     text = words(pa.array([" ".join(map(str, rng.integers(0, 10**9, 5000))) for _ in range(4)]))
     hashes, doc, place = anchors_of(text, 50)
     assert len(hashes) / len(text.hash) == pytest.approx(2 / 27, rel=0.1)
-    found, at = windows_of(text, 50, doc, place)
-    assert len(found) == 4 * (5000 - 49) and at.max() == 5000 - 50
+    owner, first_word = windows_of(text, 50, doc, place)
+    assert len(owner) == 4 * (5000 - 49) and first_word.max() == 5000 - 50
     assert all(len(of) == 0 for of in windows_of(text, 50, doc[:0], place[:0]))
 
 
@@ -91,10 +91,10 @@ texts = st.lists(st.lists(st.sampled_from("ab"), max_size=40), min_size=1, max_s
 @given(texts, st.integers(1, 3), st.integers(1, 3), st.sampled_from([2, 3, 4, 5, 8]))
 @settings(max_examples=300, deadline=None)
 def test_a_dictionary_of_all_windows_gives_the_same(documents, shards, partitions, tokens):
-    stay = texts_after_substrings(
+    remaining = texts_after_substrings(
         dated_pages([" ".join(d) for d in documents], shards), tokens=tokens, partitions=partitions
     )
-    assert [text.split() for text in stay] == expected(documents, tokens)
+    assert [text.split() for text in remaining] == expected(documents, tokens)
 
 
 copied = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 150), st.integers(0, 120)), min_size=1, max_size=8)
@@ -102,22 +102,22 @@ copied = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 150), st.integers(
 
 @given(copied, st.integers(1, 3), st.sampled_from([20, 50]))
 @settings(max_examples=100, deadline=None)
-def test_copied_passages_are_cut_and_nothing_is_lost(pieces, shards, tokens):
-    """Documents made of passages of four long texts: no run of them stays twice, and every word stays."""
+def test_copied_passages_are_removed_and_nothing_is_lost(pieces, shards, tokens):
+    """Documents made of passages of four long texts: no run of them remains twice, and every word remains once."""
     sources = [[f"w{k}x{i}" for i in range(300)] for k in range(4)]
     documents = [sources[k][a : a + n] for k, a, n in pieces]
     documents.append([word for document in documents[::2] for word in [*document, "und"]])
-    stay = [
+    remaining = [
         text.split()
         for text in texts_after_substrings(dated_pages([" ".join(d) for d in documents], shards), tokens=tokens)
     ]
-    assert stay == expected(documents, tokens)
-    assert {w for d in stay for w in d} == {w for d in documents for w in d}
-    whole = {}
-    for d, (document, gone) in enumerate(zip(documents, covered(documents, tokens), strict=True)):
+    assert remaining == expected(documents, tokens)
+    assert {w for d in remaining for w in d} == {w for d in documents for w in d}
+    first = {}
+    for d, (document, removed) in enumerate(zip(documents, covered(documents, tokens), strict=True)):
         for i in range(len(document) - tokens + 1):
-            if not gone & set(range(i, i + tokens)):
-                there, at = whole.setdefault(tuple(document[i : i + tokens]), (d, i))
+            if not removed & set(range(i, i + tokens)):
+                there, at = first.setdefault(tuple(document[i : i + tokens]), (d, i))
                 assert there == d and i - at < tokens  # once, or overlapping
 
 
@@ -141,12 +141,12 @@ def test_shards_and_partitions_change_nothing():
     rng = random.Random(3)
     documents = [[rng.choice("abcdefgh") for _ in range(rng.randrange(120))] for _ in range(40)]
     documents += [documents[i][10:60] + documents[i + 1][5:40] for i in range(0, 39, 3)]
-    said = {
+    results = {
         tuple(texts_after_substrings(dated_pages([" ".join(d) for d in documents], s), tokens=12, partitions=p))
         for s, p in ((1, 1), (4, 3), (7, 5))
     }
-    assert len(said) == 1
-    assert [re.findall(r"\w+", text) for text in said.pop()] == expected(documents, 12)
+    assert len(results) == 1
+    assert [re.findall(r"\w+", text) for text in results.pop()] == expected(documents, 12)
 
 
 def test_an_empty_corpus():

@@ -1,4 +1,4 @@
-"""The small steps of deduplication that a recipe can switch on, end to end on the demo crawl."""
+"""The selections that a recipe can switch on (url_dedup, spans, substrings), end to end on the demo crawl."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from pipeline.runner.scheduler import InProcess, execute
 from pipeline.store.filesystem import Store
 from tests.support.folders import contents
 
-PLAIN = {"publish.pii": [], "publish.mend_text": False}  # published texts are what the steps left
+PLAIN = {"publish.pii": [], "publish.mend_text": False}  # published texts are what the selections leave
 STEPS = {"url_dedup": "on", "spans": "on", "substrings": "on"}
 SETTINGS = {
     "spans.unit": "line",
@@ -57,7 +57,7 @@ def plain(store) -> tuple[dict, Path]:
 
 
 @pytest.fixture(scope="module")
-def whole(store, plain) -> tuple[dict, Path]:
+def with_all(store, plain) -> tuple[dict, Path]:
     return run_recipe(store, **PLAIN, **STEPS, **SETTINGS)
 
 
@@ -69,46 +69,45 @@ def stats(folder: Path) -> dict:
     return json.loads((folder / "stats.json").read_text())
 
 
-def spoken(text: str) -> list[str]:
+def words_of(text: str) -> list[str]:
     return re.findall(r"\w+", text.lower())
 
 
-def test_nothing_of_it_is_there_unless_it_is_switched_on(plain, whole):
+def test_no_step_of_them_is_there_unless_switched_on(plain, with_all):
     steps, folder = plain
-    assert not (OWN | set(STEPS)) & set(steps) and (OWN | set(STEPS)) <= set(whole[0])
+    assert not (OWN | set(STEPS)) & set(steps) and (OWN | set(STEPS)) <= set(with_all[0])
     assert stats(folder)["cuts"] == {} and set(stats(folder)["duplicates"]) == {"exact", "near"}
 
 
-def test_what_was_measured_does_not_run_again(store, plain, whole):
+def test_what_was_measured_does_not_run_again(store, plain, with_all):
     again, _ = run_recipe(store, **PLAIN, **STEPS, **SETTINGS | {"substrings.tokens": 30, "spans.min_left": 10})
     same = ("pages", "signals", "languages", "fingerprints", "signatures", "quality_model", "contamination", "verdicts")
     for name in (name for name in same if name in again):
-        assert again[name].key == whole[0][name].key == plain[0][name].key
-    assert again["span_hashes"].key == whole[0]["span_hashes"].key
-    assert again["substrings"].key != whole[0]["substrings"].key
+        assert again[name].key == with_all[0][name].key == plain[0][name].key
+    assert again["span_hashes"].key == with_all[0]["span_hashes"].key
+    assert again["substrings"].key != with_all[0]["substrings"].key
 
 
-def test_counts_in_the_ledger_add_up(whole):
-    _, folder = whole
-    ledger, said = rows(folder, "ledger"), stats(folder)
-    assert len(ledger) == ledger["id"].n_unique() == said["records"]
+def test_counts_in_the_ledger_add_up(with_all):
+    _, folder = with_all
+    ledger, statistics = rows(folder, "ledger"), stats(folder)
+    assert len(ledger) == ledger["id"].n_unique() == statistics["records"]
     dropped = dict(ledger.filter(pl.col("verdict") == "dropped").group_by("stage").len().iter_rows())
-    assert dropped["url_dedup"] == said["duplicates"]["url_dedup"]["dropped"] > 0
+    assert dropped["url_dedup"] == statistics["duplicates"]["url_dedup"]["dropped"] > 0
     for name in ("spans", "substrings"):
-        assert dropped.get(name, 0) == said["cuts"][name]["dropped"]
-        assert said["cuts"][name]["documents"] > 1 and said["cuts"][name]["characters"] > 100
+        assert dropped.get(name, 0) == statistics["cuts"][name]["dropped"]
+        assert statistics["cuts"][name]["documents"] > 1 and statistics["cuts"][name]["characters"] > 100
     assert dropped.get("spans", 0) + dropped.get("substrings", 0) > 0
-    funnel = [(row["stage"], row["dropped"]) for row in said["funnel"] if row["stage"] in DEDUP]
+    funnel = [(row["stage"], row["dropped"]) for row in statistics["funnel"] if row["stage"] in DEDUP]
     assert [name for name, _ in funnel] == sorted((name for name, _ in funnel), key=DEDUP.index)
     assert dict(funnel) == {name: n for name, n in dropped.items() if name in DEDUP}
 
 
-def test_every_drop_says_why_and_duplicates_name_kept_documents(whole):
-    ledger = rows(whole[1], "ledger")
+def test_every_drop_says_why_and_duplicates_name_kept_documents(with_all):
+    ledger = rows(with_all[1], "ledger")
     kept = set(ledger.filter(pl.col("verdict") == "kept")["id"])
-    gone = set(ledger.filter(pl.col("stage").is_in(["spans", "substrings"]))["id"])
-    cut = ledger.filter(pl.col("id").is_in(gone))
-    assert set(cut["rule"]) == {"too_little_left"} and (cut["value"] < cut["threshold"]).all()
+    dropped = ledger.filter(pl.col("stage").is_in(["spans", "substrings"]))
+    assert set(dropped["rule"]) == {"too_little_left"} and (dropped["value"] < dropped["threshold"]).all()
     copies = ledger.filter(pl.col("stage").is_in(DEDUP[:3]))
     assert set(copies["duplicate_of"].drop_nulls()) <= kept
     ends = copies.filter(pl.col("duplicate_of").is_null())["detail"]
@@ -118,71 +117,71 @@ def test_every_drop_says_why_and_duplicates_name_kept_documents(whole):
     )
 
 
-def test_published_texts_are_the_pages_less_what_was_cut(store, whole):
-    steps, folder = whole
+def test_published_texts_are_the_pages_without_removed_passages(store, with_all):
+    steps, folder = with_all
     before = {
         row["id"]: row["text"] for p in shards_of(store, steps["pages"]) for row in p.table(["id", "text"]).to_pylist()
     }
-    published, said = rows(folder, "data"), stats(folder)
+    published, statistics = rows(folder, "data"), stats(folder)
     lost = sum(len(before[row["id"]]) - row["char_count"] for row in published.iter_rows(named=True))
-    assert lost == sum(cut["characters"] for cut in said["cuts"].values())
+    assert lost == sum(step["characters"] for step in statistics["cuts"].values())
     assert (published["text"].str.len_chars() == published["char_count"]).all()
     for row in published.iter_rows(named=True):
-        assert set(spoken(row["text"])) <= set(spoken(before[row["id"]]))
+        assert set(words_of(row["text"])) <= set(words_of(before[row["id"]]))
     sizes = {row["id"]: row for p in shards_of(store, steps["ledger"]) for row in p.table(name="kept").to_pylist()}
     assert all(len(t.encode()) == sizes[i]["text_bytes"] for i, t in published.select("id", "text").iter_rows())
 
 
-def test_no_line_and_no_run_of_words_stands_twice(whole):
+def test_no_line_and_no_run_of_words_occurs_twice(with_all):
     """By dictionaries, over what is published: lines; runs of twenty words that do not overlap."""
-    published = rows(whole[1], "data")
-    lines = [tuple(spoken(line)) for text in published["text"] for line in text.split("\n") if spoken(line)]
+    published = rows(with_all[1], "data")
+    lines = [tuple(words_of(line)) for text in published["text"] for line in text.split("\n") if words_of(line)]
     assert len(lines) == len(set(lines)) > 300
     seen: dict[tuple, tuple[str, int]] = {}
     for id_, text in published.select("id", "text").iter_rows():
-        words = spoken(text)
+        words = words_of(text)
         for i in range(len(words) - 19):
             there, at = seen.setdefault(tuple(words[i : i + 20]), (id_, i))
             assert there == id_ and i - at < 20, " ".join(words[i : i + 20])
     assert len(seen) > 10000
 
 
-def test_without_the_steps_they_do_stand_twice(plain):
+def test_without_the_selections_they_do_occur_twice(plain):
     published = rows(plain[1], "data")
-    lines = [tuple(spoken(line)) for text in published["text"] for line in text.split("\n") if spoken(line)]
+    lines = [tuple(words_of(line)) for text in published["text"] for line in text.split("\n") if words_of(line)]
     assert len(lines) > len(set(lines))
-    runs = [tuple(w[i : i + 20]) for w in map(spoken, published["text"]) for i in range(len(w) - 19)]
+    runs = [tuple(w[i : i + 20]) for w in map(words_of, published["text"]) for i in range(len(w) - 19)]
     assert len(runs) > len(set(runs))
 
 
-def test_of_every_address_one_capture_stays_and_counts_for_all(plain, whole):
-    ledger = rows(whole[1], "ledger")
+def test_one_capture_of_every_address_is_kept_and_counts_for_all(plain, with_all):
+    ledger = rows(with_all[1], "ledger")
     captures = ledger.filter(pl.col("verdict") == "kept")["url"]
     assert captures.n_unique() == len(captures)
     newest = ledger.filter(pl.col("rule") == "duplicate_url")
     dates = dict(rows(plain[1], "data").select("id", "date").iter_rows())
-    kept = dict(rows(whole[1], "data").select("id", "date").iter_rows())
+    kept = dict(rows(with_all[1], "data").select("id", "date").iter_rows())
     same = [
         (dates[i], kept[of]) for i, of in newest.select("id", "duplicate_of").iter_rows() if i in dates and of in kept
     ]
     assert all(old <= new for old, new in same)
-    stand = rows(whole[1], "data")["duplicates"].sum()
+    counted = rows(with_all[1], "data")["duplicates"].sum()
     ends = ledger.filter(pl.col("stage").is_in(DEDUP[:3]) & pl.col("duplicate_of").is_not_null())
-    assert stand == len(kept) + len(ends)
+    assert counted == len(kept) + len(ends)
 
 
 def test_three_sentences_across_datasets_and_only_counting(store, plain):
-    """C4's spans, spans that another dump has, and a bound on what is duplicate in place of cutting."""
+    """C4's spans, spans that another dump has, and a bound on duplicate words instead of removal."""
     _, spans = run_recipe(store, **PLAIN, spans="on")
-    cut = stats(spans)["cuts"]["spans"]
+    removed = stats(spans)["cuts"]["spans"]
     triples = [
-        tuple(spoken(" ".join(found[i : i + 3])))
+        tuple(words_of(" ".join(sentences[i : i + 3])))
         for text in rows(spans, "data")["text"]
-        for found in [re.findall(r"(?=\S).*?(?:[.!?…]+[\"'»«“”‘’)\]]*(?=\s|$)|$)", text, re.MULTILINE)]
-        for found in [[sentence for sentence in found if spoken(sentence)]]
-        for i in range(len(found) - 2)
+        for sentences in [re.findall(r"(?=\S).*?(?:[.!?…]+[\"'»«“”‘’)\]]*(?=\s|$)|$)", text, re.MULTILINE)]
+        for sentences in [[sentence for sentence in sentences if words_of(sentence)]]
+        for i in range(len(sentences) - 2)
     ]
-    assert cut["characters"] > 0 and len(triples) == len(set(triples)) > 100
+    assert removed["characters"] > 0 and len(triples) == len(set(triples)) > 100
     _, across = run_recipe(store, **PLAIN, **{"spans.scope": "across", "spans.span": 1})
     first = rows(across, "data").filter(pl.col("dump") == min(rows(across, "data")["dump"]))
     uncut = dict(rows(plain[1], "data").select("id", "text").iter_rows())
@@ -191,22 +190,22 @@ def test_three_sentences_across_datasets_and_only_counting(store, plain):
     _, counted = run_recipe(
         store, **PLAIN, **{"substrings.cut": False, "substrings.max_ratio": 0.3, "substrings.tokens": 20}
     )
-    said = stats(counted)["cuts"]["substrings"]
-    assert said["characters"] == said["documents"] == 0 and said["dropped"] > 0
-    gone = rows(counted, "ledger").filter(pl.col("stage") == "substrings")
-    assert set(gone["rule"]) == {"duplicate_ratio"} and gone["value"].min() > 0.3 == gone["threshold"].max()
+    removed = stats(counted)["cuts"]["substrings"]
+    assert removed["characters"] == removed["documents"] == 0 and removed["dropped"] > 0
+    dropped = rows(counted, "ledger").filter(pl.col("stage") == "substrings")
+    assert set(dropped["rule"]) == {"duplicate_ratio"} and dropped["value"].min() > 0.3 == dropped["threshold"].max()
     assert all(uncut[i] == text for i, text in rows(counted, "data").select("id", "text").iter_rows())
 
 
-def test_bytes_do_not_depend_on_partitions(store, whole):
+def test_bytes_do_not_depend_on_partitions(store, with_all):
     many = {f"{name}.partitions": 5 for name in STEPS}
     _, folder = run_recipe(store, **PLAIN, **STEPS, **SETTINGS, **many)
     for name in ("data", "ledger"):
-        assert rows(folder, name).equals(rows(whole[1], name))
+        assert rows(folder, name).equals(rows(with_all[1], name))
 
 
-def test_explain_tells_of_each_step(store, whole):
-    steps, folder = whole
+def test_explain_tells_of_each_step(store, with_all):
+    steps, folder = with_all
     build = german_recipe(**PLAIN, **STEPS, **SETTINGS)
     copy = rows(folder, "ledger").filter(pl.col("rule") == "duplicate_url").row(0, named=True)
     story = explain_page(build, store, copy["id"])
@@ -222,15 +221,16 @@ def test_explain_tells_of_each_step(store, whole):
     assert f"{row['removed_chars']:,} characters removed" in story
 
 
-def test_the_card_and_the_report_say_what_was_cut(whole):
-    _, folder = whole
-    said = stats(folder)["cuts"]["substrings"]
+def test_card_and_report_say_what_was_removed(with_all):
+    _, folder = with_all
+    removed = stats(folder)["cuts"]["substrings"]
+    sentence = f"{removed['characters']:,} characters removed from {removed['documents']:,} documents"
     card, report = (folder / "README.md").read_text(), (folder / "report.html").read_text()
-    assert f"(substrings) were cut out of {said['documents']:,} documents ({said['characters']:,} characters)" in card
-    assert f"substrings: {said['characters']:,} characters cut out of {said['documents']:,} documents" in report
+    assert re.search(rf"\*\*substrings\*\*[^:]*: {sentence}", card)
+    assert f"substrings: {sentence}" in report
 
 
-def test_the_order_of_tasks_changes_no_byte(store, whole, tmp_path):
-    execute(whole[0]["corpus"], Store(tmp_path), InProcess, shuffle=5)
-    found, before = contents(tmp_path), contents(Path(store.root))
-    assert found == {name: before[name] for name in found} and len(found) > 100
+def test_the_order_of_tasks_changes_no_byte(store, with_all, tmp_path):
+    execute(with_all[0]["corpus"], Store(tmp_path), InProcess, quiet, shuffle=5)
+    shuffled, before = contents(tmp_path), contents(Path(store.root))
+    assert shuffled == {name: before[name] for name in shuffled} and len(shuffled) > 100
