@@ -154,22 +154,22 @@ def sign_shingles(ids: pa.Array, hashes: np.ndarray, bounds: np.ndarray, bands: 
 def _minima(hashes, bounds, a, b, out):
     for d in range(len(bounds) - 1):
         own = hashes[bounds[d] : bounds[d + 1]]
-        for p in range(len(a)):
-            ap, bp, minimum = a[p], b[p], np.uint32(0xFFFFFFFF)
+        for k in range(len(a)):
+            factor, summand, minimum = a[k], b[k], np.uint32(0xFFFFFFFF)
             for i in range(len(own)):
-                minimum = min(minimum, np.uint32(np.uint32(ap * own[i]) + bp))  # products wrap to 32 bits
-            out[d, p] = minimum
+                minimum = min(minimum, np.uint32(np.uint32(factor * own[i]) + summand))  # products wrap to 32 bits
+            out[d, k] = minimum
 
 
 @njit(cache=True, nogil=True)
 def _bands(minima, rows, out):
     for d in range(len(out)):
         for k in range(out.shape[1]):
-            h = mix(np.uint64(k + 1))
+            band_hash = mix(np.uint64(k + 1))
             for r in range(k * rows, (k + 1) * rows):
-                h = (h ^ np.uint64(minima[d, r])) * np.uint64(0x9E3779B97F4A7C15)
-                h ^= h >> np.uint64(32)
-            out[d, k] = mix(h)
+                band_hash = (band_hash ^ np.uint64(minima[d, r])) * np.uint64(0x9E3779B97F4A7C15)
+                band_hash ^= band_hash >> np.uint64(32)
+            out[d, k] = mix(band_hash)
 
 
 @njit(cache=True, nogil=True)

@@ -38,43 +38,43 @@ def _hash_shingles(data, offsets, table, lower, n, word_hashes, out, bounds):
     for d in range(len(offsets) - 1):
         count = _hash_words(data, offsets[d], offsets[d + 1], table, lower, word_hashes)
         length = min(n, count)
-        h, power = np.uint64(0), np.uint64(1)
+        polynomial, power = np.uint64(0), np.uint64(1)
         for w in range(length):
-            h = h * base + word_hashes[w]
+            polynomial = polynomial * base + word_hashes[w]
             power *= base
         length_term = np.uint64(length) * power
         for end in range(length, count + 1 if count else 0):
-            out[written] = mix(h + length_term)
+            out[written] = mix(polynomial + length_term)
             written += 1
             if end < count:
-                h = h * base + word_hashes[end] - word_hashes[end - length] * power
+                polynomial = polynomial * base + word_hashes[end] - word_hashes[end - length] * power
         bounds[d + 1] = written
 
 
 @njit(cache=True, nogil=True, inline="always")
 def _hash_words(data, position, end, table, lower, out):
     """Hash the words of one document, as `pipeline.kernels.tokens` does; return how many there are."""
-    n, in_word, h = 0, False, np.uint64(0)
+    count, in_word, word_hash = 0, False, np.uint64(0)
     while position < end:
         point, position = decode(data, position)
         kind = class_of(point, table)
         if in_word and kind != WORD:
-            out[n] = mix(h)
-            n += 1
+            out[count] = mix(word_hash)
+            count += 1
         if kind >= WORD:
             if not in_word or kind == CHARACTER:
-                h = np.uint64(0x9E3779B97F4A7C15)
+                word_hash = np.uint64(0x9E3779B97F4A7C15)
             folded = lower[point] if point < np.uint32(0x20000) else point
-            h = (h ^ np.uint64(folded)) * np.uint64(0x100000001B3)
-            h ^= h >> np.uint64(29)
+            word_hash = (word_hash ^ np.uint64(folded)) * np.uint64(0x100000001B3)
+            word_hash ^= word_hash >> np.uint64(29)
             if kind == CHARACTER:
-                out[n] = mix(h)
-                n += 1
+                out[count] = mix(word_hash)
+                count += 1
         in_word = kind == WORD
     if in_word:
-        out[n] = mix(h)
-        n += 1
-    return n
+        out[count] = mix(word_hash)
+        count += 1
+    return count
 
 
 @njit(cache=True, nogil=True)
@@ -98,20 +98,20 @@ def _bucket_sort(hashes, out):
         width += 1
     shift = np.uint64(64 - width)
     next_place = np.zeros((1 << width) + 1, np.int64)
-    for h in hashes:
-        next_place[np.int64(h >> shift) + 1] += 1
+    for value in hashes:
+        next_place[np.int64(value >> shift) + 1] += 1
     for k in range(1 << width):
         next_place[k + 1] += next_place[k]
-    for h in hashes:
-        bucket = np.int64(h >> shift)
-        out[next_place[bucket]] = h
+    for value in hashes:
+        bucket = np.int64(value >> shift)
+        out[next_place[bucket]] = value
         next_place[bucket] += 1
     for i in range(1, len(out)):
-        h, j = out[i], i
-        while j > 0 and out[j - 1] > h:
+        value, j = out[i], i
+        while j > 0 and out[j - 1] > value:
             out[j] = out[j - 1]
             j -= 1
-        out[j] = h
+        out[j] = value
 
 
 @njit(cache=True, nogil=True)

@@ -178,13 +178,13 @@ def _ngram_hashes(hashes, first, n):
     for _ in range(n):
         power *= base
     for d in range(len(first) - 1):
-        h = np.uint64(0)
+        polynomial = np.uint64(0)
         for w in range(first[d], first[d + 1]):
-            h = h * base + hashes[w]
+            polynomial = polynomial * base + hashes[w]
             if w - first[d] >= n:
-                h -= hashes[w - n] * power
+                polynomial -= hashes[w - n] * power
             if w - first[d] >= n - 1:
-                out[w - n + 1] = mix(h)
+                out[w - n + 1] = mix(polynomial)
     return out
 
 

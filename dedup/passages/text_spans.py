@@ -80,41 +80,41 @@ def _is_white(byte):
 
 @njit(cache=True, nogil=True)
 def _tidy(data, offsets, owner, start, end, out, ends):
-    n, i = 0, 0
+    written, i = 0, 0
     for d in range(len(offsets) - 1):
         low, high = offsets[d], offsets[d + 1]
         while i < len(owner) and owner[i] == d:
-            a, b = _widen(data, low, high, start[i], end[i])
-            while i + 1 < len(owner) and owner[i + 1] == d and start[i + 1] <= b:
+            begin, stop = _widen(data, low, high, start[i], end[i])
+            while i + 1 < len(owner) and owner[i + 1] == d and start[i + 1] <= stop:
                 i += 1
-                b = max(b, _widen(data, low, high, start[i], end[i])[1])
+                stop = max(stop, _widen(data, low, high, start[i], end[i])[1])
             i += 1
-            gap, resume = _widest_break(data, a, b) if a > low and b < high else (b, b)
-            if gap > a:
-                out[n], out[n + 1] = a - low, gap - low
-                n += 2
-            if b > resume:
-                out[n], out[n + 1] = resume - low, b - low
-                n += 2
-        ends[d + 1] = n
+            gap, resume = _widest_break(data, begin, stop) if begin > low and stop < high else (stop, stop)
+            if gap > begin:
+                out[written], out[written + 1] = begin - low, gap - low
+                written += 2
+            if stop > resume:
+                out[written], out[written + 1] = resume - low, stop - low
+                written += 2
+        ends[d + 1] = written
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _widen(data, low, high, a, b):
-    while a > low and _is_white(data[a - 1]):
-        a -= 1
-    while b < high and _is_white(data[b]):
-        b += 1
-    return a, b
+def _widen(data, low, high, begin, stop):
+    while begin > low and _is_white(data[begin - 1]):
+        begin -= 1
+    while stop < high and _is_white(data[stop]):
+        stop += 1
+    return begin, stop
 
 
 @njit(cache=True, nogil=True)
-def _widest_break(data, a, b):
-    """Return the run of white space in [a, b) with most line breaks, the first among equals; (b, b) without one."""
-    widest, most_breaks, position = (b, b), -1, a
-    while position < b:
+def _widest_break(data, first, stop):
+    """Return the run of white space in [first, stop) with most line breaks, the first of equals; (stop, stop) without one."""
+    widest, most_breaks, position = (stop, stop), -1, first
+    while position < stop:
         begin, breaks = position, 0
-        while position < b and _is_white(data[position]):
+        while position < stop and _is_white(data[position]):
             breaks += data[position] == 0x0A
             position += 1
         if position > begin and breaks > most_breaks:
