@@ -110,7 +110,10 @@ def _widen(data, low, high, begin, stop):
 
 @njit(cache=True, nogil=True)
 def _widest_break(data, first, stop):
-    """Return the run of white space in [first, stop) with most line breaks, the first of equals; (stop, stop) without one."""
+    """Return the run of white space in [first, stop) with most line breaks; (stop, stop) where there is none.
+
+    Of several such runs it is the first one.
+    """
     widest, most_breaks, position = (stop, stop), -1, first
     while position < stop:
         begin, breaks = position, 0
