@@ -7,13 +7,6 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
-
-from dedup.index import segment
-from dedup.index.files import RECORD, StoredIndex, documents_file
-from dedup.near import minhash
-from dedup.near.shingle_files import signatures_and_sets
-from extract import pages
 from pipeline.base.errors import UserError
 from pipeline.base.format import counted
 from pipeline.builder import DOCUMENTS, input_files, partition_count
@@ -100,81 +93,8 @@ def index_table(pointer: Pointer) -> str:
     return "\n".join([*lines, totals])
 
 
-def join(
-    pointer: Pointer, files: str, make: Make, say: Say, preset: str | None, text_column: str, id_column: str
-) -> Pointer:
-    """Add every row of a published corpus, as its text stands there. Nothing is compared with it before."""
-    like = pointer.parameters or {"bands": 14, "rows": 8, "ngram": 5}
-    if preset:
-        like = {**like, **dict(zip(("bands", "rows"), minhash.parse_preset(preset), strict=True))}
-    made = _steps(input_files(list(parse_source(files, "--add") or ())), like, text_column, id_column)
-    source = source_key(made)
-    if not pointer.admit(source, made["index_bands"].key, band_parameters(made)):
-        return pointer
-    execute(made["index_entry"], pointer.store, make, say)
-    _account(made, pointer.store, text_column, say)
-    return compact(add(pointer, made, source, made["index_bands"].key, band_parameters(made), say), make, say)
-
-
-def _account(made: dict[str, Step], store: Store, text_column: str, say: Say) -> None:
-    """Tell how many rows are no document, and why. Raises UserError when none is: nothing was added then."""
-    found = shards_of(store, made["pages"])
-    documents = sum(part.rows() for part in found)
-    rules = Counter(rule for part in found for rule in part.table(["rule"], name="rejects")["rule"].to_pylist())
-    why = ", ".join(f"{rule} {n:,}" for rule, n in sorted(rules.items())) or "no row is there"
-    name = made["index_entry"].params["label"]
-    if not documents:
-        raise UserError(f"{name}: no document is in it ({why}); --text-column says where texts are, "
-                        f"{text_column!r} was read")  # fmt: skip
-    if rules:
-        say(f"{name}: {counted(documents, 'document')}, {counted(rules.total(), 'row')} left out ({why})")
-
-
-def _steps(files: InputFiles, like: dict, text_column: str, id_column: str) -> dict[str, Step]:
-    documents = step(pages.pages, source=files, text_column=text_column, id_column=id_column)
-    signature = {name: like[name] for name in ("bands", "rows", "ngram")}
-    signatures = step(signatures_and_sets, name="signatures", pages=documents, **signature)
-    n = partition_count(files, DOCUMENTS)
-    return {
-        "pages": documents,
-        "signatures": signatures,
-        **index_steps(step, documents, signatures, None, n, None, label(files)),
-    }
-
-
-def withdraw(pointer: Pointer, path: str, make: Make, say: Say) -> Pointer:
-    """No later run keeps these documents or what resembles them. Raises UserError for ids that are not there."""
-    table(pointer)  # there is something
-    stored, wanted = pointer.stored(), _ids(path)
-    there = {
-        value.tobytes().hex() for value in segment.find_documents(stored, [bytes.fromhex(i) for i in wanted])[1]["id"]
-    }
-    missing = [i for i in wanted if i not in there]
-    if missing:
-        raise UserError(
-            f"{path}: {len(missing)} of {counted(len(wanted), 'id')} {'is' if len(missing) == 1 else 'are'} not in "
-            f"index {pointer.name} ({', '.join(missing[:3])}{', ...' if missing[3:] else ''}): "
-            "it has kept documents only; the ledger's duplicate_of names the one that stands for a dropped one"
-        )
-    wanted = sorted({*wanted, *_withdrawn(stored)})
-    like = {name: pointer.parameters[name] for name in ("bands", "rows")}
-    goal = step(segment.index_withdrawn, index=pointer.leaf(len(pointer.entries)), ids=tuple(wanted), **like)
-    execute(goal, pointer.store, make, say)
-    made = {"folder": folder_of(goal), "key": goal.key, "rows": len(wanted)}
-    return replace(pointer, withdrawn=made).save(pointer, say) if made["rows"] else pointer
-
-
-def _withdrawn(stored: StoredIndex) -> list[str]:
-    """Ids of what is withdrawn already."""
-    if not stored.withdrawn_shards:
-        return []
-    folder = stored.documents[0].folder
-    with stored.store.open(f"{folder}/{documents_file(0)}") as file:
-        records = np.frombuffer(file.read(), RECORD)
-    return [value.tobytes().hex() for value in records["id"]]
-
-
-def _ids(path: str) -> list[str]:
+def read_ids(path: str) -> list[str]:
+    """Ids of a file with one id a line, or of standard input for "-". Raises UserError for anything else."""
     try:
         lines: Iterable[str] = sys.stdin or () if path == "-" else Path(path).read_text("utf-8-sig").splitlines()
         ids = list(dict.fromkeys(word.lower() for line in lines if (word := line.strip())))

@@ -17,8 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, TypedDict
 
-from dedup.index.files import BAND, IndexedDocuments, Segment, StoredIndex
-from dedup.index.segment import index_merge
+from dedup.index.files import IndexedDocuments, Segment, StoredIndex
 from pipeline.base.errors import UserError
 from pipeline.base.format import counted
 from pipeline.runner.dag import InputFiles
@@ -87,19 +86,23 @@ class Pointer:
         return InputFiles("index", {"dumps": keys, "withdrawn": withdrawn}, (self.stored(before).as_row(),))
 
     def stored(self, before: int | None = None) -> StoredIndex:
-        """Where everything lies now; documents of the dumps from position `before` on do not count."""
-        gone = int(self.withdrawn is not None)
-        firsts = [gone]
+        """Where all files are now. Documents of the dumps from position `before` on are not visible."""
+        withdrawn_shards = int(self.withdrawn is not None)
+        first_shards = [withdrawn_shards]  # of each dump, and one after the last
         for entry in self.entries:
-            firsts.append(firsts[-1] + entry["shards"])
-        documents = [IndexedDocuments(e["documents"], first, e["shards"], e["label"])
-                     for e, first in zip(self.entries, firsts, strict=False)]  # fmt: skip
-        segments = [Segment(s["folder"], firsts[s["first"]], s["partitions"]) for s in self.segments]
+            first_shards.append(first_shards[-1] + entry["shards"])
+        documents = [
+            IndexedDocuments(entry["documents"], first, entry["shards"], entry["label"])
+            for entry, first in zip(self.entries, first_shards, strict=False)
+        ]
+        segments = [
+            Segment(entry["folder"], first_shards[entry["first"]], entry["partitions"]) for entry in self.segments
+        ]
         if self.withdrawn:
             documents.insert(0, IndexedDocuments(self.withdrawn["folder"], 0, 1, "withdrawn documents"))
             segments.insert(0, Segment(self.withdrawn["folder"], 0, 1))
-        below = firsts[len(self.entries) if before is None else before]
-        return StoredIndex(self.store, tuple(documents), tuple(segments), below, gone)
+        visible_shards = first_shards[len(self.entries) if before is None else before]
+        return StoredIndex(self.store, tuple(documents), tuple(segments), visible_shards, withdrawn_shards)
 
     def admit(self, source: str, fingerprint: str, parameters: dict[str, Any]) -> bool:
         """Whether the dump is to be added, or to replace its last run. Raises UserError where neither is possible."""
@@ -179,77 +182,5 @@ def open_index(store: Store, name: str) -> Iterator[Pointer]:
             time.sleep(LOCK_POLL_SECONDS)
             lock = store.lock(f"indexes/{name}")
     with lock:
-        store.sweep(f"indexes/{name}")  # of a run that was killed while it committed
-        yield load(store, name)
-
-
-def commit(pointer: Pointer, wanted: Any, make: Make, say: Say) -> Pointer:
-    """Note a finished run in the pointer, if it is new to it, and merge segments that have become too many.
-
-    `wanted`: a bound recipe (`pipeline.build.Build`).
-    """
-    steps = wanted.steps
-    if wanted.adds_to_index:
-        pointer = add(pointer, steps, source_key(steps), fingerprint(steps), band_parameters(steps), say)
-    else:
-        pointer = _made_anew(pointer, pointer.position(source_key(steps)), folder_of(wanted.corpus), say)
-    return compact(pointer, make, say)
-
-
-def _made_anew(pointer: Pointer, at: int, corpus: str, say: Say) -> Pointer:
-    """The same dump in another folder: published in another way, or without what was withdrawn since."""
-    if pointer.entries[at]["corpus"] == corpus:
-        return pointer
-    entry = {**pointer.entries[at], "corpus": corpus}
-    entries = (*pointer.entries[:at], entry, *pointer.entries[at + 1 :])
-    return replace(pointer, entries=entries).save(pointer, say)
-
-
-def add(pointer: Pointer, made: Mapping[str, Step], source: str, print_: str, parameters: dict, say: Say) -> Pointer:
-    """The dump whose step `index_entry` is finished, as the last one of the index."""
-    said = pointer.store.read_json(f"{folder_of(made['index_entry'])}/entry.json")
-    bands, corpus = made["index_bands"], made.get("corpus")
-    entry = {**said, "source": source, "fingerprint": print_, "key": bands.key}
-    entry |= {"documents": folder_of(made["index_documents"]), "corpus": folder_of(corpus) if corpus else None}
-    shards = pointer.store.read_json(f"{folder_of(bands)}/manifest.json")["shards"]
-    size = sum(file["bytes"] for shard in shards for file in shard["files"].values())
-    segment = {"folder": folder_of(bands), "partitions": len(shards), "rows": size // BAND.itemsize}
-    return pointer.joined(entry, segment, parameters).save(pointer, say)
-
-
-def compact(pointer: Pointer, make: Make, say: Say, everything: bool = False) -> Pointer:
-    """Merge segments until there are fewer than `FAN` of one size, or all there are; each time, commit.
-
-    The last dump's segment is left alone: another run of the same dump may replace it.
-    """
-    while found := _mergeable(pointer, everything):
-        old = pointer.segments[found]
-        merged = {"first": old[0]["first"], "entries": sum(s["entries"] for s in old)}
-        merged["rows"] = sum(s["rows"] for s in old)
-        merged["partitions"] = max(1, -(-merged["rows"] * BAND.itemsize // _PARTITION))
-        goal = _merge(pointer, old, merged["partitions"])
-        execute(goal, pointer.store, make, say)
-        merged["folder"] = folder_of(goal)
-        segments = (*pointer.segments[: found.start], merged, *pointer.segments[found.stop :])
-        pointer = replace(pointer, segments=segments).save(pointer, say)
-    return pointer
-
-
-def _mergeable(pointer: Pointer, everything: bool) -> slice | None:
-    """Which segments become one next."""
-    settled = len(pointer.segments) - 1
-    if everything:
-        return slice(0, settled) if settled > 1 else None
-    sizes = [(s["entries"].bit_length() - 1) // 2 for s in pointer.segments[:settled]]  # floor(log4)
-    for end in range(settled, FAN - 1, -1):
-        if len(set(sizes[end - FAN : end])) == 1:
-            return slice(end - FAN, end)
-    return None
-
-
-def _merge(pointer: Pointer, old: tuple[dict, ...], partitions: int) -> Step:
-    stored = pointer.stored()
-    chosen = [s for s in stored.segments if s.folder in {segment["folder"] for segment in old}]
-    row = replace(stored, segments=tuple(chosen)).as_row()
-    identity = {"segments": [segment["folder"] for segment in old], "partitions": partitions}
-    return step(index_merge, segments=InputFiles("segments", identity, (row,) * partitions))
+        store.remove_temporaries(f"indexes/{name}")  # of a run that was killed while it committed
+        yield load_pointer(store, name)

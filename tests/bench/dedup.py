@@ -299,7 +299,7 @@ def end_to_end(sample: list[str], folder: Path) -> tuple[float, set[int]]:
     pq.write_table(as_pages(sample), folder / "pages.parquet", row_group_size=8192)
     store, pages = Store(folder / "root"), step(given, source=Asset.of(folder / "pages.parquet"))
     goal = near_deduplication(pages)
-    execute(pages, store, InProcess, quiet)  # a copy of the input in the store: not part of it
+    execute(pages, store, InProcess)  # a copy of the input in the store: not part of it
     start = time.process_time()
     execute(goal, store, InProcess)
     seconds = time.process_time() - start

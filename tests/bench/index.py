@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.index.pointer import Pointer, opened
+from pipeline.index.pointer import Pointer, open_index
 from pipeline.runner.dag import Step
 from pipeline.runner.manifests import folder_of
 from pipeline.runner.scheduler import InProcess, execute
@@ -66,11 +66,11 @@ def _probed(options: Options, store: Store, documents: int, dumps: int, first: l
     removed = 0
     for probe in range(PROBES):
         docs = crawl(options, documents, 100 + probe, first)
-        with opened(store, "bench", quiet) as pointer:
+        with open_index(store, "bench") as pointer:
             steps = index_world.deduplication_steps(docs, pointer)
-            execute(steps["index_entry"], store, InProcess, quiet)
+            execute(steps["index_entry"], store, InProcess)
             alone = index_world.deduplication_steps(docs, None)
-            execute(alone["near"], store, InProcess, quiet)
+            execute(alone["near"], store, InProcess)
             size = _size(store, pointer)
         removed += len(index_world.dropped(store, steps, "index"))
         spent["alone"] += _seconds(store, alone, tuple(alone))

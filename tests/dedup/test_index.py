@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from dedup.common.in_memory import run
 from dedup.near.minhash import max_sketch_distance, signatures
 from pipeline.base.errors import UserError
-from pipeline.commands.plan import garbage, plan
-from pipeline.index.pointer import load
-from pipeline.runner.scheduler import InProcess, execute, quiet
+from pipeline.commands.gc import unused_folders
+from pipeline.index.pointer import load_pointer
+from pipeline.runner.planning import plan
+from pipeline.runner.scheduler import InProcess, execute
 from pipeline.store.filesystem import Store
 from tests.support.documents import page_shards
 from tests.support.folders import contents
@@ -120,7 +121,7 @@ def test_what_is_dropped_is_what_the_definition_says(dumps, shards, threshold, k
         assert {row["id"] for row in documents if not has_words(row["text"])} <= kept_by_dump
         if keep == "oldest":  # one run over all of them keeps the same
             one_run = deduplication_steps(crawl(documents, shards), None, threshold=threshold, **NEAR)
-            execute(one_run["near"], store, InProcess, quiet)
+            execute(one_run["near"], store, InProcess)
             assert kept(store, one_run) == kept_by_dump
 
 
@@ -128,10 +129,9 @@ def test_the_same_again_does_nothing_and_an_older_dump_sees_what_it_saw(tmp_path
     store = Store(tmp_path)
     first = join_monthly_dumps(store, 5)
     before, pointer = contents(tmp_path), (tmp_path / "indexes/w/index.json").read_text()
-    messages: list[str] = []
-    again = [join(store, "w", crawl(monthly_rows(n), 2), messages.append) for n in (4, 1, 0)]
+    again = [join(store, "w", crawl(monthly_rows(n), 2)) for n in (4, 1, 0)]
     assert [steps["near"].key for steps in again] == [first[n]["near"].key for n in (4, 1, 0)]
-    assert messages == [] and contents(tmp_path) == before
+    assert not caplog.records and contents(tmp_path) == before
     assert (tmp_path / "indexes/w/index.json").read_text() == pointer
 
 
@@ -139,20 +139,20 @@ def test_only_the_last_dump_may_change_its_rules(tmp_path):
     store = Store(tmp_path)
     join_monthly_dumps(store, 5)
     join(store, "w", crawl(monthly_rows(4), 2), threshold=0.5)
-    pointer = load(store, "w")
+    pointer = load_pointer(store, "w")
     assert len(pointer.entries) == 5 and sum(segment["entries"] for segment in pointer.segments) == 5
     with pytest.raises(UserError, match=r"dump 3 was added with other rules.*later dumps rest on it \(dump 4\)"):
         join(store, "w", crawl(monthly_rows(3), 2), threshold=0.5)
     with pytest.raises(UserError, match=r"made with other settings.*\(bands 14 there, 9 here\)"):
         join(store, "w", crawl(monthly_rows(5), 2), bands=9)
     with pytest.raises(UserError, match="a name has letters"):
-        load(store, "../w")
+        load_pointer(store, "../w")
 
 
 def test_the_plan_counts_files_that_are_no_tables(tmp_path):
     store = Store(tmp_path)
     join_monthly_dumps(store, 1)
-    steps = deduplication_steps(crawl(monthly_rows(1), 2), load(store, "w"))
+    steps = deduplication_steps(crawl(monthly_rows(1), 2), load_pointer(store, "w"))
     planned_bytes = {line.step: line.disk_bytes for line in plan(steps["index_entry"], store)}
     for name in ("signatures", "index_documents", "near_candidates"):
         files = [
@@ -164,7 +164,7 @@ def test_the_plan_counts_files_that_are_no_tables(tmp_path):
 def test_gc_keeps_what_the_index_needs(tmp_path):
     store = Store(tmp_path)
     join_monthly_dumps(store, 6)
-    for name in garbage(store):
+    for name in unused_folders(store):
         store.delete(name)
     fresh = Store(tmp_path / "fresh")
     expected = join_monthly_dumps(fresh, 7)[-1]

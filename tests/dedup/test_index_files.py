@@ -19,10 +19,11 @@ from dedup.index.segment import ROWS, find_documents, index_bands
 from dedup.near.minhash import signatures
 from dedup.near.shingle_files import read_shingle_sets, signatures_and_sets
 from dedup.near.shingles import shingles
-from pipeline.index import pointer
+from pipeline.index import compaction
+from pipeline.index.pointer import load_pointer, open_index
 from pipeline.runner.dag import InputFiles, partition, step
 from pipeline.runner.manifests import folder_of, shards_of
-from pipeline.runner.scheduler import InProcess, execute, quiet
+from pipeline.runner.scheduler import InProcess, execute
 from pipeline.runner.stage import stage
 from pipeline.store.filesystem import Store
 from pipeline.store.shard import Shard
@@ -41,7 +42,7 @@ def test_stored_sets_are_those_of_the_texts(texts, data):
         patch.setattr("dedup.near.shingle_files.READ_BYTES", data.draw(st.sampled_from([8, 64, 1 << 20])))
         patch.setattr("dedup.near.shingle_files.BATCH_DOCUMENTS", data.draw(st.integers(1, 4)))
         signed = step(signatures_and_sets, pages=crawl(dump_rows(0, texts)), name="signatures", ngram=2)
-        execute(signed, Store(root), InProcess, quiet)
+        execute(signed, Store(root), InProcess)
         (shard,) = shards_of(Store(root), signed)
         sets: list[list[int]] = []
         for low, high, hashes, bounds in read_shingle_sets(shard, rows):
@@ -54,22 +55,22 @@ def test_stored_sets_are_those_of_the_texts(texts, data):
 
 def test_compaction_changes_nothing_but_the_number_of_segments(tmp_path, monkeypatch):
     plain, merged = Store(tmp_path / "plain"), Store(tmp_path / "merged")
-    monkeypatch.setattr(pointer, "FAN", 100)
+    monkeypatch.setattr(compaction, "MERGED_SEGMENTS", 100)
     plain_runs = join_monthly_dumps(plain, 9)
-    assert len(pointer.load(plain, "w").segments) == 9
-    monkeypatch.setattr(pointer, "FAN", 2)
-    monkeypatch.setattr(pointer, "_PARTITION", 16 * 700)  # several partitions a segment
+    assert len(load_pointer(plain, "w").segments) == 9
+    monkeypatch.setattr(compaction, "MERGED_SEGMENTS", 2)
+    monkeypatch.setattr(compaction, "PARTITION_BYTES", 16 * 700)  # several partitions a segment
     merged_runs = join_monthly_dumps(merged, 9)
-    segments = pointer.load(merged, "w").segments
+    segments = load_pointer(merged, "w").segments
     assert [segment["entries"] for segment in segments] == [8, 1] and segments[0]["partitions"] >= 4
     assert [steps["near"].key for steps in plain_runs] == [steps["near"].key for steps in merged_runs]
     for one, two in zip(plain_runs, merged_runs, strict=True):
         for name in ("near", "index"):
             pairs = zip(shards_of(plain, one[name]), shards_of(merged, two[name]), strict=True)
             assert all(a.table() == b.table() for a, b in pairs)
-    before = pointer.load(merged, "w").stored()
-    with pointer.opened(plain, "w", quiet) as opened:
-        after = pointer.compact(opened, InProcess, quiet, everything=True).stored()
+    before = load_pointer(merged, "w").stored()
+    with open_index(plain, "w") as pointer:
+        after = compaction.compact(pointer, InProcess, everything=True).stored()
     hashes = np.unique(np.concatenate([_band_hashes(merged, segment) for segment in before.segments]))
     for one, two in zip(before.lookup(hashes, 1000), after.lookup(hashes, 1000), strict=True):
         assert np.array_equal(one, two)
@@ -106,7 +107,7 @@ def test_lookups_are_those_of_a_dictionary(dumps, partitions, limit):
             text = json.dumps([[hashes[h], d] for h, d in rows])
             bands = step(given_bands, source=InputFiles("rows", [i, text], ({"rows": text},)), partitions=partitions)
             sorted_bands = step(index_bands, rows=partition(bands), tasks=partitions)
-            execute(sorted_bands, store, InProcess, quiet)
+            execute(sorted_bands, store, InProcess)
             segments.append(Segment(folder_of(sorted_bands), i, partitions))
             for h, d in rows if i < 2 else ():
                 documents.setdefault(hashes[h], []).append((i << 32) + d)
@@ -134,4 +135,4 @@ def test_a_truncated_file_is_noticed(tmp_path):
     for file in (tmp_path / folder_of(steps["index_bands"])).glob("bands-*.bin"):
         file.write_bytes(file.read_bytes()[:-5])
     with pytest.raises((OSError, ValueError)):
-        find_documents(pointer.load(store, "w").stored(), [bytes(16)])
+        find_documents(load_pointer(store, "w").stored(), [bytes(16)])

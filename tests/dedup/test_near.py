@@ -297,7 +297,7 @@ def test_the_runner_gives_what_the_stages_give(shared, tmp_path):
     tables = []
     for i, (shards, partitions) in enumerate([(1, 1), (5, 3)]):
         goal, store = exact_and_near(rows, shards, partitions), Store(tmp_path / str(i))
-        execute(goal, store, InProcess, quiet, shuffle=i)
+        execute(goal, store, InProcess, shuffle=i)
         tables.append(pa.concat_tables([part.table() for part in shards_of(store, goal)]).sort_by("id"))
     assert tables[0].equals(tables[1])
     sizes = dict(zip(tables[0]["id"].to_pylist(), tables[0]["cluster_size"].to_pylist(), strict=True))

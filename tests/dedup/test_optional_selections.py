@@ -39,7 +39,7 @@ DEDUP = ("url_dedup", "exact", "near", "spans", "substrings")
 def run_recipe(store: Store, **overrides) -> tuple[dict, Path]:
     """Run `de` on the demo crawl; return its steps and the folder of the corpus."""
     build = german_recipe(**overrides)
-    return build.steps, Path(execute(build.corpus, store, InProcess, quiet))
+    return build.steps, Path(execute(build.corpus, store, InProcess))
 
 
 def german_recipe(**overrides) -> Build:
@@ -231,6 +231,6 @@ def test_card_and_report_say_what_was_removed(with_all):
 
 
 def test_the_order_of_tasks_changes_no_byte(store, with_all, tmp_path):
-    execute(with_all[0]["corpus"], Store(tmp_path), InProcess, quiet, shuffle=5)
+    execute(with_all[0]["corpus"], Store(tmp_path), InProcess, shuffle=5)
     shuffled, before = contents(tmp_path), contents(Path(store.root))
     assert shuffled == {name: before[name] for name in shuffled} and len(shuffled) > 100

@@ -12,10 +12,12 @@ import pyarrow as pa
 from dedup import chains
 from dedup.exact.exact import drop_exact_duplicates, exact_hashes
 from dedup.exact.fingerprints import fingerprints
+from pipeline.base.logs import configure_logging
 from pipeline.base.schema import PAGES
+from pipeline.index.compaction import add_dump, compact
 from pipeline.index.dump import index_steps
 from pipeline.index.identity import band_parameters, fingerprint, source_key
-from pipeline.index.pointer import Pointer, add, compact, opened
+from pipeline.index.pointer import Pointer, open_index
 from pipeline.runner.dag import InputFiles, Step, step
 from pipeline.runner.manifests import shards_of
 from pipeline.runner.scheduler import InProcess, execute
@@ -65,19 +67,17 @@ def _recording(bind: chains.Bind, steps: dict[str, Step]) -> chains.Bind:
     return recording_bind
 
 
-def join(
-    store: Store, name: str, pages: Step, progress: Callable[[str], None] = quiet, **settings: Any
-) -> dict[str, Step]:
+def join(store: Store, name: str, pages: Step, **settings: Any) -> dict[str, Step]:
     """Deduplicate a dump against the index and add it, as `corpus --index` does; return its steps."""
-    with opened(store, name, progress) as pointer:
+    with open_index(store, name) as pointer:
         steps = deduplication_steps(pages, pointer, **settings)
         identity = source_key(steps), fingerprint(steps), band_parameters(steps)
         if pointer.admit(*identity):
-            execute(steps["index_entry"], store, InProcess, progress)
-            pointer = add(pointer, steps, *identity, progress)
+            execute(steps["index_entry"], store, InProcess)
+            pointer = add_dump(pointer, steps, *identity)
         else:
-            execute(steps["near"], store, InProcess, progress)
-        compact(pointer, InProcess, progress)
+            execute(steps["near"], store, InProcess)
+        compact(pointer, InProcess)
     return steps
 
 
@@ -141,5 +141,6 @@ def join_monthly_dumps(store: Store, count: int, **settings: Any) -> list[dict[s
 
 def main(root: str, dumps: str) -> None:
     """Join each list of rows of a JSON file to an index "w", one after the other."""
+    configure_logging()
     for rows in json.loads(Path(dumps).read_text()):
         join(Store(root), "w", crawl(rows, 2))
