@@ -1,7 +1,8 @@
-"""Deduplication as chains of steps, each bound here and nowhere else.
+"""Deduplication as chains of steps. Every chain is bound here and nowhere else.
 
-Every function takes `bind(function, name=..., tasks=..., **inputs)`, which makes a step and fills in its settings from
-a recipe's section, and returns the selection that the chain ends in.
+Every function takes `bind(function, name=..., tasks=..., **inputs)`, which makes a step and fills in its settings (from
+a recipe's section, or with `settings_binder`), and returns the selection that the chain ends in. `pages` are the
+documents, `selection` is the last selection before the chain, and `scores` the sidecar that the keep policy ranks by.
 
     exact       fingerprints -> hashes -> clusters -> exact (or url_dedup)
     near        signatures -> near_bands -> near_links -> near_components -> near_candidates -> near_clusters -> near
@@ -11,32 +12,52 @@ a recipe's section, and returns the selection that the chain ends in.
     chains      chain_links -> chain_ends, once or twice
 """
 
+import inspect
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from dedup.exact.exact import hash_clusters
 from dedup.exact.resolve_chains import chain_ends, chain_links
 from dedup.index.against_index import drop_known, index_candidates
-from dedup.near.gather import near_candidates
-from dedup.near.lsh import near_bands, near_components, near_links
+from dedup.near.candidates import near_candidates
+from dedup.near.components import near_components, near_links
+from dedup.near.lsh import near_bands
 from dedup.near.minhash import signatures
 from dedup.near.shingle_files import signatures_and_sets
 from dedup.near.verify import drop_near_duplicates, near_clusters
 from dedup.passages.spans import duplicate_passages, remove_spans, span_hashes
 from dedup.passages.substrings import anchor_hashes, remove_substrings, repeated_anchors, substring_hashes
-from pipeline.runner.dag import Edge, InputFiles, Step, all_shards, partition
+from pipeline.runner.dag import Edge, InputFiles, Step, all_shards, partition, step
 
 Bind = Callable[..., Step]
-Pages = Step | InputFiles
+Source = Step | InputFiles
+
+
+def settings_binder(**settings: Any) -> Bind:
+    """Return `bind` for a chain outside a recipe: every function is given those of `settings` that it has."""
+
+    def bind(function: Callable, **arguments: Any) -> Step:
+        parameters = inspect.signature(function).parameters
+        own = {name: value for name, value in settings.items() if name in parameters and name not in arguments}
+        return step(function, **own, **arguments)
+
+    return bind
 
 
 class NearSteps(NamedTuple):
-    """The steps of near deduplication that others read."""
+    """The steps of near deduplication that others read.
+
+    signatures: band hashes and sketches of all documents.
+    bands: the bands of the documents that are still kept, in partitions.
+    known: the selection that drops what an index of earlier runs has; None without an index.
+    near: the selection that drops near duplicates.
+    """
 
     signatures: Step
     bands: Step
-    known: Step | None  # the selection of what an index of earlier runs has left
-    near: Step  # the selection of what near deduplication has left
+    known: Step | None
+    near: Step
 
 
 def same_keys(
@@ -44,13 +65,17 @@ def same_keys(
     name: str,
     hashes: Callable,
     drop: Callable,
-    pages: Pages,
-    keys: Step,
+    pages: Source,
+    keys: Source,
     partitions: int,
-    selection: Step,
-    scores: Step | None,
+    selection: Source | None = None,
+    scores: Source | None = None,
 ) -> Step:
-    """Bind the selection `name`: of the documents with one key, by which `hashes` partitions them, one stays."""
+    """Bind the selection `name`, which keeps one document of each key.
+
+    `hashes` is the stage that writes a row for every document in the partition of its key, which it finds in `keys`;
+    `drop` is the stage that makes the selection.
+    """
     rows = bind(
         hashes,
         name=f"{name}_hashes",
@@ -66,17 +91,13 @@ def same_keys(
 
 def near_duplicates(
     bind: Bind,
-    pages: Pages,
+    pages: Source,
     partitions: int,
-    selection: Step | None = None,
-    scores: Step | None = None,
+    selection: Source | None = None,
+    scores: Source | None = None,
     earlier: InputFiles | None = None,
 ) -> NearSteps:
-    """Bind near deduplication.
-
-    `selection` is what the steps before have left, `scores` the sidecar that the keep policy ranks by, `earlier` an
-    index of earlier runs.
-    """
+    """Bind the selection `near`, and `index` before it where `earlier` is an index of earlier runs."""
     signed = bind(signatures_and_sets if earlier else signatures, name="signatures", pages=pages)
     bands = bind(near_bands, pages=pages, signatures=signed, selection=selection, partitions=partitions)
     index = None
@@ -98,8 +119,8 @@ def near_duplicates(
     return NearSteps(signed, bands, index, near)
 
 
-def known_documents(bind: Bind, signed: Step, bands: Step, earlier: InputFiles, selection: Step | None) -> Step:
-    """Bind the selection `index`: documents that resemble what earlier runs with the same index kept are dropped."""
+def known_documents(bind: Bind, signed: Step, bands: Step, earlier: InputFiles, selection: Source | None) -> Step:
+    """Bind the selection `index`, which drops documents that resemble what earlier runs with the same index kept."""
     index, tasks = all_shards(earlier), bands.params["partitions"]
     candidates = bind(index_candidates, band_rows=partition(bands), index=index, tasks=tasks)
     edges = {"candidates": partition(candidates), "index": index}
@@ -107,9 +128,17 @@ def known_documents(bind: Bind, signed: Step, bands: Step, earlier: InputFiles, 
 
 
 def repeated_spans(
-    bind: Bind, pages: Pages, partitions: int, selection: Step, scores: Step | None, removed: Mapping[str, Step]
+    bind: Bind,
+    pages: Source,
+    partitions: int,
+    selection: Source | None = None,
+    scores: Source | None = None,
+    removed: Mapping[str, Source] = MappingProxyType({}),
 ) -> Step:
-    """Bind the selection `spans`: lines or runs of sentences that occur before are removed from the texts."""
+    """Bind the selection `spans`, which removes lines or runs of sentences that occur earlier in the corpus.
+
+    `removed` are the passage steps before it, on whose remaining texts it works.
+    """
     inputs = {"pages": pages, "selection": selection, "removed": removed}
     hashes = bind(span_hashes, **inputs, scores=scores, partitions=partitions)
     duplicates = bind(
@@ -123,9 +152,17 @@ def repeated_spans(
 
 
 def repeated_substrings(
-    bind: Bind, pages: Pages, partitions: int, selection: Step, scores: Step | None, removed: Mapping[str, Step]
+    bind: Bind,
+    pages: Source,
+    partitions: int,
+    selection: Source | None = None,
+    scores: Source | None = None,
+    removed: Mapping[str, Source] = MappingProxyType({}),
 ) -> Step:
-    """Bind the selection `substrings`: runs of words that occur before are removed from what `removed` has left."""
+    """Bind the selection `substrings`, which removes runs of words that occur earlier in the corpus.
+
+    `removed` are the passage steps before it, on whose remaining texts it works.
+    """
     anchors = bind(anchor_hashes, pages=pages, selection=selection, removed=removed, partitions=partitions)
     repeated = bind(repeated_anchors, anchors=partition(anchors), tasks=partitions)
     hashes = bind(
@@ -148,8 +185,8 @@ def repeated_substrings(
 def resolved_chains(bind: Bind, selections: Mapping[str, Step], partitions: int) -> dict[str, Edge]:
     """Bind the rounds that resolve chains of duplicates; return what the ledger reads, a later round last.
 
-    `selections` are those that may drop a document which others name. What an index knows is dropped for a document of
-    an earlier corpus, which ends a chain; so does a document dropped for the passages removed from it.
+    `selections` are those that may drop a document which others name. Two kinds of documents end a chain: those dropped
+    for a document of an earlier corpus (`index`), and those dropped for the passages removed from them.
     """
     links = [name for name, bound in selections.items() if bound.stage.relation and name != "index"]
     ends_without_document = any(not bound.stage.relation for bound in selections.values())
@@ -157,8 +194,9 @@ def resolved_chains(bind: Bind, selections: Mapping[str, Step], partitions: int)
     resolved: dict[str, Edge] = {}
     for number in range(1, rounds + 1):
         suffix = "" if number == 1 else f"_{number}"
-        before = {"resolved": [*resolved.values()][-1]} if resolved else {}
-        asked = bind(chain_links, name=f"chain_links{suffix}", selections=selections, partitions=partitions, **before)
-        ends = bind(chain_ends, name=f"chain_ends{suffix}", links=partition(asked), tasks=partitions)
+        last_round = {"resolved": [*resolved.values()][-1]} if resolved else {}
+        edges = {"selections": selections, "partitions": partitions, **last_round}
+        chain = bind(chain_links, name=f"chain_links{suffix}", **edges)
+        ends = bind(chain_ends, name=f"chain_ends{suffix}", links=partition(chain), tasks=partitions)
         resolved[f"round{number}"] = partition(ends)
     return resolved

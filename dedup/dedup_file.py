@@ -1,23 +1,21 @@
 """Near duplicates of one file of texts, without a recipe or a run: JSON lines or Parquet in, JSON lines out."""
 
-import inspect
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
 import pyarrow as pa
 
-from dedup.chains import near_duplicates
+from dedup.chains import near_duplicates, settings_binder
 from dedup.common.in_memory import evaluate
 from dedup.near.minhash import parse_preset
 from pipeline.base.errors import UserError
 from pipeline.base.schema import PAGES
 from pipeline.base.text_files import read_batches
-from pipeline.runner.dag import InputFiles, Step, step
+from pipeline.runner.dag import InputFiles
 from pipeline.store.shard import Shard
 
-_DOCUMENTS_A_PARTITION = 1 << 20
+DOCUMENTS_PER_PARTITION = 1 << 20
 
 
 def dedup_file(
@@ -29,19 +27,19 @@ def dedup_file(
     id_column: str | None = None,
     ngram: int = 5,
 ) -> dict[str, int]:
-    """Write one line of {id, duplicate_of, similarity, cluster, cluster_size} a row of the file, in its order.
+    """Write {id, duplicate_of, similarity, cluster, cluster_size} as a line for every row of a file, in its order.
 
-    The first of several near duplicates stays. `id_column` None: column `id`, or row numbers from 0 without one.
-    Texts are held in memory (and 200 bytes a row besides). Returns counts for a summary: rows, removed, clusters.
-    Raises UserError, naming file and line, for what cannot be read.
+    The first of several near duplicates is kept. `id_column` None: column `id`, or row numbers from 0 without one.
+    Texts are in memory, with 200 bytes a row in addition. Returns counts for a summary: rows, removed, clusters. Raises
+    UserError, which names file and line, for a file that cannot be read.
     """
     bands, rows = parse_preset(preset)
     if not 0 < threshold <= 1:
         raise UserError(f"threshold {threshold}: not a Jaccard similarity; type a number over 0 and up to 1")
     if ngram < 1:
         raise UserError(f"ngram {ngram}: not a number of words; type 1 or more (5 is usual)")
-    ids, texts = _load(Path(path), text_column, id_column)
-    pages = _page_tables(texts)
+    ids, texts = _read(Path(path), text_column, id_column)
+    pages = _pages_of(texts)
     selection = near_selection(pages, bands=bands, rows=rows, threshold=threshold, ngram=ngram).to_pylist()
     counts = {"rows": len(ids), "removed": 0, "clusters": 0}
     for id_, row in zip(ids, selection, strict=True):
@@ -54,31 +52,26 @@ def dedup_file(
 
 
 def near_selection(pages: pa.Table, **settings: Any) -> pa.Table:
-    """Return the SELECTION of a table of PAGES in memory: the chain of a run with these settings of [near]."""
-
-    def bind(function: Callable, **arguments: Any) -> Step:
-        own = {name: value for name, value in settings.items() if name in inspect.signature(function).parameters}
-        return step(function, **arguments, **own)
-
+    """Return the SELECTION of near deduplication of a table of PAGES in memory, with these settings of [near]."""
     source = InputFiles("pages", None, ())
-    chain = near_duplicates(bind, source, 1 + pages.num_rows // _DOCUMENTS_A_PARTITION)
+    chain = near_duplicates(settings_binder(**settings), source, 1 + pages.num_rows // DOCUMENTS_PER_PARTITION)
     return evaluate(chain.near, {"pages": [Shard.of(pages)]})["near"].table()
 
 
-def _page_tables(texts: list[pa.Array]) -> pa.Table:
-    """PAGES with row numbers as ids, so that the first row stays, and nothing else but the texts."""
-    tables, at = [PAGES.empty_table()], 0
+def _pages_of(texts: list[pa.Array]) -> pa.Table:
+    """Return texts as PAGES with row numbers as ids, so that the first of several is kept; other columns are null."""
+    tables, first_row = [PAGES.empty_table()], 0
     for text in texts:
         nulls = {field.name: pa.nulls(len(text), field.type) for field in PAGES}
-        numbers = pa.array([f"{at + i:032x}" for i in range(len(text))])
-        tables.append(pa.table({**nulls, "id": numbers, "text": text}, schema=PAGES))
-        at += len(text)
+        ids = pa.array([f"{first_row + i:032x}" for i in range(len(text))])
+        tables.append(pa.table({**nulls, "id": ids, "text": text}, schema=PAGES))
+        first_row += len(text)
     return pa.concat_tables(tables)
 
 
-def _load(path: Path, text_column: str, id_column: str | None) -> tuple[list, list[pa.Array]]:
+def _read(path: Path, text_column: str, id_column: str | None) -> tuple[list, list[pa.Array]]:
     ids, texts = [], []
-    for some, column in read_batches(path, text_column, id_column):
-        ids += some
-        texts.append(column)
+    for batch_ids, batch_texts in read_batches(path, text_column, id_column):
+        ids += batch_ids
+        texts.append(batch_texts)
     return ids, texts

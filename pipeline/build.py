@@ -67,7 +67,9 @@ class Build:
         """Return what the numbers of the recipe mean, for `plan`."""
         signatures, near = self.steps["signatures"].params, self.steps["near_clusters"].params
         bands, rows = signatures["bands"], signatures["rows"]
-        chances = [(j / 100, minhash.probability(j / 100, bands, rows)) for j in (50, 60, 70, 75, 80, 85, 90, 95)]
+        chances = [
+            (j / 100, minhash.candidate_probability(j / 100, bands, rows)) for j in (50, 60, 70, 75, 80, 85, 90, 95)
+        ]
         curve = "  ".join(f"{similarity:.2f}: {chance:.1%}" for similarity, chance in chances)
         presets = dict.fromkeys(rule["stage"] for rule in self.config.rules)
         shingles = f"word {signatures['ngram']}-grams, verified Jaccard {near['threshold']}"

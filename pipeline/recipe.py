@@ -17,6 +17,7 @@ extraction; scores are kept beside the documents; every record has one row in th
 
 from dedup import chains
 from dedup.exact import exact
+from dedup.exact import fingerprints as fingerprinting
 from extract import pages as extraction
 from extract.langid import identify as langid
 from filters import rules
@@ -69,7 +70,7 @@ def build(recipe: Config, files: tuple[str, ...] | None = None, index: Pointer |
 
     # 2. Select: each step reads what the one before has left, and says why it drops what it drops.
     b.select(b.step(rules.verdicts, sidecars={"pages": pages, **b.sidecars}, rules=recipe.rules))
-    fingerprints = b.step(exact.fingerprints, pages=pages)
+    fingerprints = b.step(fingerprinting.fingerprints, pages=pages)
     for section, hashes, drop in (
         ("url_dedup", exact.url_hashes, exact.drop_url_duplicates),
         ("exact", exact.exact_hashes, exact.drop_exact_duplicates),

@@ -1,6 +1,6 @@
-"""Stages on tables in memory, in this process: for single files, for the library, and for tests of the stages.
+"""Stages on tables in memory, in this process: for single files, and for tests of the stages.
 
-What the runner does with folders and manifests, without either: aligned inputs, all shards, and the shuffle.
+Inputs are passed as the runner passes them (aligned shards, all shards, partitions), without folders and manifests.
 """
 
 import inspect
@@ -18,7 +18,11 @@ from pipeline.store.writer import Output
 
 @dataclass
 class StageOutput:
-    """What a step wrote: per shard its tables by name, and the partitions of the main one."""
+    """What a step wrote.
+
+    shards: the tables of each shard, by output name.
+    partitions: for each shard, the rows of its main table by partition.
+    """
 
     shards: list[Shard] = field(default_factory=list)
     partitions: list[dict[int, pa.Table]] = field(default_factory=list)
@@ -34,8 +38,11 @@ class StageOutput:
 
 
 def run(function: Callable, /, *, tasks: int = 1, stage: Stage | None = None, **arguments: Any) -> StageOutput:
-    """Call a stage once a task. An input is a list of shards (task i gets the i-th), a function of i, or a mapping of
-    those; settings are passed as they are."""
+    """Call a stage once for each task.
+
+    An input is a list of shards, of which task i gets the i-th, a function of i, or a mapping of those. Settings are
+    passed as they are.
+    """
     declaration = stage or function.stage  # type: ignore[attr-defined]
     settings = {p.name for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY}
     output = StageOutput()
@@ -52,37 +59,36 @@ def evaluate(goal: Step, given: Mapping[str, list[Shard]]) -> dict[str, StageOut
 
     `given` has the shards of the input files that the steps read, by the name of the input files.
     """
-    done: dict[str, StageOutput] = {}
+    outputs: dict[str, StageOutput] = {}
 
     def visit(node: Step | InputFiles) -> StageOutput:
         if isinstance(node, InputFiles):
             return StageOutput(given[node.name])
-        if node.name not in done:
+        if node.name not in outputs:
             inputs = {
                 name: {k: read(e) for k, e in edge.items()} if isinstance(edge, dict) else read(edge)
                 for name, edge in node.inputs.items()
             }
-            done[node.name] = run(
-                node.function, tasks=_tasks(node, done, given), stage=node.stage, **inputs, **node.params
-            )
-        return done[node.name]
+            tasks = _task_count(node, outputs, given)
+            outputs[node.name] = run(node.function, tasks=tasks, stage=node.stage, **inputs, **node.params)
+        return outputs[node.name]
 
     def read(edge: Edge) -> Any:
         output = visit(edge.source)
-        return {"aligned": output.shards, "all_shards": lambda _: output.shards, "partition": output.partition}[
-            edge.mode
-        ]
+        if edge.mode == "partition":
+            return output.partition
+        return output.shards if edge.mode == "aligned" else lambda _: output.shards
 
     visit(goal)
-    return done
+    return outputs
 
 
-def _tasks(node: Step, done: Mapping[str, StageOutput], given: Mapping[str, list[Shard]]) -> int:
-    """As many tasks as the step names, else as an aligned input has shards, else as there are partitions."""
+def _task_count(node: Step, outputs: Mapping[str, StageOutput], given: Mapping[str, list[Shard]]) -> int:
+    """Return the number of tasks: what the step says, else the shards of aligned inputs, else the partitions."""
     aligned, partitions = [], []
     for edge in node.edges.values():
-        files = isinstance(edge.source, InputFiles)
-        output = StageOutput(given[edge.source.name]) if files else done[edge.source.name]
+        is_file = isinstance(edge.source, InputFiles)
+        output = StageOutput(given[edge.source.name]) if is_file else outputs[edge.source.name]
         aligned += [len(output.shards)] if edge.mode == "aligned" else []
         partitions += [1 + max(tables, default=-1) for tables in output.partitions if edge.mode == "partition"]
     return node.tasks or max(aligned or partitions, default=1)
@@ -95,7 +101,7 @@ def _input(value: Any, task: int) -> Any:
 
 
 def _collect(declaration: Stage, items: Any) -> tuple[dict[str, pa.Table], dict[int, pa.Table]]:
-    """Return tables by output name, and the main table's rows by partition."""
+    """Return what a task yields: tables by output name, and the main table's rows by partition."""
     rows: dict[str, list[pa.Table]] = {name: [] for name in declaration.outputs}
     partitions: dict[int, list[pa.Table]] = {}
     for item in items:

@@ -1,26 +1,23 @@
-"""Exact duplicates: the same normal text (or the same normal URL), wherever in the corpus.
+"""Exact duplicates: documents with the same text, or the same URL, in normal form, wherever they are in the corpus.
 
     fingerprints -> exact_hashes -> hash_clusters -> drop_exact_duplicates
 
-URLs in the same way before, with `url_hashes` and `drop_url_duplicates`.
-Rows go to partitions by the prefix of their hash, so a partition sees every copy of its texts: 70 bytes a document,
-memory by partition. Which copy stays does not depend on partitions, shards or the order of either.
+Captures of one URL are deduplicated by the same steps, with `url_hashes` and `drop_url_duplicates`.
+Rows go to partitions by the prefix of their hash, so a partition has every copy of its texts: 70 bytes a document, in
+memory one partition at a time. Which copy is kept depends neither on partitions nor on shards nor on their order.
 """
 
-import itertools
-import re
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import xxhash
 
-from dedup.common.clusters import CLUSTERS, OVERSIZED, concat, in_buckets, to_shard
+from dedup.common.clusters import CLUSTERS, OVERSIZED, alarms, shard_clusters
 from dedup.common.keep_policy import order_keys
+from dedup.common.partitions import concat_shards, dump_hashes, partition_of, partition_rows
 from dedup.common.selections import read_score, read_selection, selection_table
-from dedup.exact.normal_form import normalised
 from pipeline.config.values import Range
 from pipeline.runner.stage import selection as selection_stage
 from pipeline.runner.stage import stage
@@ -28,66 +25,20 @@ from pipeline.store.join import read_aligned
 from pipeline.store.shard import Shard
 from pipeline.store.writer import Output
 
-FINGERPRINTS = pa.schema(
+HASH_ROWS = pa.schema(
     [
-        ("id", pa.string()),
-        ("text_hash", pa.binary(16)),  # xxh3-128 of the normal text
-        ("url_hash", pa.binary(16)),  # xxh3-128 of the normal URL; null where there is none
-        ("chars", pa.int64()),  # codepoints of the text as it is
-    ]
-)
-ROUTED = pa.schema(
-    [
-        ("high", pa.uint64()),
+        ("high", pa.uint64()),  # halves of the 128-bit hash
         ("low", pa.uint64()),
-        ("order", pa.int64()),
+        ("order", pa.int64()),  # sort key of the keep policy
         ("id", pa.string()),
         ("shard", pa.int32()),
-        ("row", pa.int64()),
-        ("copies", pa.int64()),  # documents that it stands for already: itself, and the same URL's other captures
+        ("row", pa.int64()),  # in the shard
+        ("copies", pa.int64()),  # documents that it represents: itself, and those that steps before dropped for it
     ]
 )
-_TRACKING = re.compile(r"(?:utm_\w+|fbclid|gclid|msclkid|mc_cid|mc_eid|phpsessid|jsessionid)=[^&]*(?:&|$)")
-_PREFIX = re.compile(r"^[a-z][a-z0-9+.-]*://(?:www\.)?", re.IGNORECASE)
-_PORT = re.compile(r":(?:80|443)$")
 
 
-@stage(version=1, libraries=("xxhash",), outputs={"part": FINGERPRINTS})
-def fingerprints(pages: Shard) -> Iterator[pa.Table]:
-    """Hashes of text and URL of every document, measured once. Normal forms: `dedup.exact.normal_form`,
-    `normal_url`."""
-    for batch in pages.batches(["id", "url", "text"]):
-        text = pa.chunked_array([batch["text"]])
-        urls = [None if url is None else _digest(normal_url(url).encode()) for url in batch["url"].to_pylist()]
-        columns = [batch["id"], text_hashes(text), pa.array(urls, pa.binary(16)), pc.utf8_length(text).cast(pa.int64())]
-        yield pa.table(columns, schema=FINGERPRINTS)
-
-
-def text_hashes(column: pa.ChunkedArray) -> pa.Array:
-    """(d,) xxh3-128 of each text's normal form."""
-    data, bounds = normalised(column)
-    view = memoryview(data.data)
-    ends = bounds.tolist()
-    return pa.array([_digest(view[low:high]) for low, high in itertools.pairwise(ends)], pa.binary(16))
-
-
-def _digest(data: bytes | memoryview) -> bytes:
-    return xxhash.xxh3_128_digest(data)
-
-
-def normal_url(url: str) -> str:
-    """The URL without what does not change the page: scheme, `www.`, fragment, tracking parameters, a final slash.
-
-    The host is lower-cased; path and query are not, since servers may tell their cases apart.
-    """
-    body = _PREFIX.sub("", url.strip().partition("#")[0])
-    host, _, path = body.partition("/")
-    path, _, query = path.partition("?")
-    query = _TRACKING.sub("", query).rstrip("&")
-    return f"{_PORT.sub('', host.lower())}/{path}".rstrip("/") + (f"?{query}" if query else "")
-
-
-@stage(version=2, outputs={"part": ROUTED})
+@stage(version=2, outputs={"part": HASH_ROWS})
 def exact_hashes(
     pages: Shard,
     fingerprints: Shard,
@@ -98,17 +49,17 @@ def exact_hashes(
     scope: Literal["corpus", "dump"] = "corpus",
     partitions: Annotated[int, Range(0, 65536)] = 16,
 ) -> Iterator[Output]:
-    """Rows of the documents that are still kept, in the partition of their text's hash.
+    """Write a row for every document that is still kept and has a word, in the partition of its text's hash.
 
     Args:
-        keep: Which of several copies stays: `oldest`, `newest`, `longest`, or `best:<column>` of a sidecar.
-        scope: Where copies are looked for: in the whole corpus, or in each dump for itself.
+        keep: Which of several copies is kept: `oldest`, `newest`, `longest`, or `best:<column>` of a sidecar.
+        scope: Where copies are looked for: in the whole corpus, or in each dump separately.
         partitions: Number of shuffle partitions; 0 takes as many as the input's size needs.
     """
-    yield from _hash_rows("text_hash", pages, fingerprints, selection, scores, keep, scope, partitions)
+    yield from _fingerprint_rows("text_hash", pages, fingerprints, selection, scores, keep, scope, partitions)
 
 
-@stage(version=1, outputs={"part": ROUTED})
+@stage(version=1, outputs={"part": HASH_ROWS})
 def url_hashes(
     pages: Shard,
     fingerprints: Shard,
@@ -119,17 +70,17 @@ def url_hashes(
     scope: Literal["corpus", "dump"] = "corpus",
     partitions: Annotated[int, Range(0, 65536)] = 16,
 ) -> Iterator[Output]:
-    """Rows of the documents that are still kept, in the partition of their URL's hash.
+    """Write a row for every document that is still kept and has a URL, in the partition of the URL's hash.
 
     Args:
-        keep: Which capture of an address stays, whatever its text: `oldest`, `newest`, `longest` or `best:<column>`.
-        scope: Where other captures are looked for: in the whole corpus, or in each dump for itself.
+        keep: Which capture of an address is kept, whatever its text: `oldest`, `newest`, `longest` or `best:<column>`.
+        scope: Where other captures are looked for: in the whole corpus, or in each dump separately.
         partitions: Number of shuffle partitions; 0 takes as many as the input's size needs.
     """
-    yield from _hash_rows("url_hash", pages, fingerprints, selection, scores, keep, scope, partitions)
+    yield from _fingerprint_rows("url_hash", pages, fingerprints, selection, scores, keep, scope, partitions)
 
 
-def _hash_rows(
+def _fingerprint_rows(
     column: str, pages: Shard, fingerprints: Shard, selection: Shard | None, scores: Shard | None,
     keep: str, scope: str, partitions: int,
 ) -> Iterator[Output]:  # fmt: skip
@@ -143,105 +94,88 @@ def key_rows(
     shard: int, documents: pa.Table, keys: pa.ChunkedArray, selection: Shard | None, scores: Shard | None,
     keep: str, scope: str, partitions: int,
 ) -> Iterator[Output]:  # fmt: skip
-    """ROUTED rows of d documents (id, date, dump, chars) by their keys: 16 bytes each, null for a document that has no
-    duplicates."""
+    """Yield HASH_ROWS of the documents that are still kept and have a key.
+
+    `documents` has id, date, dump and chars of d documents; `keys` are 16 bytes each, equal for duplicates, null for a
+    document that has none.
+    """
     ids = documents["id"]
     before = read_selection(ids, selection)
     order = order_keys(keep, documents, read_score(ids, keep, scores))
-    high, low = _halves(keys.fill_null(bytes(16)))
+    high, low = _hash_halves(keys.fill_null(bytes(16)))
     if scope == "dump":
         high = high ^ dump_hashes(documents["dump"])
     rows = np.flatnonzero(before.keep & pc.is_valid(keys).to_numpy())
     columns = [high[rows], low[rows], order[rows], ids.take(pa.array(rows))]
-    place = [np.full(len(rows), shard, np.int32), rows, before.cluster_size[rows]]
-    table = pa.table([*columns, *place], schema=ROUTED)
-    yield from in_buckets(table, partition_of(high[rows], partitions))
+    origin = [np.full(len(rows), shard, np.int32), rows, before.cluster_size[rows]]
+    table = pa.table([*columns, *origin], schema=HASH_ROWS)
+    yield from partition_rows(table, partition_of(high[rows], partitions))
 
 
-def _halves(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
+def _hash_halves(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
     array = column.combine_chunks()
     values = np.frombuffer(array.buffers()[1] or b"", ">u8").reshape(-1, 2)[array.offset : array.offset + len(array)]
     return values[:, 0].astype(np.uint64), values[:, 1].astype(np.uint64)
 
 
-def dump_hashes(dumps: pa.ChunkedArray) -> np.ndarray:
-    """(d,) uint64, equal for documents of one dump; null is a dump of its own."""
-    coded = dumps.combine_chunks().dictionary_encode(null_encoding="encode")
-    names = [repr(name).encode() for name in coded.dictionary.to_pylist()]
-    return np.array([xxhash.xxh3_64_intdigest(name) for name in names], np.uint64)[coded.indices.to_numpy()]
-
-
-def partition_of(hashes: np.ndarray, partitions: int) -> np.ndarray:
-    """(d,) int64 partition of each uint64 hash, by its prefix: the i-th of `partitions` equal ranges."""
-    return ((hashes >> np.uint64(32)) * np.uint64(partitions) >> np.uint64(32)).astype(np.int64)
-
-
 @stage(version=2, outputs={"part": CLUSTERS, "alarms": OVERSIZED})
 def hash_clusters(hashes: list[Shard], *, alarm: int = 1000) -> Iterator[Output]:
-    """One partition: for each hash the first document in the keep order stays, the others are its duplicates.
+    """Cluster the documents of one partition by hash. The first one in the keep order represents its cluster.
 
     Args:
         alarm: Size in documents from which a cluster is reported as too large to pass unseen.
     """
-    table = _repeated(concat(hashes, ROUTED))
+    table = _repeated_hashes(concat_shards(hashes, HASH_ROWS))
     by = [("high", "ascending"), ("low", "ascending"), ("order", "ascending"), ("id", "ascending")]
     table = table.take(pc.sort_indices(table, sort_keys=by))
     first = _group_starts(table)
-    size = np.diff(np.append(first, table.num_rows))
-    group = np.repeat(np.arange(len(first)), size)
+    members = np.diff(np.append(first, table.num_rows))
+    group = np.repeat(np.arange(len(first)), members)
     size = np.bincount(group, table["copies"].to_numpy(), len(first)).astype(np.int64)
     cluster = table["id"].take(pa.array(first[group]))
-    stays = np.arange(table.num_rows) == first[group]
-    similarity = pa.array(np.ones(len(group)), mask=stays)
-    duplicate_of = pc.if_else(pa.array(stays), pa.scalar(None, pa.string()), cluster)
+    represents = np.arange(table.num_rows) == first[group]
+    similarity = pa.array(np.ones(len(group)), mask=represents)
+    duplicate_of = pc.if_else(pa.array(represents), pa.scalar(None, pa.string()), cluster)
     columns = [table["row"], duplicate_of, similarity, cluster, size[group]]
-    yield from in_buckets(pa.table(columns, schema=CLUSTERS), table["shard"].to_numpy())
+    yield from partition_rows(pa.table(columns, schema=CLUSTERS), table["shard"].to_numpy())
     yield alarms(table["id"].take(pa.array(first)), size, alarm, "large_exact_cluster")
 
 
-def _repeated(table: pa.Table) -> pa.Table:
-    """Rows whose hash occurs twice or more; most do not, and need not be sorted by strings."""
+def _repeated_hashes(table: pa.Table) -> pa.Table:
+    """Return the rows whose hash occurs twice or more. Most do not, and need not be sorted by strings."""
     order = np.lexsort((table["low"].to_numpy(), table["high"].to_numpy()))
-    sorted_ = table.select(["high", "low"]).take(pa.array(order))
-    first = _group_starts(sorted_)
+    first = _group_starts(table.select(["high", "low"]).take(pa.array(order)))
     size = np.diff(np.append(first, table.num_rows))
     return table.take(pa.array(np.sort(order[np.repeat(size > 1, size)])))
 
 
 def _group_starts(table: pa.Table) -> np.ndarray:
-    """Where each run of equal hashes begins."""
+    """Return the rows at which each run of equal hashes begins."""
     high, low = table["high"].to_numpy(), table["low"].to_numpy()
-    new = np.ones(len(high), bool)
-    new[1:] = (high[1:] != high[:-1]) | (low[1:] != low[:-1])
-    return np.flatnonzero(new)
-
-
-def alarms(ids: pa.ChunkedArray, sizes: np.ndarray, bound: int, rule: str) -> Output:
-    """Rows of `alarms` for every id whose size is at or over `bound`."""
-    large = np.flatnonzero(sizes >= bound)
-    n = len(large)
-    columns = [pa.array([rule] * n, pa.string()), ids.take(pa.array(large)), sizes[large].astype(float)]
-    return Output(pa.table([*columns, np.full(n, float(bound))], schema=OVERSIZED), name="alarms")
+    begins = np.ones(len(high), bool)
+    begins[1:] = (high[1:] != high[:-1]) | (low[1:] != low[:-1])
+    return np.flatnonzero(begins)
 
 
 @selection_stage(version=2, relation="same text as")
 def drop_exact_duplicates(pages: Shard, clusters: list[Shard], selection: Shard | None = None) -> Iterator[pa.Table]:
     """Keep one document of each text. `value` is the similarity, 1."""
-    yield without_duplicates(pages, clusters, selection, "exact", "duplicate_text", similarity=1.0)
+    yield select_representatives(pages, clusters, selection, "exact", "duplicate_text", similarity=1.0)
 
 
 @selection_stage(version=1, relation="same address as")
 def drop_url_duplicates(pages: Shard, clusters: list[Shard], selection: Shard | None = None) -> Iterator[pa.Table]:
     """Keep one capture of each address."""
-    yield without_duplicates(pages, clusters, selection, "url_dedup", "duplicate_url")
+    yield select_representatives(pages, clusters, selection, "url_dedup", "duplicate_url")
 
 
-def without_duplicates(
+def select_representatives(
     pages: Shard, clusters: list[Shard], selection: Shard | None, stage: str, rule: str, similarity: float | None = None
 ) -> pa.Table:
+    """Return the SELECTION that keeps one document of each cluster; `stage` and `rule` say why others go."""
     ids = pages.table(["id"])["id"]
     before = read_selection(ids, selection)
-    columns = to_shard(ids, before, concat(clusters, CLUSTERS))
+    columns = shard_clusters(ids, before, concat_shards(clusters, CLUSTERS))
     columns.pop("similarity")
     dropped = pc.is_valid(columns["duplicate_of"]).to_numpy()
     return selection_table(ids, before, dropped, stage=stage, rule=rule, value=similarity, **columns)

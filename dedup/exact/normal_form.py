@@ -1,4 +1,4 @@
-"""The normal form of a text that exact duplicates share."""
+"""The normal form of a text that its exact duplicates share."""
 
 import functools
 import unicodedata
@@ -7,48 +7,58 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.kernels.njit import njit
-from pipeline.kernels.tokens import SPACE, buffers, classes, decode, lowered
+from pipeline.kernels.tokens import SPACE, WORD, buffers, class_of, classes, decode, lowered
 
 _INVISIBLE = (0x00AD, 0x200B, 0x2060, 0xFEFF)  # soft hyphen, zero width space, word joiner, byte order mark
-_POINTS = 0x20000
+_OMITTED = 0xFFFFFFFF  # stands for the lower case of a character that the normal form leaves out
+_CODEPOINTS = 0x20000  # planes 0 and 1, which the tables cover
 
 
-def normalised(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
-    """UTF-8 bytes and (d + 1,) bounds of the column in normal form; null is empty.
+def normalize(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the normal forms of d texts as UTF-8 bytes and (d + 1,) bounds; that of null is empty.
 
     Unicode NFC, lower case (one codepoint for one), runs of white space as one space, none at the ends, invisible marks
-    left out. Not NFKC, which makes "x2" of "x²"; numbers, punctuation and accents tell documents apart.
+    left out. Not NFKC, which makes "x2" of "x²"; numbers, punctuation and accents distinguish documents.
     """
     data, offsets = buffers(column)
-    needs = _needs_nfc(data, offsets, _nfc_suspects())
-    if needs.any():
-        column = pa.chunked_array([_composed(column, needs)])
+    needs_nfc = _needs_nfc(data, offsets, _nfc_suspects())
+    if needs_nfc.any():
+        column = pa.chunked_array([_compose(column, needs_nfc)])
         data, offsets = buffers(column)
-    out, bounds = np.empty(_room(offsets), np.uint8), np.zeros(len(offsets), np.int64)
-    _fold(data, offsets, classes(), _folded(), out, bounds)
+    out, bounds = np.empty(_max_bytes(offsets), np.uint8), np.zeros(len(offsets), np.int64)
+    _fold(data, offsets, classes(), _folded_codepoints(), out, bounds)
     return out, bounds
 
 
-def _room(offsets: np.ndarray) -> int:
-    """Bytes that the folded text may take: a lower case is at most half as long again (U+023A: two bytes to three)."""
+def has_words(column: pa.ChunkedArray) -> np.ndarray:
+    """Return which texts of the column have a word, (d,) bool, as `pipeline.kernels.tokens` defines words."""
+    data, offsets = buffers(column)
+    worded = np.zeros(len(offsets) - 1, np.bool_)
+    _find_words(data, offsets, classes(), worded)
+    return worded
+
+
+def _max_bytes(offsets: np.ndarray) -> int:
+    """Return an upper bound of folded bytes: a lower case has at most half as many more (U+023A: two bytes, three)."""
     return int((offsets[-1] - offsets[0]) * 3 // 2 + len(offsets))
 
 
-def _composed(column: pa.ChunkedArray, needs: np.ndarray) -> pa.Array:
+def _compose(column: pa.ChunkedArray, needs_nfc: np.ndarray) -> pa.Array:
     texts = column.to_pylist()
-    for i in np.flatnonzero(needs):
+    for i in np.flatnonzero(needs_nfc):
         texts[i] = unicodedata.normalize("NFC", texts[i])
     return pa.array(texts, pa.large_string())
 
 
 @functools.cache
 def _nfc_suspects() -> np.ndarray:
-    """(131072,) bool: codepoints after which a text may not be in NFC (UAX 15, NFC_Quick_Check No or Maybe).
+    """Return the codepoints after which a text may not be in NFC, (131072,) bool (UAX 15, NFC_Quick_Check No or Maybe).
 
-    Those that are not NFC themselves, combining marks, and those that some composition ends in (vowel signs, jamo).
+    These are codepoints that are not NFC themselves, combining marks, and those that a composition ends in (vowel
+    signs, jamo).
     """
-    table = np.zeros(_POINTS, bool)
-    for point in range(0x300, _POINTS):
+    table = np.zeros(_CODEPOINTS, bool)
+    for point in range(0x300, _CODEPOINTS):
         if 0xD800 <= point < 0xE000:
             continue
         char = chr(point)
@@ -61,42 +71,51 @@ def _nfc_suspects() -> np.ndarray:
 
 
 @functools.cache
-def _folded() -> np.ndarray:
-    """(131072,) uint32: lower case; 0xFFFFFFFF for what is left out."""
+def _folded_codepoints() -> np.ndarray:
+    """Return the lower case of each codepoint, (131072,) uint32; `_OMITTED` for invisible marks."""
     table = lowered().copy()
-    table[list(_INVISIBLE)] = 0xFFFFFFFF
+    table[list(_INVISIBLE)] = _OMITTED
     return table
 
 
 @njit(cache=True, nogil=True)
 def _needs_nfc(data, offsets, suspects):
-    needs = np.zeros(len(offsets) - 1, np.bool_)
-    for d in range(len(needs)):
-        at = offsets[d]
-        while at < offsets[d + 1]:
-            if data[at] < 0xCC:  # below U+0300
-                at += 1 if data[at] < 0x80 else 2
+    needs_nfc = np.zeros(len(offsets) - 1, np.bool_)
+    for d in range(len(needs_nfc)):
+        position = offsets[d]
+        while position < offsets[d + 1]:
+            if data[position] < 0xCC:  # below U+0300
+                position += 1 if data[position] < 0x80 else 2
                 continue
-            point, at = decode(data, at)
-            if point >= np.uint32(0x20000) or suspects[point]:  # Han compatibility ideographs above plane 1
-                needs[d] = True
+            point, position = decode(data, position)
+            if point >= np.uint32(_CODEPOINTS) or suspects[point]:  # Han compatibility ideographs above plane 1
+                needs_nfc[d] = True
                 break
-    return needs
+    return needs_nfc
+
+
+@njit(cache=True, nogil=True)
+def _find_words(data, offsets, table, worded):
+    for d in range(len(worded)):
+        position = offsets[d]
+        while position < offsets[d + 1] and not worded[d]:
+            point, position = decode(data, position)
+            worded[d] = class_of(point, table) >= WORD
 
 
 @njit(cache=True, nogil=True)
 def _fold(data, offsets, table, folded, out, bounds):
     n = 0
     for d in range(len(offsets) - 1):
-        at, begin, gap = offsets[d], n, False
-        while at < offsets[d + 1]:
-            point, at = decode(data, at)
-            if point < np.uint32(0x20000):
+        position, begin, gap = offsets[d], n, False
+        while position < offsets[d + 1]:
+            point, position = decode(data, position)
+            if point < np.uint32(_CODEPOINTS):
                 if table[point] == SPACE:
                     gap = True
                     continue
                 point = folded[point]
-                if point == np.uint32(0xFFFFFFFF):
+                if point == np.uint32(_OMITTED):
                     continue
             if gap and n > begin:
                 out[n] = 0x20
@@ -108,7 +127,7 @@ def _fold(data, offsets, table, folded, out, bounds):
 
 @njit(cache=True, nogil=True, inline="always")
 def _encode(point, out, n):
-    """Write a codepoint as UTF-8 at out[n]; returns the offset behind it."""
+    """Write a codepoint as UTF-8 at out[n]; return the offset after it."""
     if point < np.uint32(0x80):
         out[n] = point
         return n + 1

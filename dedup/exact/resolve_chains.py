@@ -2,10 +2,9 @@
 
     selections of url_dedup, exact, index, near ... -> chain_links -> chain_ends -> ledger
 
-A copy names the document that it duplicates; where that one was dropped later, wherever in the corpus, the copy is a
-duplicate of what that one is a duplicate of. Both meet in the partition of the name's hash: 50 bytes a copy on their
-way, and no task reads the requests of others. One round resolves two links, a second round four (pointer jumping):
-one is enough for exact and near, two for chains of up to four.
+The link of a duplicate (the document that it names) and the end of a dropped document (what that one duplicates) meet
+in the partition of the hash of the id that both have: 50 bytes a duplicate. One round resolves two links, a second
+round four (pointer jumping): one is enough for exact and near, two for chains of up to four.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,8 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
-from dedup.common.clusters import concat, in_buckets
-from dedup.exact.exact import partition_of
+from dedup.common.partitions import concat_shards, partition_of, partition_rows
 from pipeline.base.schema import RESOLVED
 from pipeline.config.values import Range
 from pipeline.runner.stage import stage
@@ -25,8 +23,9 @@ from pipeline.store.join import read_aligned
 from pipeline.store.shard import Shard
 from pipeline.store.writer import Output
 
-# A dropped document that others name (where it went), or a document (where it stands) that names the document `id`.
-ASKED = pa.schema(
+# Two kinds of rows, told apart by `row`. A duplicate that names the document `id`: `shard` and `row` of the duplicate.
+# A dropped document with the id `id`, which duplicates may name: `duplicate_of` and `similarity` of that document.
+LINKS = pa.schema(
     [
         ("id", pa.string()),
         ("duplicate_of", pa.string()),
@@ -37,72 +36,76 @@ ASKED = pa.schema(
 )
 
 
-@stage(version=2, libraries=("xxhash",), outputs={"part": ASKED})
+@stage(version=2, libraries=("xxhash",), outputs={"part": LINKS})
 def chain_links(
     selections: Mapping[str, Shard],
     resolved: list[Shard] | None = None,
     *,
     partitions: Annotated[int, Range(1, 65536)] = 1,
 ) -> Iterator[Output]:
-    """Duplicates of the shard whose document may have been dropped later, and dropped documents that others name.
+    """Write the duplicates whose document may have been dropped later, and the dropped documents that duplicates name.
 
     `selections` are in the order in which they dropped documents; `resolved` is the result of the round before: only
-    what that one moved can move on. A document dropped without a `duplicate_of` ends a chain.
+    the duplicates that it moved can move again. A document dropped without a `duplicate_of` ends a chain.
 
     Args:
         partitions: Number of shuffle partitions.
     """
-    fates, asks = _fates(list(selections.values()))
+    documents, may_move = _duplicates(list(selections.values()))
     if resolved is not None:
-        fates, asks = _followed(fates, concat(resolved, RESOLVED))
+        documents, may_move = _moved(documents, concat_shards(resolved, RESOLVED))
     shard = next(iter(selections.values())).index
-    rows = np.flatnonzero(asks & pc.is_valid(fates["duplicate_of"]).to_numpy())
-    nothing = pa.nulls(len(rows), pa.string()), pa.nulls(len(rows), pa.float64())
-    place = [pa.array(np.full(len(rows), shard, np.int32)), rows]
-    copies = pa.table([fates["duplicate_of"].take(pa.array(rows)), *nothing, *place], schema=ASKED)
-    named = fates.filter(pc.and_(fates["dropped"], pc.greater(fates["copies"], 1)))
-    nowhere = pa.nulls(named.num_rows, pa.int32()), pa.nulls(named.num_rows, pa.int64())
-    dropped = pa.table([*(named[name] for name in ASKED.names[:3]), *nowhere], schema=ASKED)
-    table = pa.concat_tables([copies, dropped])
-    hashes = np.array([xxhash.xxh3_64_intdigest(name.encode()) for name in table["id"].to_pylist()], np.uint64)
-    yield from in_buckets(table, partition_of(hashes, partitions))
+    rows = np.flatnonzero(may_move & pc.is_valid(documents["duplicate_of"]).to_numpy())
+    unknown_end = pa.nulls(len(rows), pa.string()), pa.nulls(len(rows), pa.float64())
+    origin = [pa.array(np.full(len(rows), shard, np.int32)), rows]
+    links = pa.table([documents["duplicate_of"].take(pa.array(rows)), *unknown_end, *origin], schema=LINKS)
+    dropped = documents.filter(pc.and_(documents["dropped"], pc.greater(documents["copies"], 1)))
+    no_origin = pa.nulls(dropped.num_rows, pa.int32()), pa.nulls(dropped.num_rows, pa.int64())
+    ends = pa.table([*(dropped[name] for name in LINKS.names[:3]), *no_origin], schema=LINKS)
+    table = pa.concat_tables([links, ends])
+    hashes = np.array([xxhash.xxh3_64_intdigest(id_.encode()) for id_ in table["id"].to_pylist()], np.uint64)
+    yield from partition_rows(table, partition_of(hashes, partitions))
 
 
-def _fates(selections: list[Shard]) -> tuple[pa.Table, np.ndarray]:
-    """What became of each document and how many it represented then; and which were dropped before the last step."""
+def _duplicates(selections: list[Shard]) -> tuple[pa.Table, np.ndarray]:
+    """Return what became of each document, and which ones were dropped before the last selection, (d,) bool.
+
+    `copies` is how many documents it represented when it was dropped, itself included.
+    """
     ids = selections[0].table(["id"])["id"]
     n = len(ids)
     duplicate_of, similarity = pa.nulls(n, pa.string()), pa.nulls(n, pa.float64())
-    copies, dropped, asks = np.ones(n, np.int64), np.zeros(n, bool), np.zeros(n, bool)
+    copies, dropped, dropped_before = np.ones(n, np.int64), np.zeros(n, bool), np.zeros(n, bool)
     for shard in selections:
-        table, asks = read_aligned(ids, shard, ["rule", "value", "duplicate_of", "cluster_size"]), dropped.copy()
+        table = read_aligned(ids, shard, ["rule", "value", "duplicate_of", "cluster_size"])
+        dropped_before = dropped.copy()
         is_duplicate = pc.is_valid(table["duplicate_of"])
         duplicate_of = pc.coalesce(duplicate_of, table["duplicate_of"])
         similarity = pc.coalesce(similarity, pc.if_else(is_duplicate, table["value"], pa.scalar(None, pa.float64())))
         dropped |= pc.is_valid(table["rule"]).to_numpy()
         copies = np.where(dropped, copies, table["cluster_size"].fill_null(1).to_numpy())
     columns = {"duplicate_of": duplicate_of, "similarity": similarity, "copies": copies, "dropped": dropped}
-    return pa.table({"id": ids, **columns}), asks
+    return pa.table({"id": ids, **columns}), dropped_before
 
 
-def _followed(fates: pa.Table, found: pa.Table) -> tuple[pa.Table, np.ndarray]:
-    """The same after a round, and which documents that moved."""
-    at = np.full(fates.num_rows, -1, np.int64)
-    at[found["row"].to_numpy()] = np.arange(found.num_rows)
-    moved, at = at >= 0, pa.array(at, mask=at < 0)
+def _moved(documents: pa.Table, resolved: pa.Table) -> tuple[pa.Table, np.ndarray]:
+    """Return the documents with the links that a round resolved, and which ones these are, (d,) bool."""
+    position = np.full(documents.num_rows, -1, np.int64)
+    position[resolved["row"].to_numpy()] = np.arange(resolved.num_rows)
+    moved, taken = position >= 0, pa.array(position, mask=position < 0)
     for name in ("duplicate_of", "similarity"):
-        column = pc.if_else(pa.array(moved), found[name].take(at), fates[name])
-        fates = fates.set_column(fates.schema.get_field_index(name), name, column)
-    return fates, moved
+        column = pc.if_else(pa.array(moved), resolved[name].take(taken), documents[name])
+        documents = documents.set_column(documents.schema.get_field_index(name), name, column)
+    return documents, moved
 
 
 @stage(version=2, outputs={"part": RESOLVED})
 def chain_ends(links: list[Shard]) -> Iterator[Output]:
-    """One partition: duplicates of documents that were dropped, with where these went, in the bucket of their shard."""
-    table = concat(links, ASKED)
-    is_copy = pc.is_valid(table["row"])
-    copies, dropped = table.filter(is_copy), table.filter(pc.invert(is_copy)).combine_chunks()
-    at = pc.index_in(copies["id"], value_set=dropped["id"].combine_chunks())
-    found, at = copies.filter(pc.is_valid(at)), at.drop_null()
-    columns = [found["row"], *[dropped[name].take(at) for name in ("duplicate_of", "similarity")]]
-    yield from in_buckets(pa.table(columns, schema=RESOLVED), found["shard"].to_numpy())
+    """Write the duplicates of dropped documents, with what those duplicate, in the partition of their shard."""
+    table = concat_shards(links, LINKS)
+    is_link = pc.is_valid(table["row"])
+    duplicates, dropped = table.filter(is_link), table.filter(pc.invert(is_link)).combine_chunks()
+    position = pc.index_in(duplicates["id"], value_set=dropped["id"].combine_chunks())
+    resolved, position = duplicates.filter(pc.is_valid(position)), position.drop_null()
+    columns = [resolved["row"], *[dropped[name].take(position) for name in ("duplicate_of", "similarity")]]
+    yield from partition_rows(pa.table(columns, schema=RESOLVED), resolved["shard"].to_numpy())

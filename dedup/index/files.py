@@ -1,11 +1,11 @@
-"""How a persistent index lies on disk, and how it is read: by ranges, so that a look-up costs what it asks for.
+"""The files of a persistent index, and reading them by ranges, so that a look-up costs what it asks for.
 
     documents-<shard>.bin   RECORD of every indexed document of a shard, in the order of the pages
     shingles-<shard>.bin    their shingle sets, one after the other (sorted uint64)
     bands-<partition>.bin   BAND of every band of all of them, sorted; the partition is the prefix of the hash
-    fences-<partition>.bin  the first hash of each BLOCK of these
+    fences-<partition>.bin  block index: the first hash of each block of these
 
-A document's number is shard << 32 | place, its shard counted over all dumps. Bands are stored with numbers that count
+A document's number is shard << 32 | row, its shard counted over all dumps. Bands are stored with numbers that count
 from their segment's first shard, so that a segment's bytes do not depend on what else is in the index.
 """
 
@@ -17,17 +17,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dedup.common.clusters import ROW_BITS
-from dedup.exact.exact import partition_of
-from dedup.index.byte_ranges import fetch, spans
+from dedup.common.partitions import ROW_BITS, partition_of, row_of, shard_of
+from dedup.index.byte_ranges import expand_ranges, read_ranges
 from pipeline.kernels.njit import njit
 from pipeline.store.filesystem import Store
 from pipeline.store.shard import Shard
 
 BAND = np.dtype([("hash", "<u8"), ("doc", "<i8")])
+# `set` is the hash of the shingle set; `start` and `count` say, in shingles, where that is in its file.
 RECORD = np.dtype([("id", "V16"), ("sketch", "<u8", 2), ("set", "<u8"), ("start", "<i8"), ("count", "<i8")])
-BLOCK = 256  # bands of 16 bytes: one page of a disk
-HELD = 64 << 20  # bytes that a read may waste on gaps
+BLOCK_BANDS = 256  # 4 KiB: one page of a disk
+BUFFER_BYTES = 64 << 20  # that a read may spend on gaps between the ranges it asks for
 
 
 def documents_file(shard: int) -> str:
@@ -42,19 +42,25 @@ def bands_file(partition: int) -> str:
     return f"bands-{partition:05d}.bin"
 
 
-def fences_file(partition: int) -> str:
+def block_index_file(partition: int) -> str:
     return f"fences-{partition:05d}.bin"
 
 
-def fences_of(store: Store, folder: str, partition: int) -> np.ndarray:
-    """(blocks,) uint64: the first hash of each block of a partition."""
-    with store.open(f"{folder}/{fences_file(partition)}") as file:
+def read_block_index(store: Store, folder: str, partition: int) -> np.ndarray:
+    """Return the first hash of each block of a partition, (blocks,) uint64."""
+    with store.open(f"{folder}/{block_index_file(partition)}") as file:
         return np.frombuffer(file.read(), np.uint64)
 
 
 @dataclass(frozen=True)
-class Documents:
-    """Documents of one dump: shards [first, first + shards) of the index are shards 0, 1, ... of the folder."""
+class IndexedDocuments:
+    """The documents of one dump.
+
+    folder: where the records and shingle sets are, in the store.
+    first: number of its first shard in the index; shard i of the folder is shard first + i of the index.
+    shards: how many there are.
+    label: what the dump is called.
+    """
 
     folder: str
     first: int
@@ -64,7 +70,12 @@ class Documents:
 
 @dataclass(frozen=True)
 class Segment:
-    """Bands of one dump or of several, by prefix of the hash; document numbers count from shard `first`."""
+    """The bands of one dump or of several neighbours.
+
+    folder: where they are, in the store.
+    first: number of the first shard; document numbers in the files count from there.
+    partitions: into how many files they are divided, by the prefix of the hash.
+    """
 
     folder: str
     first: int
@@ -72,150 +83,161 @@ class Segment:
 
 
 @dataclass(frozen=True)
-class Stored:
-    """An index as a run sees it: documents before shard `below` count; those before `blocked` are withdrawn."""
+class StoredIndex:
+    """An index as a run sees it.
+
+    store: where all folders are.
+    documents: the dumps, in order.
+    segments: the bands of all of them.
+    visible_shards: documents of shards below this number count; later ones were added after this run's dump.
+    withdrawn_shards: documents of shards below this number are withdrawn (0 or 1: they are a dump of their own).
+    """
 
     store: Store
-    documents: tuple[Documents, ...]
+    documents: tuple[IndexedDocuments, ...]
     segments: tuple[Segment, ...]
-    below: int
-    blocked: int
+    visible_shards: int
+    withdrawn_shards: int
 
     @classmethod
-    def of(cls, part: Shard) -> "Stored":
-        """From the row that `said` made."""
-        assert part.store is not None
-        row = json.loads(part.table()["said"][0].as_py())
-        documents = tuple(Documents(*values) for values in row["documents"])
+    def from_shard(cls, shard: Shard) -> "StoredIndex":
+        """Return the index that a row of input files describes (`as_row`)."""
+        assert shard.store is not None
+        row = json.loads(shard.table()["index"][0].as_py())
+        documents = tuple(IndexedDocuments(*values) for values in row["documents"])
         segments = tuple(Segment(*values) for values in row["segments"])
-        return cls(part.store, documents, segments, row["below"], row["blocked"])
+        return cls(shard.store, documents, segments, row["visible_shards"], row["withdrawn_shards"])
 
-    def said(self) -> dict[str, str]:
-        """A row of a leaf."""
-        documents = [[d.folder, d.first, d.shards, d.label] for d in self.documents]
-        segments = [[s.folder, s.first, s.partitions] for s in self.segments]
-        return {"said": json.dumps(
-            {"documents": documents, "segments": segments, "below": self.below, "blocked": self.blocked}
-        )}  # fmt: skip
+    def as_row(self) -> dict[str, str]:
+        """Return the index as a row of input files."""
+        index = {
+            "documents": [[d.folder, d.first, d.shards, d.label] for d in self.documents],
+            "segments": [[s.folder, s.first, s.partitions] for s in self.segments],
+            "visible_shards": self.visible_shards,
+            "withdrawn_shards": self.withdrawn_shards,
+        }
+        return {"index": json.dumps(index)}
 
-    def lookup(self, hashes: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray, int]:
-        """(which of `hashes`, document number) of the first `most` documents that have each; how many are left out.
+    def lookup(self, hashes: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray, int]:
+        """Look up the first `limit` documents that have each of `hashes` (uint64, sorted, different).
 
-        `hashes` (uint64) are sorted and differ.
+        Returns (position in `hashes`, document number) of each match, and how many matches the limit leaves out.
         """
-        found = [self._in_segment(segment, hashes) for segment in self.segments]
-        which = np.concatenate([np.zeros(0, np.int64), *(w for w, _ in found)])
-        doc = np.concatenate([np.zeros(0, np.int64), *(d for _, d in found)])
+        matches = [self._lookup_segment(segment, hashes) for segment in self.segments]
+        which = np.concatenate([np.zeros(0, np.int64), *(w for w, _ in matches)])
+        doc = np.concatenate([np.zeros(0, np.int64), *(d for _, d in matches)])
         order = np.lexsort((doc, which))
         which, doc = which[order], doc[order]
         rank = np.arange(len(which)) - np.searchsorted(which, which)
-        return which[rank < most], doc[rank < most], int((rank >= most).sum())
+        return which[rank < limit], doc[rank < limit], int((rank >= limit).sum())
 
-    def _in_segment(self, segment: Segment, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        if segment.first >= self.below:
+    def _lookup_segment(self, segment: Segment, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        if segment.first >= self.visible_shards:
             return np.zeros(0, np.int64), np.zeros(0, np.int64)
         bounds = np.searchsorted(partition_of(hashes, segment.partitions), np.arange(segment.partitions + 1))
-        pieces = [(np.zeros(0, np.int64), np.zeros(0, np.int64))]
+        matches = [(np.zeros(0, np.int64), np.zeros(0, np.int64))]
         for p in np.flatnonzero(np.diff(bounds)).tolist():
-            which, doc = _met(self.store, segment.folder, p, hashes[bounds[p] : bounds[p + 1]])
-            pieces.append((which + bounds[p], doc + (segment.first << ROW_BITS)))
-        which, doc = (np.concatenate([piece[i] for piece in pieces]) for i in (0, 1))
-        counts = doc < self.below << ROW_BITS
-        return which[counts], doc[counts]
+            which, doc = _lookup_partition(self.store, segment.folder, p, hashes[bounds[p] : bounds[p + 1]])
+            matches.append((which + bounds[p], doc + (segment.first << ROW_BITS)))
+        which, doc = (np.concatenate([match[i] for match in matches]) for i in (0, 1))
+        visible = doc < self.visible_shards << ROW_BITS
+        return which[visible], doc[visible]
 
     def records(self, doc: np.ndarray) -> np.ndarray:
-        """RECORD of each document; `doc` is sorted."""
+        """Return the RECORD of each document; `doc` is sorted."""
         out = np.empty(len(doc), RECORD)
-        for place, local, low, high in self._by_shard(doc):
-            start = (doc[low:high] & _PLACE) * RECORD.itemsize
-            with self.store.open(f"{place.folder}/{documents_file(local)}") as file:
-                data, at = fetch(file, start, start + RECORD.itemsize, self._gap)
-            out[low:high] = data.view(RECORD)[at // RECORD.itemsize]
+        for dump, shard, low, high in self._by_shard(doc):
+            start = row_of(doc[low:high]) * RECORD.itemsize
+            with self.store.open(f"{dump.folder}/{documents_file(shard)}") as file:
+                data, position = read_ranges(file, start, start + RECORD.itemsize, self._gap)
+            out[low:high] = data.view(RECORD)[position // RECORD.itemsize]
         return out
 
     def shingles(self, doc: np.ndarray, records: np.ndarray) -> Iterator[tuple[int, int, np.ndarray, np.ndarray]]:
-        """Shingle sets of documents, sorted by number: (first, end, shingles, where each begins), in bounded pieces."""
-        step = max(1, HELD // self._gap)
-        for place, local, begin, end in self._by_shard(doc):
-            with self.store.open(f"{place.folder}/{shingles_file(local)}") as file:
-                for low in range(begin, end, step):
-                    high = min(low + step, end)
+        """Yield the shingle sets of documents (sorted by number) with these records, some at a time.
+
+        Each item is (low, high, hashes, start): those of doc[low:high], and where in `hashes` each begins.
+        """
+        batch = max(1, BUFFER_BYTES // self._gap)
+        for dump, shard, begin, end in self._by_shard(doc):
+            with self.store.open(f"{dump.folder}/{shingles_file(shard)}") as file:
+                for low in range(begin, end, batch):
+                    high = min(low + batch, end)
                     start = records["start"][low:high] * 8
-                    data, at = fetch(file, start, start + records["count"][low:high] * 8, self._gap)
-                    held = data.view(np.uint64)
-                    held.flags.writeable = False  # kernels meet one kind of array, of one read or of several
-                    yield low, high, held, at // 8
+                    data, position = read_ranges(file, start, start + records["count"][low:high] * 8, self._gap)
+                    hashes = data.view(np.uint64)
+                    hashes.flags.writeable = False  # one type of array for kernels, whether one read or several
+                    yield low, high, hashes, position // 8
 
     def labels(self, doc: np.ndarray) -> list[str]:
-        """What the dumps are called that these documents are of."""
-        return [self.documents[i].label for i in self._dumps(doc >> ROW_BITS).tolist()]
+        """Return what the dumps of these documents are called."""
+        return [self.documents[i].label for i in self._dumps(shard_of(doc)).tolist()]
 
     def _dumps(self, shard: np.ndarray) -> np.ndarray:
-        return np.searchsorted(self._firsts, shard, side="right") - 1
+        return np.searchsorted(self._first_shards, shard, side="right") - 1
 
     @functools.cached_property
-    def _firsts(self) -> np.ndarray:
-        return np.array([d.first for d in self.documents], np.int64)
+    def _first_shards(self) -> np.ndarray:
+        return np.array([dump.first for dump in self.documents], np.int64)
 
-    def _by_shard(self, doc: np.ndarray) -> Iterator[tuple[Documents, int, int, int]]:
-        """(dump, shard in its folder, first, end) of the runs of documents that one file holds."""
-        shard = doc >> ROW_BITS
+    def _by_shard(self, doc: np.ndarray) -> Iterator[tuple[IndexedDocuments, int, int, int]]:
+        """Yield (dump, shard in its folder, low, high) of the runs of documents doc[low:high] that are in one file."""
+        shard = shard_of(doc)
         bounds = np.append(np.flatnonzero(np.diff(shard, prepend=-1)), len(doc)).tolist()
         dumps = self._dumps(shard[bounds[:-1]]).tolist()
-        for (low, high), dump in zip(itertools.pairwise(bounds), dumps, strict=True):
-            place = self.documents[dump]
-            yield place, int(shard[low]) - place.first, low, high
+        for (low, high), i in zip(itertools.pairwise(bounds), dumps, strict=True):
+            dump = self.documents[i]
+            yield dump, int(shard[low]) - dump.first, low, high
 
     @property
     def _gap(self) -> int:
-        return gap_of(self.store)
+        return read_gap(self.store)
 
 
-def gap_of(store: Store) -> int:
-    """Bytes that are read in about the time that another read takes to begin."""
+def read_gap(store: Store) -> int:
+    """Return how many bytes are read in about the time that another read takes to begin."""
     return 1 << 16 if store.local else 1 << 20
 
 
-_PLACE = (1 << ROW_BITS) - 1
-
-
-def _met(store: Store, folder: str, partition: int, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(which of `hashes`, number in the segment) of every band of a partition that has one of them."""
-    rows = _blocks(store, folder, partition, hashes)
+def _lookup_partition(store: Store, folder: str, partition: int, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return (position in `hashes`, number in the segment) of every band of a partition that has one of them."""
+    bands = _read_blocks(store, folder, partition, hashes)
     low, count = np.empty(len(hashes), np.int64), np.empty(len(hashes), np.int64)
-    _runs(rows.view(np.uint64).reshape(-1, 2), hashes, low, count)
-    return np.repeat(np.arange(len(hashes)), count), rows["doc"][spans(low, count)]
+    _find_runs(bands["hash"], hashes, low, count)
+    return np.repeat(np.arange(len(hashes)), count), bands["doc"][expand_ranges(low, count)]
 
 
-def _blocks(store: Store, folder: str, partition: int, hashes: np.ndarray) -> np.ndarray:
-    """BANDs, sorted, of all blocks that may have one of these hashes."""
-    fences = fences_of(store, folder, partition)
-    before = np.searchsorted(hashes, fences)  # a block holds hashes from its fence to the next, both included
-    behind = np.append(np.searchsorted(hashes, fences[1:], "right"), len(hashes))[: len(fences)]
-    block = np.flatnonzero(behind > before)
-    bytes_ = BLOCK * BAND.itemsize
+def _read_blocks(store: Store, folder: str, partition: int, hashes: np.ndarray) -> np.ndarray:
+    """Return the BANDs, sorted, of all blocks that may have one of these hashes, and of some between them."""
+    block_index = read_block_index(store, folder, partition)
+    # A block has hashes from its first one to that of the next block, both included.
+    low = np.searchsorted(hashes, block_index)
+    high = np.append(np.searchsorted(hashes, block_index[1:], "right"), len(hashes))[: len(block_index)]
+    block = np.flatnonzero(high > low)
+    block_bytes = BLOCK_BANDS * BAND.itemsize
     with store.open(f"{folder}/{bands_file(partition)}") as file:
-        end = np.minimum((block + 1) * bytes_, file.size())
-        data, _ = fetch(file, block * bytes_, end, gap_of(store))
-    return data.view(BAND)  # with the blocks between, in order
+        end = np.minimum((block + 1) * block_bytes, file.size())
+        data, _ = read_ranges(file, block * block_bytes, end, read_gap(store))
+    data.flags.writeable = False  # one type of array for kernels, whether one read or several
+    return data.view(BAND)
 
 
 @njit(cache=True, nogil=True)
-def _runs(bands, hashes, low, count):
-    """Where each hash begins among sorted bands (n, 2), and how often it is there; galloping (Bentley and Yao 1976)."""
-    i, n = 0, len(bands)
+def _find_runs(band_hashes, hashes, low, count):
+    """Find where each hash begins among sorted ones and how often it is there, by galloping (Bentley and Yao 1976)."""
+    i, n = 0, len(band_hashes)
     for k in range(len(hashes)):
         step = 1
-        while i + step < n and bands[i + step, 0] < hashes[k]:
+        while i + step < n and band_hashes[i + step] < hashes[k]:
             i += step
             step *= 2
         while step > 0:
-            if i + step < n and bands[i + step, 0] < hashes[k]:
+            if i + step < n and band_hashes[i + step] < hashes[k]:
                 i += step
             step //= 2
-        if i < n and bands[i, 0] < hashes[k]:
+        if i < n and band_hashes[i] < hashes[k]:
             i += 1
         low[k] = i
-        while i < n and bands[i, 0] == hashes[k]:
+        while i < n and band_hashes[i] == hashes[k]:
             i += 1
         count[k] = i - low[k]

@@ -1,12 +1,11 @@
-"""A segment of the persistent index: what a dump adds to it, how segments become one, and what is withdrawn.
+"""A segment of the persistent index: what a dump adds, how segments are merged, and what is withdrawn.
 
-    documents = step(index_documents, pages, sigs, verdicts, exact, near)
-    rows      = step(index_rows, sigs, verdicts, exact, near, partitions=P)
-    bands     = step(index_bands, bucket(rows), tasks=P)
+    index_documents, index_rows -> index_bands, index_entry   add a dump
+    index_merge                                                merges segments
+    index_withdrawn                                            makes a segment of the withdrawn documents
 
-Files and numbers are those of `dedup.index.files`. Nothing that is written is ever changed: what an index consists of
-is
-said by its pointer (`pipeline.index.pointer`).
+`dedup.index.files` describes files and numbers. Nothing that is written is ever changed: a pointer says what an index
+consists of (`pipeline.index.pointer`).
 """
 
 import itertools
@@ -18,26 +17,25 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
-from dedup.common.clusters import ROW_BITS, concat, in_buckets, numbers
+from dedup.common.partitions import ROW_BITS, concat_shards, document_numbers, partition_of, partition_rows
 from dedup.common.selections import read_selection
-from dedup.exact.exact import partition_of
-from dedup.index.byte_ranges import fetch
-from dedup.index.files import (  # fmt: skip
+from dedup.index.byte_ranges import read_ranges
+from dedup.index.files import (
     BAND,
-    BLOCK,
+    BLOCK_BANDS,
     RECORD,
     Segment,
-    Stored,
+    StoredIndex,
     bands_file,
+    block_index_file,
     documents_file,
-    fences_file,
-    fences_of,
-    gap_of,
+    read_block_index,
+    read_gap,
     shingles_file,
 )
-from dedup.near.lsh import banded, sketch_words
-from dedup.near.minhash import band_hashes, signature
-from dedup.near.shingle_files import kept_sets
+from dedup.near.lsh import band_hashes_of, sketch_halves
+from dedup.near.minhash import band_hashes, minhash
+from dedup.near.shingle_files import read_shingle_sets
 from pipeline.runner.stage import stage
 from pipeline.store.shard import Shard
 from pipeline.store.writer import Output
@@ -46,7 +44,7 @@ DUMPS = pa.schema(
     [
         ("dump", pa.string()),
         ("documents", pa.int64()),
-        ("first", pa.timestamp("ms", "UTC")),  # capture, null if none is known
+        ("first", pa.timestamp("ms", "UTC")),  # capture of its documents; null where none is known
         ("last", pa.timestamp("ms", "UTC")),
     ]
 )
@@ -55,164 +53,179 @@ ROWS = pa.schema([("hash", pa.uint64()), ("doc", pa.int64())])
 
 @stage(version=1, libraries=("xxhash",), outputs={"part": DUMPS})
 def index_documents(pages: Shard, signatures: Shard, selection: Shard | None = None) -> Iterator[pa.Table | Output]:
-    """Records and shingle sets of the documents that are kept: 56 bytes a document and 8 a shingle."""
-    where, signed = pages.table(["id", "date", "dump"]), signatures.table(["id", "sketch"])
-    assert signed["id"].equals(where["id"]), f"{signatures.folder}: ids differ from the documents'"
-    kept = read_selection(where["id"], selection).keep
+    """Store records and shingle sets of the documents that are kept: 56 bytes a document and 8 a shingle."""
+    documents, signed = pages.table(["id", "date", "dump"]), signatures.table(["id", "sketch"])
+    assert signed["id"].equals(documents["id"]), f"{signatures.folder}: ids differ from the documents'"
+    kept = read_selection(documents["id"], selection).keep
     records: list[bytes] = []
-    yield Output.file(shingles_file(pages.index), _described(signatures, signed, np.flatnonzero(kept), records))
+    yield Output.file(shingles_file(pages.index), _shingles_and_records(signatures, signed, kept, records))
     yield Output.file(documents_file(pages.index), b"".join(records))
-    spans = where.filter(pa.array(kept)).group_by("dump")
-    counts = spans.aggregate([([], "count_all"), ("date", "min"), ("date", "max")]).sort_by("dump")
+    dumps = documents.filter(pa.array(kept)).group_by("dump")
+    counts = dumps.aggregate([([], "count_all"), ("date", "min"), ("date", "max")]).sort_by("dump")
     yield counts.select(["dump", "count_all", "date_min", "date_max"]).rename_columns(DUMPS.names).cast(DUMPS)
 
 
-def _described(sigs: Shard, signed: pa.Table, rows: np.ndarray, records: list[bytes]) -> Iterator[bytes]:
-    """Shingle sets of the kept documents `rows`; their records are appended to `records`."""
-    ids, sketch = signed["id"].combine_chunks(), np.column_stack(sketch_words(signed["sketch"]))
-    start = 0
-    for low, high, found, bounds in kept_sets(sigs, rows):
-        these = rows[low:high]
-        records.append(_records(ids.take(pa.array(these)), sketch[these], found, bounds, start).tobytes())
-        yield found.tobytes()
-        start += len(found)
+def _shingles_and_records(
+    signatures: Shard, signed: pa.Table, kept: np.ndarray, records: list[bytes]
+) -> Iterator[bytes]:
+    """Yield the shingle sets of the kept documents; their records are appended to `records`."""
+    ids, sketch = signed["id"].combine_chunks(), np.column_stack(sketch_halves(signed["sketch"]))
+    rows, start = np.flatnonzero(kept), 0
+    for low, high, hashes, bounds in read_shingle_sets(signatures, rows):
+        chosen = rows[low:high]
+        out = np.zeros(len(chosen), RECORD)
+        out["id"] = np.frombuffer(bytes.fromhex("".join(ids.take(pa.array(chosen)).to_pylist())), "V16")
+        out["sketch"], out["set"] = sketch[chosen], shingle_set_hashes(hashes, bounds)
+        out["start"], out["count"] = start + bounds[:-1], np.diff(bounds)
+        records.append(out.tobytes())
+        yield hashes.tobytes()
+        start += len(hashes)
 
 
-def _records(ids: pa.Array, sketch: np.ndarray, found: np.ndarray, bounds: np.ndarray, start: int) -> np.ndarray:
-    out = np.zeros(len(ids), RECORD)
-    out["id"] = np.frombuffer(bytes.fromhex("".join(ids.to_pylist())), "V16")
-    out["sketch"] = sketch
-    out["set"] = set_hashes(found, bounds)
-    out["start"], out["count"] = start + bounds[:-1], np.diff(bounds)
-    return out
-
-
-def set_hashes(found: np.ndarray, bounds: np.ndarray) -> np.ndarray:
-    """(d,) xxh3-64 of each shingle set: what a pair is not compared for when it agrees."""
-    view = memoryview(found.tobytes())
+def shingle_set_hashes(hashes: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+    """Return the xxh3-64 of each shingle set, (d,) uint64: pairs that agree in it need not be compared."""
+    view = memoryview(hashes.tobytes())
     ends = (bounds * 8).tolist()
     return np.array([xxhash.xxh3_64_intdigest(view[a:b]) for a, b in itertools.pairwise(ends)], np.uint64)
 
 
 def id_hashes(ids: list[bytes]) -> np.ndarray:
-    """(d,) uint64 by which documents are found by their ids, among the hashes of bands."""
+    """Return hashes by which documents are found by their ids among the bands, (d,) uint64."""
     return np.array([xxhash.xxh3_64_intdigest(b"id" + value) for value in ids], np.uint64)
 
 
 @stage(version=1, libraries=("xxhash",), outputs={"part": ROWS})
 def index_rows(signatures: Shard, selection: Shard | None = None, *, partitions: int = 16) -> Iterator[Output]:
-    """One row a band of every document that is kept, and one of its id, in the bucket of the hash."""
+    """Write a row for every band of the documents that are kept, and for their ids, in the partition of the hash.
+
+    Args:
+        partitions: Number of shuffle partitions.
+    """
     table = signatures.table(["id", "bands"])
     chosen = table.filter(pa.array(read_selection(table["id"], selection).keep))
-    hashes, owner = banded(chosen["bands"])
-    named = id_hashes([bytes.fromhex(value) for value in chosen["id"].to_pylist()])
-    hashes = np.concatenate([hashes, named])
-    doc = numbers(signatures.index, np.concatenate([owner, np.arange(len(named))]))
-    yield from in_buckets(pa.table([hashes, doc], schema=ROWS), partition_of(hashes, partitions))
+    hashes, owner = band_hashes_of(chosen["bands"])
+    by_id = id_hashes([bytes.fromhex(value) for value in chosen["id"].to_pylist()])
+    hashes = np.concatenate([hashes, by_id])
+    doc = document_numbers(signatures.index, np.concatenate([owner, np.arange(len(by_id))]))
+    yield from partition_rows(pa.table([hashes, doc], schema=ROWS), partition_of(hashes, partitions))
 
 
 @stage(version=1, outputs={})
 def index_bands(rows: list[Shard]) -> Iterator[Output]:
-    """One partition of a dump's bands, sorted."""
-    table = concat(rows, ROWS)
-    yield from _files(_sorted(table["hash"].to_numpy(), table["doc"].to_numpy()), rows[0].bucket or 0)
+    """Store one partition of a dump's bands, sorted."""
+    table = concat_shards(rows, ROWS)
+    yield from _band_files(_sorted_bands(table["hash"].to_numpy(), table["doc"].to_numpy()), rows[0].bucket or 0)
 
 
-def _sorted(hashes: np.ndarray, doc: np.ndarray) -> np.ndarray:
-    """BANDs by hash, those of one hash by document."""
+def _sorted_bands(hashes: np.ndarray, doc: np.ndarray) -> np.ndarray:
+    """Return BANDs sorted by hash, those of one hash by document."""
     out, order = np.empty(len(hashes), BAND), np.lexsort((doc, hashes))
     out["hash"], out["doc"] = hashes[order], doc[order]
     return out
 
 
-def _files(bands: np.ndarray, partition: int) -> Iterator[Output]:
+def _band_files(bands: np.ndarray, partition: int) -> Iterator[Output]:
     yield Output.file(bands_file(partition), bands.tobytes())
-    yield Output.file(fences_file(partition), bands["hash"][::BLOCK].tobytes())
+    yield Output.file(block_index_file(partition), bands["hash"][::BLOCK_BANDS].tobytes())
 
 
 @stage(version=1, outputs={})
 def index_merge(segments: Shard) -> Iterator[Output]:
-    """One partition of what several segments are together. Memory: 72 bytes a band of the partition."""
-    index = Stored.of(segments)
-    pieces = [_range(index, segment, segments.index, segments.count) for segment in index.segments]
-    bands = np.concatenate([np.empty(0, BAND), *pieces])
-    yield from _files(bands[np.argsort(bands["hash"], kind="stable")], segments.index)
+    """Merge one partition of several segments. Memory: 72 bytes a band of the partition."""
+    index = StoredIndex.from_shard(segments)
+    parts = [_read_partition(index, segment, segments.index, segments.count) for segment in index.segments]
+    bands = np.concatenate([np.empty(0, BAND), *parts])
+    yield from _band_files(bands[np.argsort(bands["hash"], kind="stable")], segments.index)
 
 
-def _range(index: Stored, segment: Segment, partition: int, partitions: int) -> np.ndarray:
-    """BANDs of a segment whose hashes are of this partition of another cut; numbers count from the first segment."""
-    low, high = (-(-(k << 32) // partitions) for k in (partition, partition + 1))  # of the upper halves of hashes
-    pieces = [np.empty(0, BAND)]
+def _read_partition(index: StoredIndex, segment: Segment, partition: int, partitions: int) -> np.ndarray:
+    """Return the BANDs of a segment in partition `partition` of `partitions`, whatever the segment's own number is.
+
+    Document numbers count from the first segment of the index.
+    """
+    low, high = (-(-(k << 32) // partitions) for k in (partition, partition + 1))  # bounds of hashes >> 32
+    parts = [np.empty(0, BAND)]
     for p in range(low * segment.partitions >> 32, ((high - 1) * segment.partitions >> 32) + 1):
-        fences = fences_of(index.store, segment.folder, p) >> np.uint64(32)
-        first = max(int(np.searchsorted(fences, np.uint64(low), "left")) - 1, 0)
-        last = int(np.searchsorted(fences, np.uint64(high), "left"))
+        block_index = read_block_index(index.store, segment.folder, p) >> np.uint64(32)
+        first = max(int(np.searchsorted(block_index, np.uint64(low), "left")) - 1, 0)
+        last = int(np.searchsorted(block_index, np.uint64(high), "left"))
         with index.store.open(f"{segment.folder}/{bands_file(p)}") as file:
-            size = BLOCK * BAND.itemsize
-            end = min(last * size, file.size())
-            data, _ = fetch(file, np.array([first * size]), np.array([max(end, first * size)]), gap_of(index.store))
-        bands = data.view(BAND).copy()
-        pieces.append(bands[partition_of(np.ascontiguousarray(bands["hash"]), partitions) == partition])
-    found = np.concatenate(pieces)
-    found["doc"] += (segment.first - index.segments[0].first) << ROW_BITS
-    return found
+            size = BLOCK_BANDS * BAND.itemsize
+            start, end = first * size, max(min(last * size, file.size()), first * size)
+            data, _ = read_ranges(file, np.array([start]), np.array([end]), read_gap(index.store))
+        bands = data.view(BAND)
+        parts.append(bands[partition_of(np.ascontiguousarray(bands["hash"]), partitions) == partition])
+    merged = np.concatenate(parts)
+    merged["doc"] += (segment.first - index.segments[0].first) << ROW_BITS
+    return merged
 
 
 @stage(version=2, libraries=("xxhash",), outputs={})
 def index_withdrawn(
     index: Shard, *, ids: tuple[str, ...], bands: int = 14, rows: int = 8
 ) -> Iterator[pa.Table | Output]:
-    """The documents with these ids (hex digits) as a segment of their own, which every run meets. All must be there."""
-    stored = Stored.of(index)
-    doc, records = find(stored, [bytes.fromhex(value) for value in ids])
+    """Store the documents with these ids as a segment of their own, which every run sees.
+
+    Raises AssertionError where one is not in the index.
+
+    Args:
+        ids: Ids of the documents, 32 hex digits each.
+        bands: Number of bands of the signature.
+        rows: MinHash values a band.
+    """
+    stored = StoredIndex.from_shard(index)
+    doc, records = find_documents(stored, [bytes.fromhex(value) for value in ids])
     assert len(np.unique(records["id"])) == len(ids), "an id that is withdrawn is not in the index"
-    sets = [shingles_[a : a + n] for low, high, shingles_, start in stored.shingles(doc, records)
-            for a, n in zip(start.tolist(), records["count"][low:high].tolist(), strict=True)]  # fmt: skip
+    sets = []
+    for low, high, set_hashes, start in stored.shingles(doc, records):
+        counts = records["count"][low:high].tolist()
+        sets += [set_hashes[a : a + n] for a, n in zip(start.tolist(), counts, strict=True)]
     bounds = np.append(0, np.cumsum(records["count"]))
     records["start"] = bounds[:-1]
-    found = np.concatenate([np.zeros(0, np.uint64), *sets])
+    hashes = np.concatenate([np.zeros(0, np.uint64), *sets])
     yield Output.file(documents_file(0), records.tobytes())
-    yield Output.file(shingles_file(0), found.tobytes())
-    yield from _files(_bands_of(records, found, bounds, bands, rows), 0)
+    yield Output.file(shingles_file(0), hashes.tobytes())
+    yield from _band_files(_compute_bands(records, hashes, bounds, bands, rows), 0)
 
 
-def find(stored: Stored, ids: list[bytes]) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers and RECORDs of all documents with these 16-byte ids, sorted by number.
+def find_documents(stored: StoredIndex, ids: list[bytes]) -> tuple[np.ndarray, np.ndarray]:
+    """Return numbers and RECORDs of all documents with these 16-byte ids, sorted by number.
 
-    Several have the same one where a record was extracted in several ways, or a corpus joined that holds it too.
+    Several have one id where a record was extracted in several ways, or a corpus was joined that has it too.
     """
     _, doc, _ = stored.lookup(np.unique(id_hashes(ids)), 1 << 30)
     doc = np.unique(doc)
     records = stored.records(doc)
-    meant = np.isin(records["id"], np.array(ids, "V16"))
-    return doc[meant], records[meant]
+    matches = np.isin(records["id"], np.array(ids, "V16"))
+    return doc[matches], records[matches]
 
 
-def _bands_of(records: np.ndarray, found: np.ndarray, bounds: np.ndarray, bands: int, rows: int) -> np.ndarray:
-    """Sorted BANDs of documents, made anew from their shingle sets: a minimum over a set is that over its list."""
-    minima = signature(found, bounds, bands * rows)
-    written = np.flatnonzero(records["count"] > 0)
-    hashes = np.concatenate([
-        band_hashes(minima, bands, rows)[written].ravel(), id_hashes([r.tobytes() for r in records["id"]])
-    ])  # fmt: skip
-    return _sorted(hashes, np.concatenate([np.repeat(written, bands), np.arange(len(records))]))
+def _compute_bands(records: np.ndarray, hashes: np.ndarray, bounds: np.ndarray, bands: int, rows: int) -> np.ndarray:
+    """Return sorted BANDs of documents from their shingle sets: a minimum over a set is that over its list."""
+    minima = minhash(hashes, bounds, bands * rows)
+    has_shingles = np.flatnonzero(records["count"] > 0)
+    by_band = band_hashes(minima, bands, rows)[has_shingles].ravel()
+    by_id = id_hashes([value.tobytes() for value in records["id"]])
+    owner = np.concatenate([np.repeat(has_shingles, bands), np.arange(len(records))])
+    return _sorted_bands(np.concatenate([by_band, by_id]), owner)
 
 
 @stage(version=1, outputs={})
 def index_entry(
     documents: list[Shard], bands: list[Shard], corpus: list[Shard] | None = None, *, label: str = ""
 ) -> Iterator[Output]:
-    """What the pointer says of a dump. It rests on all that must be finished before the pointer moves.
+    """Store what the pointer says of a dump. It depends on all that must be finished before the pointer changes.
 
-    `label`: what the dump is called when its documents do not say.
+    Args:
+        label: Name of the dump where its documents have none.
     """
-    table = pa.concat_tables([part.table() for part in documents])
+    table = pa.concat_tables([shard.table() for shard in documents])
     days = [pc.min(table["first"]).as_py(), pc.max(table["last"]).as_py()]
     dumps = sorted(name for name in set(table["dump"].to_pylist()) if name)
-    said = {
+    entry = {
         "rows": pc.sum(table["documents"], min_count=0).as_py(),
         "shards": len(documents),
         "label": ", ".join(dumps[:2]) + (f" and {len(dumps) - 2} more" if len(dumps) > 2 else "") or label,
         "dates": [None if day is None else f"{day:%Y-%m-%d}" for day in days],
     }
-    yield Output.file("entry.json", json.dumps(said, ensure_ascii=False).encode())
+    yield Output.file("entry.json", json.dumps(entry, ensure_ascii=False).encode())

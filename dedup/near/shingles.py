@@ -4,132 +4,133 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.kernels.njit import njit
-from pipeline.kernels.tokens import buffers, class_of, classes, decode, lowered, mix
+from pipeline.kernels.tokens import CHARACTER, WORD, buffers, class_of, classes, decode, lowered, mix
 
 
 def shingles(column: pa.Array | pa.ChunkedArray, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Hashes (uint64) of all runs of n words of d texts, in order, and their (d + 1,) bounds.
+    """Return hashes (uint64) of all runs of n words of d texts, in order, and their (d + 1,) bounds.
 
-    Words are those of `pipeline.kernels.tokens.words`, scanned and hashed in one pass here, since their places are
-    not asked
-    for. A document of fewer than n words (and at least one) has one shingle of all its words.
+    Words are those of `pipeline.kernels.tokens.words`; they are scanned and hashed in one pass here, since nobody needs
+    their positions. A document of fewer than n words, and at least one, has one shingle of all its words.
     """
     data, offsets = buffers(column)
     sizes = np.diff(offsets)
-    out = np.empty(int((sizes // 2 + 1).sum()), np.uint64)  # a word and what parts it from the next: two bytes at least
-    scratch = np.empty(int(sizes.max(initial=0)) // 2 + 1, np.uint64)
+    out = np.empty(
+        int((sizes // 2 + 1).sum()), np.uint64
+    )  # a word and what separates it from the next: 2 bytes or more
+    word_hashes = np.empty(int(sizes.max(initial=0)) // 2 + 1, np.uint64)
     bounds = np.zeros(len(offsets), np.int64)
-    _shingles(data, offsets, classes(), lowered(), n, scratch, out, bounds)
+    _hash_shingles(data, offsets, classes(), lowered(), n, word_hashes, out, bounds)
     return out[: bounds[-1]], bounds
 
 
 def shingle_sets(hashes: np.ndarray, bounds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The same documents with each document's hashes sorted and without repetition."""
-    out, ends = hashes.copy(), np.zeros(len(bounds), np.int64)
-    _sorted_sets(out, bounds, np.empty(np.diff(bounds).max(initial=0), np.uint64), ends)
-    return out[: ends[-1]], ends
+    """Return the shingles of each document sorted and without repetition, and their (d + 1,) bounds."""
+    out, set_bounds = hashes.copy(), np.zeros(len(bounds), np.int64)
+    _sorted_sets(out, bounds, np.empty(np.diff(bounds).max(initial=0), np.uint64), set_bounds)
+    return out[: set_bounds[-1]], set_bounds
 
 
 @njit(cache=True, nogil=True)
-def _shingles(data, offsets, table, lower, n, scratch, out, bounds):
-    """A shingle's hash is the polynomial of its length and words, rolled from one to the next, and mixed."""
-    base, done = np.uint64(0xD6E8FEB86659FD93), 0  # odd: multiplying by it loses nothing
+def _hash_shingles(data, offsets, table, lower, n, word_hashes, out, bounds):
+    """Hash of a shingle: the polynomial of its length and words, rolled from one to the next, and mixed."""
+    base, written = np.uint64(0xD6E8FEB86659FD93), 0  # odd: multiplying by it loses nothing
     for d in range(len(offsets) - 1):
-        count = _scan(data, offsets[d], offsets[d + 1], table, lower, scratch)
+        count = _hash_words(data, offsets[d], offsets[d + 1], table, lower, word_hashes)
         length = min(n, count)
-        h, power = np.uint64(0), np.uint64(1)
+        polynomial, power = np.uint64(0), np.uint64(1)
         for w in range(length):
-            h = h * base + scratch[w]
+            polynomial = polynomial * base + word_hashes[w]
             power *= base
-        longest = np.uint64(length) * power
+        length_term = np.uint64(length) * power
         for end in range(length, count + 1 if count else 0):
-            out[done] = mix(h + longest)
-            done += 1
+            out[written] = mix(polynomial + length_term)
+            written += 1
             if end < count:
-                h = h * base + scratch[end] - scratch[end - length] * power
-        bounds[d + 1] = done
+                polynomial = polynomial * base + word_hashes[end] - word_hashes[end - length] * power
+        bounds[d + 1] = written
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _scan(data, at, end, table, lower, out):
-    """Word hashes of one document, as `pipeline.kernels.tokens` defines them; returns how many."""
-    n, inside, h = 0, False, np.uint64(0)
-    while at < end:
-        point, at = decode(data, at)
+def _hash_words(data, position, end, table, lower, out):
+    """Hash the words of one document, as `pipeline.kernels.tokens` does; return how many there are."""
+    count, in_word, word_hash = 0, False, np.uint64(0)
+    while position < end:
+        point, position = decode(data, position)
         kind = class_of(point, table)
-        if inside and kind != 2:
-            out[n] = mix(h)
-            n += 1
-        if kind >= 2:
-            if not inside or kind == 3:
-                h = np.uint64(0x9E3779B97F4A7C15)
+        if in_word and kind != WORD:
+            out[count] = mix(word_hash)
+            count += 1
+        if kind >= WORD:
+            if not in_word or kind == CHARACTER:
+                word_hash = np.uint64(0x9E3779B97F4A7C15)
             folded = lower[point] if point < np.uint32(0x20000) else point
-            h = (h ^ np.uint64(folded)) * np.uint64(0x100000001B3)
-            h ^= h >> np.uint64(29)
-            if kind == 3:
-                out[n] = mix(h)
-                n += 1
-        inside = kind == 2
-    if inside:
-        out[n] = mix(h)
-        n += 1
-    return n
+            word_hash = (word_hash ^ np.uint64(folded)) * np.uint64(0x100000001B3)
+            word_hash ^= word_hash >> np.uint64(29)
+            if kind == CHARACTER:
+                out[count] = mix(word_hash)
+                count += 1
+        in_word = kind == WORD
+    if in_word:
+        out[count] = mix(word_hash)
+        count += 1
+    return count
 
 
 @njit(cache=True, nogil=True)
-def _sorted_sets(hashes, bounds, scratch, ends):
+def _sorted_sets(hashes, bounds, scratch, set_bounds):
     n = 0
     for d in range(len(bounds) - 1):
-        these = scratch[: bounds[d + 1] - bounds[d]]
-        _sort(hashes[bounds[d] : bounds[d + 1]], these)
-        for i in range(len(these)):
-            if i == 0 or these[i] != these[i - 1]:
-                hashes[n] = these[i]
+        own = scratch[: bounds[d + 1] - bounds[d]]
+        _bucket_sort(hashes[bounds[d] : bounds[d + 1]], own)
+        for i in range(len(own)):
+            if i == 0 or own[i] != own[i - 1]:
+                hashes[n] = own[i]
                 n += 1
-        ends[d + 1] = n
+        set_bounds[d + 1] = n
 
 
 @njit(cache=True, nogil=True)
-def _sort(hashes, out):
-    """`hashes` in order, to `out`: one bucket a hash by the leading bits, as hashes are even; then by insertion."""
+def _bucket_sort(hashes, out):
+    """Sort `hashes` into `out`: a bucket a hash by the leading bits, since hashes are evenly spread, then insertion."""
     width = 1
     while (1 << width) < len(hashes):
         width += 1
     shift = np.uint64(64 - width)
-    place = np.zeros((1 << width) + 1, np.int64)
-    for h in hashes:
-        place[np.int64(h >> shift) + 1] += 1
+    next_place = np.zeros((1 << width) + 1, np.int64)
+    for value in hashes:
+        next_place[np.int64(value >> shift) + 1] += 1
     for k in range(1 << width):
-        place[k + 1] += place[k]
-    for h in hashes:
-        mine = np.int64(h >> shift)
-        out[place[mine]] = h
-        place[mine] += 1
+        next_place[k + 1] += next_place[k]
+    for value in hashes:
+        bucket = np.int64(value >> shift)
+        out[next_place[bucket]] = value
+        next_place[bucket] += 1
     for i in range(1, len(out)):
-        h, at = out[i], i
-        while at > 0 and out[at - 1] > h:
-            out[at] = out[at - 1]
-            at -= 1
-        out[at] = h
+        value, j = out[i], i
+        while j > 0 and out[j - 1] > value:
+            out[j] = out[j - 1]
+            j -= 1
+        out[j] = value
 
 
 @njit(cache=True, nogil=True)
-def jaccard(a, b, at_least):
-    """Jaccard similarity of two sorted sets (uint64, no repetition), or -1.0 where it is below `at_least`.
+def jaccard(a, b, minimum):
+    """Return the Jaccard similarity of two sorted sets (uint64, no repetition); -1.0 where it is below `minimum`.
 
-    It gives up as soon as too few hashes are left. Two empty sets have similarity 0.
+    The comparison stops as soon as too few hashes are left. Two empty sets have similarity 0.
     """
     if len(a) == 0 or len(b) == 0:
-        return 0.0 if at_least <= 0 else -1.0
-    # inter / (la + lb - inter) >= t  <=>  inter >= t / (1 + t) * (la + lb); one less, for the rounding
-    spare = len(a) + len(b) - 2 * (at_least / (1 + at_least) * (len(a) + len(b)) - 1)
-    i, j, same = 0, 0, 0
+        return 0.0 if minimum <= 0 else -1.0
+    # common / (len a + len b - common) >= t  <=>  common >= t / (1 + t) * (len a + len b); one less, for the rounding
+    max_unshared = len(a) + len(b) - 2 * (minimum / (1 + minimum) * (len(a) + len(b)) - 1)
+    i, j, common = 0, 0, 0
     while i < len(a) and j < len(b):
         x, y = a[i], b[j]
-        same += x == y
+        common += x == y
         i += x <= y
         j += y <= x
-        if i + j - 2 * same > spare:
+        if i + j - 2 * common > max_unshared:
             return -1.0
-    similarity = same / (len(a) + len(b) - same)
-    return similarity if similarity >= at_least else -1.0
+    similarity = common / (len(a) + len(b) - common)
+    return similarity if similarity >= minimum else -1.0

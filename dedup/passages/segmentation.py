@@ -1,9 +1,8 @@
-"""Units of texts (words, sentences, lines) and hashes of runs of them: what repeated pieces are found by.
+"""Units of texts (lines, sentences, words) and hashes of runs of them, by which repeated passages are found.
 
-Two runs are equal when they have the same words in the same order, as `pipeline.kernels.tokens` defines words:
-lower-cased, so
-that case, punctuation and white space tell nothing apart, and numbers do. Equality is that of 122 bits: polynomials of
-the words' hashes over two bases, modulo the prime 2^61 - 1 (Carter and Wegman 1979).
+Two passages are equal when they have the same words in the same order, as `pipeline.kernels.tokens` defines words:
+lower-cased, so that case, punctuation and white space make no difference; numbers do. Equality is that of 122 bits:
+polynomials of the words' hashes over two bases, modulo the prime 2^61 - 1 (Carter and Wegman 1979).
 """
 
 from typing import Literal, NamedTuple
@@ -21,176 +20,186 @@ _S30, _S31, _S61, _ONE = np.uint64(30), np.uint64(31), np.uint64(61), np.uint64(
 
 
 class Units(NamedTuple):
-    """Units of d documents that hold a word, n in all, in order; together they hold every word."""
+    """Units of d documents that have a word, n in all, in order; every word is in one of them.
 
-    start: np.ndarray  # (n,) int64, byte offset into the words' data
-    end: np.ndarray  # (n,) int64, byte offset behind the unit, white space left out
-    word: np.ndarray  # (n + 1,) int64: words of unit i are word[i] to word[i + 1]
-    first: np.ndarray  # (d + 1,) int64: units of document i are first[i] to first[i + 1]
+    start: (n,) int64, byte offset into the words' data.
+    end: (n,) int64, byte offset after the unit, without the white space that follows.
+    word: (n + 1,) int64; the words of unit i are word[i] to word[i + 1].
+    first: (d + 1,) int64; the units of document i are first[i] to first[i + 1].
+    """
+
+    start: np.ndarray
+    end: np.ndarray
+    word: np.ndarray
+    first: np.ndarray
 
 
-def units(words: Words, unit: Unit) -> Units:
-    """Lines; sentences, which end with their line at the latest; or words, with the marks that adhere to them."""
+def split_units(words: Words, unit: Unit) -> Units:
+    """Split texts into lines; sentences, which end with their line at the latest; or words with adjacent marks."""
     n, kinds = len(words.hash), classes()
     if unit == "word":
         start, end = np.empty(n, np.int64), np.empty(n, np.int64)
-        _adhering(words.data, words.offsets, kinds, words.start, words.end, words.first, start, end)
+        _attach_marks(words.data, words.offsets, kinds, words.start, words.end, words.first, start, end)
         return Units(start, end, np.arange(n + 1), words.first)
     start, end, word = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n + 1, np.int64)
     first = np.zeros_like(words.first)
-    _cut(words.data, words.offsets, kinds, unit == "sentence", words.start, words.first, start, end, word, first)
-    m = first[-1]
-    return Units(start[:m], end[:m], word[: m + 1], first)
+    is_sentence = unit == "sentence"
+    _split(words.data, words.offsets, kinds, is_sentence, words.start, words.first, start, end, word, first)
+    count = first[-1]
+    return Units(start[:count], end[:count], word[: count + 1], first)
 
 
-def windows(found: Units, span: int, min_words: int) -> tuple[np.ndarray, np.ndarray]:
-    """Runs of `span` units of at least `min_words` words: the document (0..d) of each and its first unit (0..n)."""
-    counts = np.maximum(np.diff(found.first) - span + 1, 0)
+def unit_windows(units: Units, span: int, min_words: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the runs of `span` units with at least `min_words` words: document (0 to d - 1) and first unit of each.
+
+    Units are numbered over all documents.
+    """
+    counts = np.maximum(np.diff(units.first) - span + 1, 0)
     owner = np.repeat(np.arange(len(counts)), counts)
     begin = np.cumsum(counts) - counts
-    at = np.arange(len(owner)) - begin[owner] + found.first[owner]
-    long = found.word[at + span] - found.word[at] >= min_words
-    return owner[long], at[long]
+    first_unit = np.arange(len(owner)) - begin[owner] + units.first[owner]
+    is_long = units.word[first_unit + span] - units.word[first_unit] >= min_words
+    return owner[is_long], first_unit[is_long]
 
 
 def run_hashes(words: Words, owner: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Two uint64 hashes of each run of words low[i] to high[i] of document owner[i]; owners in order."""
+    """Return two uint64 hashes of each run of words low[i] to high[i] of document owner[i]; owners are in order."""
     longest = int(np.diff(words.first).max(initial=0))
     out = np.empty((2, len(low)), np.uint64)
-    for base, into in zip(_BASES, out, strict=True):
-        _runs(words.hash, words.first, owner, low, high, base, _powers(base, longest + 1), into)
+    for base, hashes in zip(_BASES, out, strict=True):
+        _hash_runs(words.hash, words.first, owner, low, high, base, _powers(base, longest + 1), hashes)
     return out[0], out[1]
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _times(a, b):
-    """a * b modulo 2^61 - 1, for a and b below it, in 64 bits."""
+def _multiply_mod(a, b):
+    """Return a * b modulo 2^61 - 1, for a and b below it, in 64 bits."""
     a_high, a_low, b_high, b_low = a >> _S31, a & _LOW31, b >> _S31, b & _LOW31
     middle = a_low * b_high + a_high * b_low
-    return _reduced(
+    return _reduce_mod(
         ((a_high * b_high) << _ONE) + (middle >> _S30) + ((middle & _LOW30) << _S31) + a_low * b_low
     )  # fmt: skip
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _reduced(x):
-    """x modulo 2^61 - 1."""
-    x = (x & _PRIME) + (x >> _S61)
-    return x - _PRIME if x >= _PRIME else x
+def _reduce_mod(value):
+    """Return a value modulo 2^61 - 1."""
+    value = (value & _PRIME) + (value >> _S61)
+    return value - _PRIME if value >= _PRIME else value
 
 
 @njit(cache=True, nogil=True)
 def _powers(base, count):
     out = np.ones(count + 1, np.uint64)
     for i in range(count):
-        out[i + 1] = _times(out[i], base)
+        out[i + 1] = _multiply_mod(out[i], base)
     return out
 
 
 @njit(cache=True, nogil=True)
-def _runs(hashes, first, owner, low, high, base, powers, out):
+def _hash_runs(hashes, first, owner, low, high, base, powers, out):
     prefix, document = np.zeros(len(powers), np.uint64), -1
     for i in range(len(low)):
         begin = first[owner[i]]
         if owner[i] != document:
             document = owner[i]
             for w in range(begin, first[document + 1]):
-                prefix[w - begin + 1] = _reduced(_times(prefix[w - begin], base) + _reduced(hashes[w]))
-        before = _times(prefix[low[i] - begin], powers[high[i] - low[i]])
-        out[i] = mix(_reduced(prefix[high[i] - begin] + _PRIME - before))
+                prefix[w - begin + 1] = _reduce_mod(_multiply_mod(prefix[w - begin], base) + _reduce_mod(hashes[w]))
+        before = _multiply_mod(prefix[low[i] - begin], powers[high[i] - low[i]])
+        out[i] = mix(_reduce_mod(prefix[high[i] - begin] + _PRIME - before))
 
 
 @njit(cache=True, nogil=True)
-def _adhering(data, offsets, kinds, w_start, w_end, first, start, end):
-    """Marks up to the next white space belong to the word before them, others to the word behind them."""
+def _attach_marks(data, offsets, kinds, word_start, word_end, first, start, end):
+    """Marks up to the next white space belong to the word before them, others to the word after them."""
     for d in range(len(offsets) - 1):
-        at = offsets[d]
+        position = offsets[d]
         for w in range(first[d], first[d + 1]):
-            start[w] = at
-            while at < w_start[w]:
-                point, at = decode(data, at)
+            start[w] = position
+            while position < word_start[w]:
+                point, position = decode(data, position)
                 if class_of(point, kinds) == SPACE:
-                    start[w] = at
-            at, limit = w_end[w], w_start[w + 1] if w + 1 < first[d + 1] else offsets[d + 1]
-            while at < limit:
-                point, behind = decode(data, at)
+                    start[w] = position
+            position, limit = word_end[w], word_start[w + 1] if w + 1 < first[d + 1] else offsets[d + 1]
+            while position < limit:
+                point, following = decode(data, position)
                 if class_of(point, kinds) == SPACE:
                     break
-                at = behind
-            end[w] = at
+                position = following
+            end[w] = position
 
 
 @njit(cache=True, nogil=True)
-def _cut(data, offsets, kinds, sentences, w_start, w_first, start, end, word, first):
+def _split(data, offsets, kinds, is_sentence, word_start, word_first, start, end, word, first):
     n = 0
     for d in range(len(offsets) - 1):
-        at, limit, w = offsets[d], offsets[d + 1], w_first[d]
-        while at < limit:
-            point, behind = decode(data, at)
+        position, limit, w = offsets[d], offsets[d + 1], word_first[d]
+        while position < limit:
+            point, following = decode(data, position)
             if class_of(point, kinds) == SPACE:
-                at = behind
+                position = following
                 continue
-            begin = at
-            last, at = _unit_end(data, at, limit, kinds, sentences)
+            begin = position
+            last, position = _unit_end(data, position, limit, kinds, is_sentence)
             before = w
-            while w < w_first[d + 1] and w_start[w] < last:
+            while w < word_first[d + 1] and word_start[w] < last:
                 w += 1
             if w > before:
                 start[n], end[n], word[n] = begin, last, before
                 n += 1
         first[d + 1] = n
-    word[n] = w_first[-1]
+    word[n] = word_first[-1]
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _unit_end(data, at, limit, kinds, sentences):
-    """Where the unit that begins at `at` ends, white space left out, and where to look for the next."""
-    last = at
-    while at < limit and data[at] != 0x0A:
-        point, at = decode(data, at)
+def _unit_end(data, position, limit, kinds, is_sentence):
+    """Return where the unit that begins at `position` ends, without white space, and where to look for the next one."""
+    last = position
+    while position < limit and data[position] != 0x0A:
+        point, position = decode(data, position)
         if class_of(point, kinds) != SPACE:
-            last = at
-        if sentences and (_stops(point) or _stops_wide(point)):
-            wide = _stops_wide(point)
-            at = _behind_marks(data, at, limit, wide)
-            last = at
-            if wide or at == limit or class_of(decode(data, at)[0], kinds) == SPACE:
-                return last, at
-    return last, at
+            last = position
+        if is_sentence and (_is_stop(point) or _is_wide_stop(point)):
+            wide = _is_wide_stop(point)
+            position = _skip_marks(data, position, limit, wide)
+            last = position
+            if wide or position == limit or class_of(decode(data, position)[0], kinds) == SPACE:
+                return last, position
+    return last, position
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _behind_marks(data, at, limit, wide):
-    """Behind more stops of the same kind, and then behind closing marks."""
+def _skip_marks(data, position, limit, wide):
+    """Return the offset after further stops of the same kind and the closing marks that follow them."""
     closing = False
-    while at < limit:
-        point, behind = decode(data, at)
-        if closing or not (_stops_wide(point) if wide else _stops(point)):
+    while position < limit:
+        point, following = decode(data, position)
+        if closing or not (_is_wide_stop(point) if wide else _is_stop(point)):
             closing = True
-            if not (_closes_wide(point) if wide else _closes(point)):
-                return at
-        at = behind
-    return at
+            if not (_is_wide_closing(point) if wide else _is_closing(point)):
+                return position
+        position = following
+    return position
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _stops(point):
+def _is_stop(point):
     return point == 0x2E or point == 0x21 or point == 0x3F or point == 0x2026  # . ! ? …
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _stops_wide(point):
+def _is_wide_stop(point):
     return point == 0x3002 or point == 0xFF01 or point == 0xFF1F  # 。！？
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _closes(point):
-    """ " ' ) ] « » ‘ ’ “ ”"""
+def _is_closing(point):
+    """Return whether it is one of " ' ) ] « » ‘ ’ “ ”."""
     if point < 0x80:
         return point == 0x22 or point == 0x27 or point == 0x29 or point == 0x5D
     return point == 0xAB or point == 0xBB or point == 0x2018 or point == 0x2019 or point == 0x201C or point == 0x201D
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _closes_wide(point):
+def _is_wide_closing(point):
     return point == 0x300D or point == 0x300F or point == 0x201D or point == 0xFF09  # 」』”）

@@ -1,14 +1,13 @@
-"""Duplicate pieces of documents: runs of lines (paragraphs), sentences or words that stand in the corpus before.
+"""Duplicate passages: runs of lines (paragraphs) or sentences that occur earlier in the corpus.
 
     span_hashes -> duplicate_passages -> remove_spans
 
-Of equal pieces the first stays, in the keep order of their documents and then in the text; the others are cut out of
-the documents that are left, when these are published. With `unit = "line", span = 1` these are CCNet's paragraphs
+Of equal passages the first is kept, in the keep order of their documents and then in the text; the others are removed
+from the documents that are kept, when these are published. With `unit = "line", span = 1` these are CCNet's paragraphs
 (Wenzek et al. 2020, section 3.1), with `unit = "sentence", span = 3` C4's three-sentence spans (Raffel et al. 2020,
-section 2.2), with `span = 1, scope = "across"` sentences that another dataset has too (AraMix).
-`dedup.passages.segmentation` says
-which pieces are equal, `dedup.passages.substrings` finds runs of words. A piece that overlaps the first in its
-document stays.
+section 2.2), with `span = 1, scope = "across"` sentences that another dataset has too (AraMix). A passage that overlaps
+the first one in its document is kept. `dedup.passages.segmentation` defines which passages are equal;
+`dedup.passages.substrings` finds runs of words.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,12 +19,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
-from dedup.common.clusters import ROW_BITS, concat, in_buckets, numbers
 from dedup.common.keep_policy import order_keys
+from dedup.common.partitions import (
+    concat_shards,
+    document_numbers,
+    dump_hashes,
+    partition_of,
+    partition_rows,
+    shard_of,
+)
 from dedup.common.selections import read_score, read_selection
-from dedup.exact.exact import dump_hashes, partition_of
-from dedup.passages.passages import PIECES, Bounds, places, remove_passages
-from dedup.passages.segmentation import run_hashes, units, windows
+from dedup.passages.passages import PASSAGES, RemovalPolicy, passages_of, remove_passages
+from dedup.passages.segmentation import run_hashes, split_units, unit_windows
 from dedup.passages.text_spans import remaining_texts
 from pipeline.base.schema import REMOVED_PASSAGES
 from pipeline.config.recipe_schema import DERIVED
@@ -36,19 +41,21 @@ from pipeline.runner.stage import stage
 from pipeline.store.shard import Shard
 from pipeline.store.writer import Output
 
-ROUTED = pa.schema(
+PASSAGE_ROWS = pa.schema(
     [
-        *[(name, pa.uint64()) for name in ("high", "low")],  # of the words of the piece
-        *[("order", pa.int64()), ("tie", pa.uint64())],  # of its document
+        ("high", pa.uint64()),  # hashes of the words of the passage
+        ("low", pa.uint64()),
+        ("order", pa.int64()),  # of its document: sort key of the keep policy, and hash of the id
+        ("tie", pa.uint64()),
         ("dataset", pa.string()),  # for scope "across", else null
-        ("doc", pa.int64()),
+        ("doc", pa.int64()),  # number of the document
         ("place", pa.int32()),  # number of its first unit in the document
     ]
 )
 Scope = Literal["corpus", "dump", "across"]
 
 
-@stage(version=2, libraries=("xxhash",), outputs={"part": ROUTED, "local": PIECES})
+@stage(version=2, libraries=("xxhash",), outputs={"part": PASSAGE_ROWS, "local": PASSAGES})
 def span_hashes(
     pages: Shard,
     selection: Shard | None = None,
@@ -62,16 +69,17 @@ def span_hashes(
     scope: Scope = "corpus",
     partitions: Annotated[int, Range(0, 65536)] = 16,
 ) -> Iterator[Output]:
-    """One row a passage of every document that is still kept, in the partition of its hash; 45 bytes uncompressed.
+    """Write a row for every passage of the documents that are still kept, in the partition of its hash.
 
-    Output `local` has the passages that an earlier one of this shard duplicates, which need not travel.
+    A row has 45 bytes uncompressed. Output `local` has the passages that an earlier one of this shard duplicates, which
+    need not be shuffled.
 
     Args:
         unit: What passages are made of: lines or sentences.
         span: Number of units a passage.
         min_words: Passages of fewer words are left alone.
-        keep: Whose copy stays: that of the `oldest`, `newest` or `longest` document, or of the `best:<column>`.
-        scope: Where copies count: in the `corpus`, in each `dump` for itself, or only `across` datasets (dumps, else
+        keep: Whose copy is kept: that of the `oldest`, `newest` or `longest` document, or of the `best:<column>`.
+        scope: Where copies count: in the `corpus`, in each `dump` separately, or only `across` datasets (dumps, else
             folders of source files), of which the first by name keeps all of its own.
         partitions: Number of shuffle partitions; 0 takes as many as the input's size needs.
     """
@@ -82,17 +90,17 @@ def span_hashes(
         rows = first_row + np.flatnonzero(kept[first_row : first_row + batch.num_rows])
         documents = pa.Table.from_batches([batch]).take(pa.array(rows - first_row))
         text = words(documents["text"])
-        segments = units(text, unit)
-        owner, first = windows(segments, span, min_words)
-        hashes = run_hashes(text, owner, segments.word[first], segments.word[first + span])
-        place = first - segments.first[owner]
-        doc = numbers(pages.index, rows)
-        buffered.append(piece_rows(documents, ranking, keep, scope, doc, rows, owner, hashes, place))
+        units = split_units(text, unit)
+        owner, first = unit_windows(units, span, min_words)
+        hashes = run_hashes(text, owner, units.word[first], units.word[first + span])
+        place = first - units.first[owner]
+        doc = document_numbers(pages.index, rows)
+        buffered.append(passage_rows(documents, ranking, keep, scope, doc, rows, owner, hashes, place))
         first_row += batch.num_rows
-    yield from routed(buffered, span, partitions)
+    yield from partition_passages(buffered, span, partitions)
 
 
-def piece_rows(
+def passage_rows(
     documents: pa.Table,
     scores: dict[str, pa.ChunkedArray],
     keep: str,
@@ -103,74 +111,88 @@ def piece_rows(
     hashes: tuple[np.ndarray, np.ndarray],
     place: np.ndarray,
 ) -> pa.Table:
-    """ROUTED rows of pieces: owner (n,) of d documents, their numbers `doc` (d,), hashes and places (n,)."""
+    """Return PASSAGE_ROWS of the n passages of d documents.
+
+    `doc` (d,) are the documents' numbers, `rows` (d,) their rows in the shard, by which `scores` are read; `owner` (n,)
+    is the document (0 to d - 1) of each passage, `hashes` two of (n,), and `place` (n,) its first unit.
+    """
     chosen = {name: column.take(pa.array(rows)) for name, column in scores.items()}
     order = order_keys(keep, documents.append_column("chars", pc.utf8_length(documents["text"])), chosen)
-    tie = np.array([xxhash.xxh3_64_intdigest(i.encode()) for i in documents["id"].to_pylist()], np.uint64)
+    tie = np.array([xxhash.xxh3_64_intdigest(id_.encode()) for id_ in documents["id"].to_pylist()], np.uint64)
     high, low = hashes
     if scope == "dump":
         high = high ^ dump_hashes(documents["dump"])[owner]
     dataset = datasets(documents).take(pa.array(owner)) if scope == "across" else pa.nulls(len(owner), pa.string())
     columns = [high, low, order[owner], tie[owner], dataset, doc[owner], place.astype(np.int32)]
-    return pa.table(columns, schema=ROUTED)
+    return pa.table(columns, schema=PASSAGE_ROWS)
 
 
 def datasets(documents: pa.Table) -> pa.ChunkedArray:
-    """The dump of each document, else the folder of its source file, else the file."""
+    """Return the dump of each document, else the folder of its source file, else the file."""
     folder = pc.replace_substring_regex(documents["source"], "/[^/]*$", "")
     return pc.coalesce(documents["dump"], folder, pa.scalar(""))
 
 
-def routed(held: list[pa.Table], span: int, partitions: int) -> Iterator[Output]:
-    """What a shard's pieces leave after a look at one another: `local` rows, and the others in buckets."""
-    table = pa.concat_tables([ROUTED.empty_table(), *held]).combine_chunks()
-    gone = duplicates(table, span)
-    yield Output(places(table.filter(pa.array(gone))), name="local")
-    table = table.filter(pa.array(~gone))
-    yield from in_buckets(table, partition_of(table["high"].to_numpy(), partitions))
+def partition_passages(tables: list[pa.Table], span: int, partitions: int) -> Iterator[Output]:
+    """Yield the passages of a shard: output "local" where an earlier one of the shard duplicates them, else partitions.
+
+    `tables` have PASSAGE_ROWS.
+    """
+    table = pa.concat_tables([PASSAGE_ROWS.empty_table(), *tables]).combine_chunks()
+    is_duplicate = find_duplicates(table, span)
+    yield Output(passages_of(table.filter(pa.array(is_duplicate))), name="local")
+    table = table.filter(pa.array(~is_duplicate))
+    yield from partition_rows(table, partition_of(table["high"].to_numpy(), partitions))
 
 
-def duplicates(table: pa.Table, span: int) -> np.ndarray:
-    """(n,) bool: pieces (ROUTED rows) that an earlier one duplicates. One that overlaps the first in its own document
-    does not count, nor (where there are datasets) one of the dataset that has the first."""
-    gone = np.zeros(table.num_rows, bool)
-    rows = np.flatnonzero(repeated(table["high"].to_numpy()))
+def find_duplicates(table: pa.Table, span: int) -> np.ndarray:
+    """Return which passages (PASSAGE_ROWS) an earlier one duplicates, (n,) bool.
+
+    One that overlaps the first in its own document does not count, nor (where there are datasets) one of the dataset
+    that has the first.
+    """
+    is_duplicate = np.zeros(table.num_rows, bool)
+    rows = np.flatnonzero(is_repeated(table["high"].to_numpy()))
     table = table.take(pa.array(rows))
     names = ("high", "low", "order", "tie", "doc", "place")
     high, low, order, tie, doc, place = (table[name].to_numpy() for name in names)
-    dataset = _ranks(table["dataset"])
+    dataset = _name_ranks(table["dataset"])
     by = np.lexsort((place, doc, tie, order, dataset, low, high))
-    new = np.ones(len(by), bool)
-    new[1:] = (high[by][1:] != high[by][:-1]) | (low[by][1:] != low[by][:-1])
-    first = by[np.maximum.accumulate(np.where(new, np.arange(len(by)), 0))]
+    begins = np.ones(len(by), bool)
+    begins[1:] = (high[by][1:] != high[by][:-1]) | (low[by][1:] != low[by][:-1])
+    first = by[np.maximum.accumulate(np.where(begins, np.arange(len(by)), 0))]
     across = table["dataset"].null_count == 0
     elsewhere = (doc[by] != doc[first]) | (place[by] - place[first] >= span)
-    gone[rows[by]] = dataset[by] != dataset[first] if across else elsewhere
-    return gone
+    is_duplicate[rows[by]] = dataset[by] != dataset[first] if across else elsewhere
+    return is_duplicate
 
 
-def _ranks(names: pa.ChunkedArray) -> np.ndarray:
-    """(n,) int64: where each name stands among all of them; nulls are one name."""
+def _name_ranks(names: pa.ChunkedArray) -> np.ndarray:
+    """Return the rank of each name among all of them, (n,) int64; nulls are one name."""
     coded = names.combine_chunks().dictionary_encode(null_encoding="encode")
     rank = np.argsort(np.argsort(np.array([name or "" for name in coded.dictionary.to_pylist()], object)))
     return rank[coded.indices.to_numpy()]
 
 
-def repeated(hashes: np.ndarray) -> np.ndarray:
-    """(n,) bool: hashes that occur twice or more."""
+def is_repeated(hashes: np.ndarray) -> np.ndarray:
+    """Return which hashes occur twice or more, (n,) bool."""
     order = np.argsort(hashes)
     same = hashes[order[1:]] == hashes[order[:-1]]
-    out = np.zeros(len(hashes), bool)
-    out[order[1:][same]] = out[order[:-1][same]] = True
-    return out
+    repeated = np.zeros(len(hashes), bool)
+    repeated[order[1:][same]] = repeated[order[:-1][same]] = True
+    return repeated
 
 
-@stage(version=2, outputs={"part": PIECES})
+@stage(version=2, outputs={"part": PASSAGES})
 def duplicate_passages(passages: list[Shard], *, span: Annotated[int, DERIVED]) -> Iterator[Output]:
-    """One partition: the pieces that an earlier one duplicates, in the bucket of their shard."""
-    table = concat(passages, ROUTED)
-    table = table.filter(pa.array(duplicates(table, span)))
-    yield from in_buckets(places(table), table["doc"].to_numpy() >> ROW_BITS)
+    """Write the passages of one partition that an earlier one duplicates, in the partition of their shard.
+
+    Args:
+        span: Number of units a passage.
+    """
+    table = concat_shards(passages, PASSAGE_ROWS)
+    table = table.filter(pa.array(find_duplicates(table, span)))
+    yield from partition_rows(passages_of(table), shard_of(table["doc"].to_numpy()))
 
 
 @selection_stage(version=3, outputs={"removed": REMOVED_PASSAGES})
@@ -199,5 +221,5 @@ def remove_spans(
         min_left: Words that must remain of a document from which something is removed, else it is dropped (rule
             "too_little_left"; 50 in datatrove's sentence deduplication).
     """
-    bounds = Bounds(cut, max_ratio, min_left)
-    yield from remove_passages(pages, passages, duplicates, selection, removed, unit, span, bounds, "spans")
+    policy = RemovalPolicy(cut, max_ratio, min_left)
+    yield from remove_passages(pages, passages, duplicates, selection, removed, unit, span, policy, "spans")

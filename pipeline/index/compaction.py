@@ -108,4 +108,4 @@ def _merge_step(pointer: Pointer, segments: tuple[SegmentEntry, ...], partitions
     stored = pointer.stored()
     merged = replace(stored, segments=tuple(segment for segment in stored.segments if segment.folder in folders))
     identity_ = {"segments": folders, "partitions": partitions}
-    return step(index_merge, segments=InputFiles("segments", identity_, (merged.said(),) * partitions))
+    return step(index_merge, segments=InputFiles("segments", identity_, (merged.as_row(),) * partitions))

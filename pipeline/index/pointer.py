@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, TypedDict
 
-from dedup.index.files import Documents, Segment, Stored
+from dedup.index.files import IndexedDocuments, Segment, StoredIndex
 from pipeline.base.errors import UserError
 from pipeline.base.format import counted
 from pipeline.runner.dag import InputFiles
@@ -83,26 +83,26 @@ class Pointer:
         """The index as the dump at position `before` sees it."""
         keys = [entry["key"] for entry in self.entries[:before]]
         withdrawn = self.withdrawn["key"] if self.withdrawn else None
-        return InputFiles("index", {"dumps": keys, "withdrawn": withdrawn}, (self.stored(before).said(),))
+        return InputFiles("index", {"dumps": keys, "withdrawn": withdrawn}, (self.stored(before).as_row(),))
 
-    def stored(self, before: int | None = None) -> Stored:
+    def stored(self, before: int | None = None) -> StoredIndex:
         """Where all files are now. Documents of the dumps from position `before` on are not visible."""
         withdrawn_shards = int(self.withdrawn is not None)
         first_shards = [withdrawn_shards]  # of each dump, and one after the last
         for entry in self.entries:
             first_shards.append(first_shards[-1] + entry["shards"])
         documents = [
-            Documents(entry["documents"], first, entry["shards"], entry["label"])
+            IndexedDocuments(entry["documents"], first, entry["shards"], entry["label"])
             for entry, first in zip(self.entries, first_shards, strict=False)
         ]
         segments = [
             Segment(entry["folder"], first_shards[entry["first"]], entry["partitions"]) for entry in self.segments
         ]
         if self.withdrawn:
-            documents.insert(0, Documents(self.withdrawn["folder"], 0, 1, "withdrawn documents"))
+            documents.insert(0, IndexedDocuments(self.withdrawn["folder"], 0, 1, "withdrawn documents"))
             segments.insert(0, Segment(self.withdrawn["folder"], 0, 1))
         visible_shards = first_shards[len(self.entries) if before is None else before]
-        return Stored(self.store, tuple(documents), tuple(segments), visible_shards, withdrawn_shards)
+        return StoredIndex(self.store, tuple(documents), tuple(segments), visible_shards, withdrawn_shards)
 
     def admit(self, source: str, fingerprint: str, parameters: dict[str, Any]) -> bool:
         """Whether the dump is to be added, or to replace its last run. Raises UserError where neither is possible."""

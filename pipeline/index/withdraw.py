@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from dedup.index import segment
-from dedup.index.files import RECORD, Stored, documents_file
+from dedup.index.files import RECORD, StoredIndex, documents_file
 from pipeline.base.errors import UserError
 from pipeline.base.format import counted
 from pipeline.index.pointer import Pointer
@@ -22,7 +22,9 @@ def withdraw(pointer: Pointer, ids: list[str], source: str, make_executor: MakeE
     Raises UserError, which names the `source` of the ids, for ids that are not in the index.
     """
     stored = pointer.stored()
-    known = {value.tobytes().hex() for value in segment.find(stored, [bytes.fromhex(i) for i in ids])[1]["id"]}
+    known = {
+        value.tobytes().hex() for value in segment.find_documents(stored, [bytes.fromhex(i) for i in ids])[1]["id"]
+    }
     missing = [i for i in ids if i not in known]
     if missing:
         shown = ", ".join(missing[:SHOWN_IDS]) + (", ..." if missing[SHOWN_IDS:] else "")
@@ -38,9 +40,9 @@ def withdraw(pointer: Pointer, ids: list[str], source: str, make_executor: MakeE
     return replace(pointer, withdrawn={"folder": folder_of(goal), "key": goal.key, "rows": len(ids)}).save(pointer)
 
 
-def _withdrawn_ids(stored: Stored) -> list[str]:
+def _withdrawn_ids(stored: StoredIndex) -> list[str]:
     """Ids of the documents that are withdrawn already."""
-    if not stored.blocked:
+    if not stored.withdrawn_shards:
         return []
     folder = stored.documents[0].folder
     with stored.store.open(f"{folder}/{documents_file(0)}") as file:

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
-from dedup.exact.exact import ROUTED, key_rows, without_duplicates
+from dedup.exact.exact import HASH_ROWS, key_rows, select_representatives
 from pipeline.base.errors import UserError
 from pipeline.base.user_code import UserFunction, describe_error
 from pipeline.plugins.declarations import SelectionDeclaration, SidecarDeclaration
@@ -57,7 +57,7 @@ def user_sidecar(pages: Shard, *, function: UserFunction, settings: dict[str, An
         yield pa.table([batch["id"], *arrays], names=["id", *names])
 
 
-@stage(version=1, outputs={"part": ROUTED})
+@stage(version=1, outputs={"part": HASH_ROWS})
 def user_keys(
     pages: Shard,
     fingerprints: Shard,
@@ -101,7 +101,7 @@ def drop_same_keys(
         label: Name of the step, for the ledger.
         rule: Reason, for the ledger.
     """
-    yield without_duplicates(pages, clusters, selection, label, rule)
+    yield select_representatives(pages, clusters, selection, label, rule)
 
 
 def _call(function: UserFunction, inputs: tuple[str, ...], settings: dict[str, Any], batch: pa.RecordBatch) -> Any:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dedup.passages.text_spans import removed_passages, without
+from dedup.passages.text_spans import delete_spans, removed_passages
 from filters.fix_text import fix_mojibake
 from filters.pii import mask as personal
 from pipeline.publish.columns import DATA
@@ -118,7 +118,7 @@ def _rows(pages: Shard, beside: pa.Table, removed: list[pa.Table], chosen: pa.Ta
 
 def _without_passages(rows: pa.Table, passages: pa.Table) -> pa.Table:
     """Remove passages from the texts. Word counts shrink in proportion: signals and deduplication count words apart."""
-    text = without(rows["text"].combine_chunks(), passages["removed"].combine_chunks())
+    text = delete_spans(rows["text"].combine_chunks(), passages["removed"].combine_chunks())
     words = pc.round(pc.multiply(rows["word_count"].cast(pa.float64()), passages["remaining_ratio"]))
     for name, column in (("text", text), ("word_count", words.cast(pa.int64()))):
         rows = rows.set_column(rows.schema.get_field_index(name), name, column)

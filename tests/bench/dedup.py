@@ -22,14 +22,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xxhash
 
-from dedup.near.gather import near_candidates
-from dedup.near.lsh import near_bands, near_components, near_links, union
-from dedup.near.minhash import band_hashes, measure, signature, signatures
+from dedup.chains import near_duplicates, settings_binder
+from dedup.near.components import unite_pairs
+from dedup.near.minhash import band_hashes, minhash, sign_texts
 from dedup.near.shingles import jaccard, shingle_sets, shingles
-from dedup.near.verify import drop_near_duplicates, near_clusters
 from pipeline.base.schema import PAGES
 from pipeline.kernels.njit import njit
-from pipeline.runner.dag import Asset, Step, all_shards, partition, step
+from pipeline.runner.dag import Asset, Step, step
 from pipeline.runner.manifests import folder_of
 from pipeline.runner.scheduler import InProcess, execute
 from pipeline.runner.stage import stage
@@ -49,13 +48,13 @@ def texts(data: Path, count: int, duplicates: float = 0.2, seed: int = 1) -> tup
     """(texts, number of the text that each was made from: its own, or of the earlier one that it is a copy of)."""
     rng = np.random.default_rng(seed)
     sentences = [s for texts in real_texts(data).values() for text in texts for s in _SENTENCE.split(text) if s.strip()]
-    found: list[str] = []
+    sample: list[str] = []
     sources: list[int] = []
     for i in range(count):
         copy = bool(i) and rng.random() < duplicates
         sources.append(int(rng.integers(0, i)) if copy else i)
-        found.append(_altered(found[sources[-1]], rng) if copy else _drawn(sentences, rng))
-    return found, sources
+        sample.append(_altered(sample[sources[-1]], rng) if copy else _drawn(sentences, rng))
+    return sample, sources
 
 
 def _drawn(sentences: list[str], rng: np.random.Generator) -> str:
@@ -94,19 +93,19 @@ _LEAST = {"datatrove": 100.0, "rensa": 5.0, "rensa, in batches": 5.0}
 
 def rows(figures: dict[str, Any]) -> list[Row]:
     signed = {name: statistics.median(turns) for name, turns in figures["signatures"].items()}
-    mine = signed.pop("ours")
-    found = [
+    ours = signed.pop("ours")
+    table_rows = [
         Row(
             "MinHash signatures",
             name,
-            taken / mine,
+            taken / ours,
             least=_LEAST.get(name),
-            note=f"{1 / mine:,.0f} / {1 / taken:,.0f} docs/s",
+            note=f"{1 / ours:,.0f} / {1 / taken:,.0f} docs/s",
         )
         for name, taken in signed.items()
     ]
-    found += [Row("MinHash signatures", name, None, note=why) for name, why in figures["missing"].items()]
-    return found + [row for name, side in figures["end_to_end"].items() for row in _end_row(name, side, figures)]
+    table_rows += [Row("MinHash signatures", name, None, note=why) for name, why in figures["missing"].items()]
+    return table_rows + [row for name, side in figures["end_to_end"].items() for row in _end_row(name, side, figures)]
 
 
 def _end_row(name: str, side: dict[str, Any], figures: dict[str, Any]) -> list[Row]:
@@ -151,10 +150,10 @@ def sign_in_turns(options: Options, sample: list[str], folder: Path) -> tuple[di
             turns[name] = lambda peer=others[-1]: peer.turn()["seconds"] / peer.ready["ready"]
         except NotInstalled as no:
             missing[name] = f"{distribution} {pinned(name, distribution)}: {no}"
-    found = in_turns(turns, TURNS)
+    turns_by_side = in_turns(turns, TURNS)
     for peer in others:
         peer.close()
-    return found, missing
+    return turns_by_side, missing
 
 
 def _own(sign: Callable[[list[str]], None], sample: list[str]) -> Callable[[], float]:
@@ -164,12 +163,12 @@ def _own(sign: Callable[[list[str]], None], sample: list[str]) -> Callable[[], f
 
 def ours(sample: list[str]) -> None:
     column = pa.chunked_array([pa.array(sample)])
-    measure(pa.array([str(i) for i in range(len(sample))]), column, 14, 8, 5)
+    sign_texts(pa.array([str(i) for i in range(len(sample))]), column, 14, 8, 5)
 
 
 def grams(text: str) -> list[str]:
-    found = re.findall(r"\w+", text.lower())
-    return [" ".join(found[i : i + 5]) for i in range(len(found) - 4)]
+    words = re.findall(r"\w+", text.lower())
+    return [" ".join(words[i : i + 5]) for i in range(len(words) - 4)]
 
 
 def with_datasketch(sample: list[str]) -> None:
@@ -222,23 +221,17 @@ def given(*, source: Asset) -> Iterator[pa.RecordBatch]:
 
 
 @stage(version=1, outputs={"part": PAGES})
-def removed(pages: Shard, near: Shard) -> Iterator[pa.Table]:
-    """The documents that stay."""
-    keep, at = near.table(["duplicate_of"])["duplicate_of"].is_null(), 0
+def kept_pages(pages: Shard, selection: Shard) -> Iterator[pa.Table]:
+    """The documents that are kept."""
+    keep, row = selection.table(["keep"])["keep"], 0
     for batch in pages.batches():
-        yield pa.Table.from_batches([batch]).cast(PAGES).filter(keep.slice(at, batch.num_rows))
-        at += batch.num_rows
+        yield pa.Table.from_batches([batch]).cast(PAGES).filter(keep.slice(row, batch.num_rows))
+        row += batch.num_rows
 
 
-def recipe(pages: Step, partitions: int = 2) -> Step:
-    """The stages as a recipe binds them, without verdicts; partitions as for input of up to two GiB."""
-    sigs = step(signatures, pages)
-    routed = step(near_bands, pages, sigs, partitions=partitions)
-    links = step(near_links, partition(routed), tasks=partitions)
-    components = step(near_components, all_shards(links), all_shards(sigs), tasks=1)
-    gathered = step(near_candidates, pages, sigs, partition(components), partitions=partitions)
-    elected = step(near_clusters, partition(gathered), tasks=partitions)
-    return step(removed, pages, step(drop_near_duplicates, pages, partition(elected)))
+def near_deduplication(pages: Step, partitions: int = 2) -> Step:
+    """Bind near deduplication with its default settings; partitions as for input of up to two GiB."""
+    return step(kept_pages, pages=pages, selection=near_duplicates(settings_binder(), pages, partitions).near)
 
 
 def as_pages(sample: list[str]) -> pa.Table:
@@ -265,17 +258,17 @@ def end_to_end_in_turns(
                 turns[name].append(run(options, folder / "in", _made(folder / f"{name}{i}")))
             except (ImportError, TypeError, NotInstalled) as error:
                 missing[name] = f"{type(error).__name__}: {error}"
-    mine = turns[some][0][1]
-    found = {
-        name: _judged(len(sample) if name == all_ else few, taken, mine, sample, sources)
+    our_kept = turns[some][0][1]
+    judged = {
+        name: _judged(len(sample) if name == all_ else few, taken, our_kept, sample, sources)
         for name, taken in turns.items()
         if taken
     }
-    return found | {name: {"missing": why} for name, why in missing.items()}
+    return judged | {name: {"missing": why} for name, why in missing.items()}
 
 
 def _judged(
-    count: int, turns: list[tuple[float, set[int]]], mine: set[int], sample: list[str], sources: list[int]
+    count: int, turns: list[tuple[float, set[int]]], our_kept: set[int], sample: list[str], sources: list[int]
 ) -> dict[str, Any]:
     """What a side kept against what is known: families of texts whose Jaccard with their source is at least 0.8. It
     should keep one of each, whichever."""
@@ -284,15 +277,15 @@ def _judged(
     for i in range(count):
         if sources[i] != i and _alike(sample[i], sample[sources[i]]) >= 0.8:
             family[i] = family[sources[i]]
-    stay = Counter(family[i] for i in kept)
+    kept_by_family = Counter(family[i] for i in kept)
     return {
         "documents": count,
         "seconds": statistics.median(seconds for seconds, _ in turns),
         "kept": len(kept),
-        "both": len(kept & mine),
+        "both": len(kept & our_kept),
         "families": len(set(family)),
-        "duplicates_left": sum(found - 1 for found in stay.values()),
-        "families_lost": len(set(family) - set(stay)),
+        "duplicates_left": sum(count_kept - 1 for count_kept in kept_by_family.values()),
+        "families_lost": len(set(family) - set(kept_by_family)),
     }
 
 
@@ -305,7 +298,7 @@ def end_to_end(sample: list[str], folder: Path) -> tuple[float, set[int]]:
     """Seconds from Parquet to Parquet without duplicates, documents that stay."""
     pq.write_table(as_pages(sample), folder / "pages.parquet", row_group_size=8192)
     store, pages = Store(folder / "root"), step(given, source=Asset.of(folder / "pages.parquet"))
-    goal = recipe(pages)
+    goal = near_deduplication(pages)
     execute(pages, store, InProcess)  # a copy of the input in the store: not part of it
     start = time.process_time()
     execute(goal, store, InProcess)
@@ -314,7 +307,7 @@ def end_to_end(sample: list[str], folder: Path) -> tuple[float, set[int]]:
 
 
 def _ids(paths: list[Path]) -> set[int]:
-    return {int(found, 16) for path in paths for found in pq.read_table(path, columns=["id"])["id"].to_pylist()}
+    return {int(id_, 16) for path in paths for id_ in pq.read_table(path, columns=["id"])["id"].to_pylist()}
 
 
 def datatrove_end_to_end(options: Options, given: Path, folder: Path) -> tuple[float, set[int]]:
@@ -378,7 +371,7 @@ def _text_dedup(python: Path, given: Path, out: Path) -> float:
 
 def _ids_of_arrow(folder: Path) -> set[int]:
     tables = [pa.ipc.open_stream(path).read_all() for path in sorted(folder.glob("*.arrow"))]
-    return {int(found, 16) for table in tables for found in table["id"].to_pylist()}
+    return {int(id_, 16) for table in tables for id_ in table["id"].to_pylist()}
 
 
 def _made(path: Path) -> Path:
@@ -392,15 +385,15 @@ def kernels(sample: list[str]) -> dict[str, float]:
     sets, ends = shingle_sets(hashes, bounds)
     rng, n = np.random.default_rng(1), 5_000_000
     links = rng.integers(0, n, (2, n))
-    found = {
+    rates = {
         "pairs verified in full": (len(sample) - 1) / timed(_compare, sets, ends),
-        "edges clustered": n / timed(lambda: union(links[0], links[1], np.arange(n))),
+        "edges clustered": n / timed(lambda: unite_pairs(links[0], links[1], np.arange(n))),
     }
     few, upto = hashes[: bounds[2000]], bounds[:2001]
     for bands, each in ((14, 8), (450, 20)):
-        seconds = timed(lambda b=bands, r=each: band_hashes(signature(few, upto, b * r), b, r))
-        found[f"documents signed, {bands} x {each}, words hashed before"] = 2000 / seconds
-    return found
+        seconds = timed(lambda b=bands, r=each: band_hashes(minhash(few, upto, b * r), b, r))
+        rates[f"documents signed, {bands} x {each}, words hashed before"] = 2000 / seconds
+    return rates
 
 
 @njit(nogil=True)

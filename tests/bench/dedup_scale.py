@@ -24,23 +24,23 @@ from pipeline.runner.stage import stage
 from pipeline.store.filesystem import Store
 from pipeline.store.shard import Shard
 from pipeline.store.writer import Output, ShardWriter
-from tests.bench.dedup import recipe
+from tests.bench.dedup import near_deduplication
 
 
 def costs(store: Store, goal: Step, documents: int) -> Iterator[str]:
     """CPU, bytes and the process's peak memory of each step."""
     total = 0
     for done in ancestors(goal):
-        said, cost = (store.read_json(f"{folder_of(done)}/{file}.json") for file in ("manifest", "cost"))
+        manifest, cost = (store.read_json(f"{folder_of(done)}/{file}.json") for file in ("manifest", "cost"))
         if done.name == "generated" or done.name == "given":
             continue
-        size = sum(output["bytes"] for shard in said["shards"] for output in shard["outputs"].values())
+        size = sum(output["bytes"] for shard in manifest["shards"] for output in shard["outputs"].values())
         seconds = sum(shard["cpu_seconds"] for shard in cost["shards"])
         slowest = max(shard["cpu_seconds"] for shard in cost["shards"])
         peak = max(shard["peak_rss_bytes"] for shard in cost["shards"]) >> 20
-        total += size if done.name != "removed" else 0
+        total += size if done.name != "kept_pages" else 0
         yield (
-            f"    {done.name:16} {seconds * 1e6 / documents:6.1f} us {size / documents:8.1f} bytes a document; "
+            f"    {done.name:17} {seconds * 1e6 / documents:6.1f} us {size / documents:8.1f} bytes a document; "
             f"{len(cost['shards']):4} tasks, the longest {slowest:.1f} s; peak so far {peak:,} MB"
         )
     yield f"    all but the texts: {total / documents:,.0f} bytes a document on disk"
@@ -78,18 +78,18 @@ def _letters(first, out):
 
 def scale(documents: int, shard: int = 50_000) -> None:
     """All steps over generated pages, in a process of its own: cost and memory as the corpus grows."""
-    leaf = InputFiles("numbers", shard, tuple({"first": i} for i in range(0, documents, shard)))
-    pages = step(generated, leaf, documents=shard)
-    goal = recipe(pages, max(2, documents // 125_000))
+    numbers = InputFiles("numbers", shard, tuple({"first": i} for i in range(0, documents, shard)))
+    pages = step(generated, source=numbers, documents=shard)
+    goal = near_deduplication(pages, max(2, documents // 125_000))
     with tempfile.TemporaryDirectory() as name:
         store = Store(name)
         execute(pages, store, InProcess)
         before, start = time.process_time(), time.monotonic()
         execute(goal, store, InProcess)
         seconds = time.process_time() - before
-        stay = store.read_json(f"{folder_of(goal)}/manifest.json")["rows"]["part"]
+        kept = store.read_json(f"{folder_of(goal)}/manifest.json")["rows"]["part"]
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(f"  {documents:,} documents, {stay:,} stay: {seconds:,.0f} s of CPU ({time.monotonic() - start:,.0f} s), "
+        print(f"  {documents:,} documents, {kept:,} kept: {seconds:,.0f} s of CPU ({time.monotonic() - start:,.0f} s), "
               f"{seconds * 1e6 / documents:.1f} us a document, peak {peak:,.0f} MB", flush=True)  # fmt: skip
         for line in costs(store, goal, documents):
             print(line, flush=True)
@@ -105,13 +105,13 @@ def buckets(count: int = 1024, rows: int = 100) -> None:
         with ShardWriter(store, "a/b", 0, {"part": schema}) as writer:
             for b, table in enumerate(tables):
                 writer.add(Output(table, bucket=b))
-            said = writer.close()["outputs"]
+            outputs = writer.close()["outputs"]
         written = time.process_time()
         for b in range(count):
-            assert Shard(store, "a/b", 0, 1, b, {}, said, heads).table().num_rows == rows
+            assert Shard(store, "a/b", 0, 1, b, {}, outputs, heads).table().num_rows == rows
         read = time.process_time()
     write_us, read_us = (written - start) * 1e6 / count, (read - written) * 1e6 / count
-    size = said["part"]["bytes"] / count
+    size = outputs["part"]["bytes"] / count
     print(
         f"  a bucket of {rows} bands: {write_us:.0f} us to write, {read_us:.0f} us to read, {size:,.0f} bytes",
         flush=True,

@@ -20,7 +20,7 @@ from pipeline.runner.scheduler import InProcess, execute
 from pipeline.store.filesystem import Store
 from tests.bench.dedup import _altered, texts
 from tests.bench.table import Options, Row
-from tests.support import index_world as world
+from tests.support import index_world
 
 DUMPS, PROBES, SHARDS = (1, 4, 16), 3, 2
 LOOKUP, ADDING = ("index_candidates", "index"), ("index_documents", "index_rows", "index_bands", "index_entry")
@@ -32,33 +32,33 @@ def figures(options: Options) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(dir=options.work) as name:
         store, first = Store(name), texts(options.data, documents, seed=0)[0]
         _warm(options, store)
-        found = []
+        measured = []
         for number in range(max(DUMPS)):
-            world.join(store, "bench", crawl(options, documents, number, first))
+            index_world.join(store, "bench", crawl(options, documents, number, first))
             if number + 1 in DUMPS:
-                found.append(_probed(options, store, documents, number + 1, first))
-        return {"documents": documents, "measured": found}
+                measured.append(_probed(options, store, documents, number + 1, first))
+        return {"documents": documents, "measured": measured}
 
 
 def crawl(options: Options, documents: int, number: int, first: list[str]) -> Step:
     """Dump `number` as pages."""
-    made = texts(options.data, documents, seed=number)[0]
+    sample = texts(options.data, documents, seed=number)[0]
     if number:
         rng = np.random.default_rng(1000 + number)
         for i in range(0, documents, 5):
             other = first[int(rng.integers(0, documents))]
-            made[i] = _altered(other, rng) if i % 2 else other
+            sample[i] = _altered(other, rng) if i % 2 else other
     ids = [f"{number:08x}{i:024x}" for i in range(documents)]
     rows = [
-        {"id": i, "text": text, "date": number, "dump": f"dump {number}"} for i, text in zip(ids, made, strict=True)
+        {"id": i, "text": text, "date": number, "dump": f"dump {number}"} for i, text in zip(ids, sample, strict=True)
     ]
-    return world.crawl(rows, SHARDS)
+    return index_world.crawl(rows, SHARDS)
 
 
 def _warm(options: Options, store: Store) -> None:
     """Kernels are compiled before anything is timed."""
     for number in (0, 1):
-        world.join(store, "warm", crawl(options, 400, number, texts(options.data, 400, seed=0)[0]))
+        index_world.join(store, "warm", crawl(options, 400, number, texts(options.data, 400, seed=0)[0]))
 
 
 def _probed(options: Options, store: Store, documents: int, dumps: int, first: list[str]) -> dict[str, Any]:
@@ -67,23 +67,23 @@ def _probed(options: Options, store: Store, documents: int, dumps: int, first: l
     for probe in range(PROBES):
         docs = crawl(options, documents, 100 + probe, first)
         with open_index(store, "bench") as pointer:
-            made = world.steps(docs, pointer)
-            execute(made["index_entry"], store, InProcess)
-            alone = world.steps(docs, None)
+            steps = index_world.deduplication_steps(docs, pointer)
+            execute(steps["index_entry"], store, InProcess)
+            alone = index_world.deduplication_steps(docs, None)
             execute(alone["near"], store, InProcess)
             size = _size(store, pointer)
-        removed += len(world.removed(store, made, "index"))
+        removed += len(index_world.dropped(store, steps, "index"))
         spent["alone"] += _seconds(store, alone, tuple(alone))
-        spent["with"] += _seconds(store, made, tuple(made))
-        spent["lookup"] += _seconds(store, made, LOOKUP)
-        spent["adding"] += _seconds(store, made, ADDING)
+        spent["with"] += _seconds(store, steps, tuple(steps))
+        spent["lookup"] += _seconds(store, steps, LOOKUP)
+        spent["adding"] += _seconds(store, steps, ADDING)
     each = {name: seconds * 1e6 / documents / PROBES for name, seconds in spent.items()}
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {"dumps": dumps, "us": each, "known": removed / documents / PROBES, **size, "peak_mb": round(peak)}
 
 
-def _seconds(store: Store, made: dict[str, Step], names: tuple[str, ...]) -> float:
-    costs = [store.read_json(f"{folder_of(made[name])}/cost.json") for name in names if name != "pages"]
+def _seconds(store: Store, steps: dict[str, Step], names: tuple[str, ...]) -> float:
+    costs = [store.read_json(f"{folder_of(steps[name])}/cost.json") for name in names if name != "pages"]
     return sum(shard["cpu_seconds"] for cost in costs for shard in cost["shards"])
 
 
@@ -92,33 +92,33 @@ def _size(store: Store, pointer: Pointer) -> dict[str, Any]:
     documents = sum(entry["rows"] for entry in pointer.entries)
     folders = {"documents": [e["documents"] for e in pointer.entries], "bands": [s["folder"] for s in pointer.segments]}
     bytes_ = {
-        name: sum(file.stat().st_size for folder in found for file in Path(store.path(folder)).glob("*-*"))
-        for name, found in folders.items()
+        name: sum(file.stat().st_size for folder in paths for file in Path(store.path(folder)).glob("*-*"))
+        for name, paths in folders.items()
     }
     each = {f"bytes_{name}": round(size / documents) for name, size in bytes_.items()}
     return {"indexed": documents, "segments": len(pointer.segments), **each}
 
 
 def rows(figures: dict[str, Any]) -> list[Row]:
-    found = []
-    for said in figures["measured"]:
-        us = said["us"]
+    table_rows = []
+    for measured in figures["measured"]:
+        us = measured["us"]
         note = (
             f"{us['with']:.0f} us a document against {us['alone']:.0f}: look-up {us['lookup']:.0f}, adding "
-            f"{us['adding']:.0f}; {said['indexed']:,} documents in {said['segments']} segments, "
-            f"{said['known']:.1%} of the dump known; peak {said['peak_mb']:,} MB"
+            f"{us['adding']:.0f}; {measured['indexed']:,} documents in {measured['segments']} segments, "
+            f"{measured['known']:.1%} of the dump known; peak {measured['peak_mb']:,} MB"
         )
-        what = f"index: dump {said['dumps'] + 1} against {said['dumps']}"
-        found.append(Row(what, "the dump alone", 100 * us["with"] / us["alone"], "%", most=120, note=note))
+        what = f"index: dump {measured['dumps'] + 1} against {measured['dumps']}"
+        table_rows.append(Row(what, "the dump alone", 100 * us["with"] / us["alone"], "%", most=120, note=note))
     last = figures["measured"][-1]
     note = f"records and shingles {last['bytes_documents']:,}, bands {last['bytes_bands']:,}"
     size = last["bytes_documents"] + last["bytes_bands"]
-    return [*found, Row("index: a document on disk", "", float(size), "bytes", note=note)]
+    return [*table_rows, Row("index: a document on disk", "", float(size), "bytes", note=note)]
 
 
 def main() -> None:
-    said = figures(Options())
-    print(json.dumps(said, indent=1))
+    measured = figures(Options())
+    print(json.dumps(measured, indent=1))
 
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ def material(options: Options, folder: Path) -> Material:
 
 def stages(m: Material, folder: Path) -> Iterator[tuple[str, str, Callable[[], Any], Callable[[], Any]]]:
     """(stage, what its floor is, the stage, its floor)."""
-    from dedup.near.minhash import measure
+    from dedup.near.minhash import sign_texts
     from extract.blocks.engine import extract_blocks
     from extract.html.decode import decode_page
     from extract.html.rights import read_rights
@@ -107,7 +107,7 @@ def stages(m: Material, folder: Path) -> Iterator[tuple[str, str, Callable[[], A
     )
     yield "extraction (blocks)", "lexbor's parse", lambda: [extract_blocks(html) for html in m.htmls], _lexbor(m)
     yield "signals", "the same words hashed once", lambda: signal_table(ids, texts, settings), lambda: words(column)
-    yield "MinHash", "the same words hashed once", lambda: measure(ids, column, 14, 8, 5), lambda: words(column)
+    yield "MinHash", "the same words hashed once", lambda: sign_texts(ids, column, 14, 8, 5), lambda: words(column)
     yield (
         "writing Parquet",
         "zstd of the same text",

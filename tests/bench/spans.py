@@ -15,15 +15,13 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
-from dedup.common.in_memory import run
-from dedup.passages.spans import duplicate_passages, remove_spans, span_hashes
-from dedup.passages.substrings import anchor_hashes, remove_substrings, repeated_anchors, substring_hashes
-from dedup.passages.text_spans import texts_left
-from pipeline.base.schema import PAGES
+from dedup.chains import repeated_spans, repeated_substrings
+from dedup.passages.text_spans import remaining_texts
 from pipeline.kernels.tokens import words
-from pipeline.store.shard import Shard
 from tests.bench.dedup import texts
 from tests.bench.table import Options, Row, in_turns, ratio, table, turn
+from tests.support.documents import Shards
+from tests.support.passages import dated_pages, passage_selection
 
 TOKENS, TURNS, PARTITIONS = 50, 3, 4
 
@@ -32,7 +30,7 @@ def figures(options: Options) -> dict[str, Any]:
     """Seconds a document of each side, and what each cut."""
     count, few = (4000, 400) if options.quick else (20_000, 1500)
     sample, _ = texts(options.data, count)
-    found: dict[str, Any] = {
+    results: dict[str, Any] = {
         "documents": count,
         "few": few,
         "characters": sum(map(len, sample)),
@@ -50,61 +48,53 @@ def figures(options: Options) -> dict[str, Any]:
     missing: dict[str, str] = {}
     for name, side in list(sides.items()):
         try:
-            found["cut"][name] = side()  # compiles, and tells whether it can be measured
+            results["cut"][name] = side()  # compiles, and tells whether it can be measured
         except ImportError as error:
             missing[name] = str(error)
             del sides[name]
-    if "suffix array" in sides and found["cut"]["substrings"] != found["cut"]["suffix array"]:
-        raise AssertionError(f"not the same words are cut: {found['cut']}")
-    found["turns"] = in_turns({name: turn(side) for name, side in sides.items()}, TURNS)
-    return {**found, "missing": missing}
+    if "suffix array" in sides and results["cut"]["substrings"] != results["cut"]["suffix array"]:
+        raise AssertionError(f"not the same words are cut: {results['cut']}")
+    results["turns"] = in_turns({name: turn(side) for name, side in sides.items()}, TURNS)
+    return {**results, "missing": missing}
 
 
 def rows(figures: dict[str, Any]) -> list[Row]:
-    turns, cut, found = figures["turns"], figures["cut"], []
+    turns, cut, table_rows = figures["turns"], figures["cut"], []
     for what, ours, peer, count in (
         ("repeated sentences (C4)", "spans, few", "datatrove", figures["few"]),
         ("repeated runs of 50 words", "substrings", "suffix array", figures["documents"]),
     ):
         if peer in figures["missing"]:
-            found.append(Row(what, peer, None, note=figures["missing"][peer]))
+            table_rows.append(Row(what, peer, None, note=figures["missing"][peer]))
             continue
         cost = sorted(turns[ours])[TURNS // 2] / count
         note = f"{count:,} texts, {cost * 1e6:,.0f} us each; words left {cut[ours]:,} / {cut[peer]:,}"
-        found.append(Row(what, peer, ratio(turns[ours], turns[peer]), note=note))
-    return found
+        table_rows.append(Row(what, peer, ratio(turns[ours], turns[peer]), note=note))
+    return table_rows
 
 
-def pages(sample: list[str], shards: int = 2) -> list[Shard]:
-    found = [{"id": f"{i:032x}", "text": text, "date": i, "source": "s"} for i, text in enumerate(sample)]
-    cut = [found[i::shards] for i in range(shards)]
-    return [Shard.of(pa.Table.from_pylist(part, PAGES), i, shards) for i, part in enumerate(cut)]
+def pages(sample: list[str], shards: int = 2) -> Shards:
+    return dated_pages(sample, shards, source=["s"] * len(sample))
 
 
-def spans(parts: list[Shard]) -> int:
-    """All stages in memory, to the texts that are left; returns their words."""
-    n = len(parts)
-    routed = run(span_hashes, parts, tasks=n, partitions=PARTITIONS)
-    elected = run(duplicate_passages, routed.bucket, tasks=PARTITIONS)
-    return left(parts, run(remove_spans, parts, routed.parts, elected.bucket, tasks=n, min_left=0).parts)
+def spans(documents: Shards) -> int:
+    """Remove repeated spans in memory, all stages and the texts; return the words that remain."""
+    return words_after(documents, passage_selection(repeated_spans, "spans", documents, partitions=PARTITIONS))
 
 
-def substrings(parts: list[Shard]) -> int:
-    n, of = len(parts), {"tokens": TOKENS, "partitions": PARTITIONS}
-    anchors = run(anchor_hashes, parts, tasks=n, **of)
-    again = run(repeated_anchors, anchors.bucket, tasks=PARTITIONS)
-    routed = run(substring_hashes, parts, anchors.parts, again.bucket, tasks=n, **of)
-    elected = run(duplicate_passages, routed.bucket, tasks=PARTITIONS, span=TOKENS)
-    found = run(remove_substrings, parts, routed.parts, elected.bucket, tasks=n, tokens=TOKENS, min_left=0)
-    return left(parts, found.parts)
+def substrings(documents: Shards) -> int:
+    """Remove repeated runs of words in memory, all stages and the texts; return the words that remain."""
+    removed = passage_selection(repeated_substrings, "substrings", documents, partitions=PARTITIONS, tokens=TOKENS)
+    return words_after(documents, removed)
 
 
-def left(parts: list[Shard], cuts: list[Shard]) -> int:
-    return sum(
-        len(words(batch["text"]).hash)
-        for part, cut in zip(parts, cuts, strict=True)
-        for batch in texts_left(part, (cut,), ["id", "text"])
+def words_after(documents: Shards, removed: Shards) -> int:
+    batches = (
+        batch
+        for shard, step in zip(documents, removed, strict=True)
+        for batch in remaining_texts(shard, {"step": step}, ["id", "text"])
     )
+    return sum(len(words(batch["text"]).hash) for batch in batches)
 
 
 def with_datatrove(sample: list[str]) -> int:
@@ -149,10 +139,10 @@ def with_suffix_array(sample: list[str]) -> int:
     first = firsts[run_]
     within = (order - first < TOKENS) & (np.searchsorted(ends, order) == np.searchsorted(ends, first))
     later = order[~within]
-    gone = np.zeros(len(symbols) + 1, np.int64)
-    np.add.at(gone, later, 1)
-    np.add.at(gone, np.minimum(later + TOKENS, len(symbols)), -1)
-    return int((np.cumsum(gone[:-1]) == 0).sum()) - len(sample)
+    covered = np.zeros(len(symbols) + 1, np.int64)
+    np.add.at(covered, later, 1)
+    np.add.at(covered, np.minimum(later + TOKENS, len(symbols)), -1)
+    return int((np.cumsum(covered[:-1]) == 0).sum()) - len(sample)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Exact deduplication: normal forms, the keep order, and the same answer however the corpus is cut."""
+"""Exact deduplication: normal forms, the keep order, and the same result whatever the shards and partitions are."""
 
 import datetime
 import itertools
@@ -12,48 +12,29 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dedup.common.in_memory import run
 from dedup.common.keep_policy import order_keys
-from dedup.exact.exact import (
-    drop_exact_duplicates,
-    exact_hashes,
-    fingerprints,
-    hash_clusters,
-    normal_url,
-    partition_of,
-    text_hashes,
-    url_hashes,
-)
-from dedup.exact.normal_form import normalised
+from dedup.common.partitions import partition_of
+from dedup.exact.exact import url_hashes
+from dedup.exact.fingerprints import normal_url, text_hashes
+from dedup.exact.normal_form import normalize
+from dedup.near.shingles import shingles
 from pipeline.base.errors import UserError
-from pipeline.base.schema import PAGES
 from pipeline.store.shard import Shard
+from tests.support.documents import (
+    alarms,
+    duplicate_numbers,
+    exact_outputs,
+    page_shards,
+    selection_shards,
+    sidecar_shards,
+)
 
 DAY = datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC)
 
 
-def pages(rows: list[dict], shards: int = 1) -> list[Shard]:
-    """Documents as PAGES parts; what a row does not say is null."""
-    rows = [{"id": f"{i:032x}", **row} for i, row in enumerate(rows)]
-    cut = [rows[i::shards] for i in range(shards)]
-    return [Shard.of(pa.Table.from_pylist(part, PAGES), i, shards) for i, part in enumerate(cut)]
-
-
-def exact(
-    parts: list[Shard], *sidecars: list[Shard], route=exact_hashes, partitions: int = 3, alarm: int = 1000, **params
-) -> pa.Table:
-    """The four stages, as a recipe binds them."""
-    n = len(parts)
-    prints = run(fingerprints, parts, tasks=n)
-    routed = run(route, parts, prints.parts, *sidecars, tasks=n, partitions=partitions, **params)
-    elected = run(hash_clusters, routed.bucket, tasks=partitions, alarm=alarm)
-    exact.alarms = elected.table("alarms").to_pylist()
-    return run(drop_exact_duplicates, parts, elected.bucket, *sidecars, tasks=n).table()
-
-
-def removed(table: pa.Table) -> dict[str, str]:
-    """id (as a number) of each duplicate -> what stays."""
-    return {int(r["id"], 16): int(r["duplicate_of"], 16) for r in table.to_pylist() if r["duplicate_of"]}
+def exact(pages: list[Shard], **arguments) -> pa.Table:
+    """Return the SELECTION of exact deduplication."""
+    return exact_outputs(pages, **arguments)["exact"].table()
 
 
 def normal(text: str) -> str:
@@ -65,7 +46,7 @@ def normal(text: str) -> str:
 
 
 def folded(texts: list[str | None]) -> list[str]:
-    data, bounds = normalised(pa.chunked_array([pa.array(texts, pa.string())]))
+    data, bounds = normalize(pa.chunked_array([pa.array(texts, pa.string())]))
     return [data[a:b].tobytes().decode() for a, b in itertools.pairwise(bounds)]
 
 
@@ -83,13 +64,31 @@ def folded(texts: list[str | None]) -> list[str]:
         ("2023", "2024", False),
         ("Ende.", "Ende", False),
         ("a b", "ab", False),
-        ("", " \n", True),
         ("\u4e2d\u6587", "\u4e2d \u6587", False),
     ],
 )
 def test_which_texts_are_the_same(a, b, same):
     one, two = text_hashes(pa.chunked_array([pa.array([a, b])])).to_pylist()
-    assert (one == two) == same
+    assert one and two and (one == two) == same
+
+
+@pytest.mark.parametrize("text", [None, "", " \n\u00a0", "\u200b\ufeff", "--- !", "*\n\n* …", "\U0001f600"])
+def test_texts_without_words_are_no_copies_of_one_another(text):
+    """Such texts have no hash: near deduplication and an index, which compare words, keep them all as well."""
+    texts = pa.chunked_array([pa.array([text, "Wort", text], pa.string())])
+    assert [value is None for value in text_hashes(texts).to_pylist()] == [True, False, True]
+    rows = exact(page_shards([{"text": t, "url": "https://a.de"} for t in (text, "Wort", text, "wort")])).to_pylist()
+    assert [row["keep"] for row in rows] == [True, True, True, False]
+    assert [row["cluster_size"] for row in rows] == [1, 2, 1, 2]
+
+
+@given(st.lists(st.one_of(st.none(), st.text("aB1_文\u0301 \n-!\u200b\U0001f600\U00020000", max_size=6)), max_size=6))
+@settings(max_examples=200, deadline=None)
+def test_texts_with_a_hash_are_those_with_shingles(texts):
+    """What exact deduplication compares is what near deduplication compares."""
+    column = pa.chunked_array([pa.array(texts, pa.string())])
+    has_shingles = np.diff(shingles(column, 5)[1]) > 0
+    assert [value is not None for value in text_hashes(column).to_pylist()] == has_shingles.tolist()
 
 
 @given(st.lists(st.one_of(st.none(), st.text(st.characters(exclude_categories=["Cs"]), max_size=30)), max_size=8))
@@ -134,21 +133,22 @@ ROWS = [
 ]
 
 
-@pytest.mark.parametrize(("keep", "stays"), [("oldest", 1), ("newest", 3), ("longest", 2), ("best:quality", 0)])
-def test_keep_policy(keep, stays):
-    parts = pages(ROWS)
-    ids = parts[0].table()["id"]
-    scores = Shard.of(pa.table({"id": ids, "quality": [0.9, None, float("nan"), -1.0, 5.0]}))
-    table = exact(parts, [scores], keep=keep)
-    assert removed(table) == dict.fromkeys(sorted({0, 1, 2, 3} - {stays}), stays)
+@pytest.mark.parametrize(("keep", "kept"), [("oldest", 1), ("newest", 3), ("longest", 2), ("best:quality", 0)])
+def test_keep_policy(keep, kept):
+    pages = page_shards(ROWS)
+    scores = sidecar_shards(pages, quality=[0.9, None, float("nan"), -1.0, 5.0])
+    table = exact(pages, scores=scores, keep=keep)
+    assert duplicate_numbers(table) == dict.fromkeys(sorted({0, 1, 2, 3} - {kept}), kept)
     rows = table.to_pylist()
-    assert [r["similarity"] for r in rows] == [None if i in (stays, 4) else 1.0 for i in range(5)]
+    assert [r["value"] for r in rows] == [None if i in (kept, 4) else 1.0 for i in range(5)]
+    assert [r["rule"] for r in rows] == [None if i in (kept, 4) else "duplicate_text" for i in range(5)]
+    assert [r["keep"] for r in rows] == [i in (kept, 4) for i in range(5)]
     assert [r["cluster_size"] for r in rows] == [4, 4, 4, 4, 1]
-    assert {r["cluster"] for r in rows[:4]} == {rows[stays]["id"]} and rows[4]["cluster"] == rows[4]["id"]
+    assert {r["cluster"] for r in rows[:4]} == {rows[kept]["id"]} and rows[4]["cluster"] == rows[4]["id"]
 
 
-def test_ties_go_to_the_smaller_id():
-    assert removed(exact(pages([{"text": "a", "date": DAY}] * 3))) == {1: 0, 2: 0}
+def test_of_equals_the_smallest_id_is_kept():
+    assert duplicate_numbers(exact(page_shards([{"text": "a", "date": DAY}] * 3))) == {1: 0, 2: 0}
 
 
 numbers = st.one_of(st.none(), st.floats(), st.sampled_from([0.0, -0.0, float("inf"), -float("inf"), 5e-324]))
@@ -169,36 +169,43 @@ def test_best_orders_floats_as_numbers(values):
 
 
 @pytest.mark.parametrize(
-    ("keep", "says"),
+    ("keep", "message"),
     [
         ("eldest", "did you mean 'oldest'"),
         ("best:", "unknown policy 'best:'"),
-        ("best:qualty", "there are"),
-        ("best:id", "there are"),
+        ("best:qualty", "no input has a column 'qualty'; there are label, quality"),
+        ("best:label", "column 'label' is string, not a number"),
     ],
 )
-def test_a_policy_that_there_is_not(keep, says):
-    parts = pages(ROWS)
-    with pytest.raises(UserError, match=says):
-        exact(parts, keep=keep)
+def test_unknown_policies_are_refused(keep, message):
+    pages = page_shards(ROWS)
+    scores = sidecar_shards(pages, quality=[1.0] * 5, label=["a"] * 5)
+    with pytest.raises(UserError, match=message):
+        exact(pages, scores=scores, keep=keep)
+    with pytest.raises(UserError):
+        exact(pages, keep=keep)
 
 
 def test_dropped_documents_take_no_part():
-    parts = pages(ROWS)
-    verdicts = Shard.of(pa.table({"id": parts[0].table()["id"], "keep": [True, False, True, True, False]}))
-    rows = exact(parts, [verdicts]).to_pylist()
-    assert removed(pa.Table.from_pylist(rows)) == {2: 0, 3: 0}
+    pages = page_shards(ROWS)
+    table = exact(pages, selection=selection_shards(pages, [True, False, True, True, False]))
+    assert duplicate_numbers(table) == {2: 0, 3: 0}
+    rows = table.to_pylist()
+    assert [row["keep"] for row in rows] == [True, False, False, False, False]
     assert rows[1]["cluster"] is None and rows[4]["cluster_size"] is None and rows[0]["cluster_size"] == 3
+    assert rows[1]["rule"] is None and rows[4]["rule"] is None  # the reason is that of the step before
 
 
-def test_sidecar_of_another_shard_is_refused():
-    parts = pages(ROWS)
+def test_tables_of_another_shard_are_refused():
+    others = selection_shards(page_shards(ROWS[::-1] + ROWS), [True] * 10)
     with pytest.raises(AssertionError, match="ids differ"):
-        exact(parts, [Shard.of(pa.table({"id": ["x"] * 5, "keep": [True] * 5}))])
+        exact(page_shards(ROWS), selection=others)
+    with pytest.raises(AssertionError, match="ids differ"):
+        exact(page_shards(ROWS), scores=sidecar_shards(page_shards(ROWS[:4]), q=[1.0] * 4), keep="best:q")
 
 
 def test_scope_and_urls():
-    parts = pages(
+    parts = page_shards(
         [
             {"text": "a", "dump": "2024-10", "url": "https://a.de/x"},
             {"text": "a", "dump": "2024-18", "url": "https://a.de/x/"},
@@ -206,22 +213,22 @@ def test_scope_and_urls():
             {"text": "a", "dump": "2024-10", "url": None},
         ]
     )
-    assert removed(exact(parts)) == {1: 0, 3: 0}
-    assert removed(exact(parts, scope="dump")) == {3: 0}
-    assert removed(exact(parts, route=url_hashes, keep="oldest")) == {1: 0}
+    assert duplicate_numbers(exact(parts)) == {1: 0, 3: 0}
+    assert duplicate_numbers(exact(parts, scope="dump")) == {3: 0}
+    assert duplicate_numbers(exact(parts, hashes=url_hashes, keep="oldest")) == {1: 0}
 
 
-def test_texts_of_captures_that_stand_for_others_count_them():
-    """Two captures of x, three of y: the newest stay, and each counts for all."""
+def test_captures_count_the_ones_that_they_represent():
+    """Two captures of x, three of y: the newest are kept, and each counts for all."""
     urls = ["x", "x", "y", "y", "y", "z"]
-    parts = pages([{"url": u, "text": str(i), "date": DAY.replace(day=9 - i)} for i, u in enumerate(urls)])
-    by_url = exact(parts, route=url_hashes)
-    assert removed(by_url) == {1: 0, 3: 2, 4: 2}
+    pages = page_shards([{"url": u, "text": str(i), "date": DAY.replace(day=9 - i)} for i, u in enumerate(urls)])
+    by_url = exact(pages, hashes=url_hashes)
+    assert duplicate_numbers(by_url) == {1: 0, 3: 2, 4: 2}
     assert by_url["cluster_size"].to_pylist() == [2, 2, 3, 3, 3, 1]
-    parts = pages([{"url": u, "text": "gleich", "date": DAY} for u in urls])
-    ids = [Shard.of(by_url)]
-    assert removed(exact(parts, ids)) == {2: 0, 5: 0}
-    assert exact(parts, ids)["cluster_size"].to_pylist() == [6, None, 6, None, None, 6]
+    pages = page_shards([{"url": u, "text": "gleich", "date": DAY} for u in urls])
+    by_text = exact(pages, selection=[Shard.of(by_url)])
+    assert duplicate_numbers(by_text) == {2: 0, 5: 0}
+    assert by_text["cluster_size"].to_pylist() == [6, None, 6, None, None, 6]
 
 
 @given(
@@ -231,37 +238,42 @@ def test_texts_of_captures_that_stand_for_others_count_them():
     st.randoms(use_true_random=False),
 )
 @settings(max_examples=100, deadline=None)
-def test_shards_partitions_and_order_change_nothing(said, shards, partitions, shuffle):
-    rows = [{"id": f"{i:032x}", "text": t, "date": DAY + datetime.timedelta(days=d)} for i, (t, d) in enumerate(said)]
-    best: dict[str, tuple] = {}
+def test_shards_partitions_and_order_change_nothing(documents, shards, partitions, shuffle):
+    """Of each normal form that has a word, the oldest document is kept, of equally old ones that of the smallest id."""
+    rows = [
+        {"id": f"{i:032x}", "text": text, "date": DAY + datetime.timedelta(days=day)}
+        for i, (text, day) in enumerate(documents)
+    ]
+    copies: dict[str, list[tuple]] = {}
     for row in rows:
-        text = normal(row["text"])
-        best[text] = min(best.get(text, (row["date"], row["id"])), (row["date"], row["id"]))
+        if normal(row["text"]):
+            copies.setdefault(normal(row["text"]), []).append((row["date"], row["id"]))
     expected = {
-        int(r["id"], 16): int(best[normal(r["text"])][1], 16) for r in rows if best[normal(r["text"])][1] != r["id"]
+        int(id_, 16): int(min(same)[1], 16) for same in copies.values() for _, id_ in same if id_ != min(same)[1]
     }
     shuffle.shuffle(rows)
-    assert removed(exact(pages(rows, shards), partitions=partitions)) == expected
+    assert duplicate_numbers(exact(page_shards(rows, shards), partitions=partitions)) == expected
 
 
 def test_a_hundred_thousand_mirrors_and_the_alarm():
     rows = [{"text": "Diese Seite ist umgezogen.", "date": DAY}] * 100_000 + [{"text": "eine"}, {"text": "eine"}]
-    parts = pages(rows, 4)
-    exact(pages(ROWS))  # compiled before the clock starts
+    pages = page_shards(rows, 4)
+    exact(page_shards(ROWS))  # compiled before the clock starts
     start = time.monotonic()
-    table = exact(parts)
+    outputs = exact_outputs(pages)
     assert time.monotonic() - start < 20
-    assert sum(table["duplicate_of"].is_valid().to_pylist()) == 100_000
-    assert [(a["rule"], a["value"], a["threshold"]) for a in exact.alarms] == [("large_exact_cluster", 100_000, 1000)]
+    assert outputs["exact"].table()["duplicate_of"].null_count == 100_002 - 100_000
+    expected = [("large_exact_cluster", 100_000, 1000)]
+    assert [(alarm["rule"], alarm["value"], alarm["threshold"]) for alarm in alarms(outputs)] == expected
 
 
 @pytest.mark.parametrize("partitions", [1, 2, 7, 1000])
 def test_partitions_cover_all_prefixes_evenly(partitions):
     hashes = np.array([random.Random(1).getrandbits(64) for _ in range(10)] + [0, 2**64 - 1], np.uint64)
-    found = partition_of(hashes, partitions)
-    assert found[-2] == 0 and found[-1] == partitions - 1
-    assert found.tolist() == [int(h) * partitions >> 64 for h in hashes]
+    partition = partition_of(hashes, partitions)
+    assert partition[-2] == 0 and partition[-1] == partitions - 1
+    assert partition.tolist() == [int(h) * partitions >> 64 for h in hashes]
 
 
 def test_an_empty_corpus():
-    assert exact(pages([])).num_rows == 0
+    assert exact(page_shards([])).num_rows == 0

@@ -1,10 +1,8 @@
 """Shingles, signatures and bands: the kernels against the obvious way, estimates and recall against theory."""
 
 import csv
-import gzip
 import itertools
 import random
-import re
 
 import numpy as np
 import pyarrow as pa
@@ -15,18 +13,19 @@ from hypothesis import strategies as st
 from dedup.near.minhash import (
     PRESETS,
     band_hashes,
+    candidate_probability,
+    max_sketch_distance,
+    minhash,
     parse_preset,
     permutations,
-    probability,
-    signature,
     signatures,
-    sketch_cut,
     sketches,
 )
 from dedup.near.shingles import jaccard, shingle_sets, shingles
 from pipeline.base.errors import UserError
 from pipeline.kernels.tokens import words
 from pipeline.store.shard import Shard
+from tests.support.near_pages import edited_copy, laws
 
 M64 = (1 << 64) - 1
 texts = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=60), max_size=6)
@@ -45,8 +44,8 @@ def mixed(h: int) -> int:
 
 
 def slow_shingles(text: str, n: int) -> list[int]:
-    found = words(column([text])).hash.tolist()
-    runs = [found[i : i + n] for i in range(len(found) - n + 1)] or ([found] if found else [])
+    hashes = words(column([text])).hash.tolist()
+    runs = [hashes[i : i + n] for i in range(len(hashes) - n + 1)] or ([hashes] if hashes else [])
     out = []
     for run in runs:
         h = len(run)
@@ -110,7 +109,7 @@ def test_jaccard_of_sorted_sets(a, b, at_least):
 @settings(max_examples=100, deadline=None)
 def test_minima_bands_and_sketches_are_those_of_plain_integers(documents):
     first = np.cumsum([0, *map(len, documents)])
-    minima = signature(np.array(list(itertools.chain(*documents)), np.uint64), first, 12)
+    minima = minhash(np.array(list(itertools.chain(*documents)), np.uint64), first, 12)
     chosen = permutations(12)
     pairs = list(zip(chosen.a.tolist(), chosen.b.tolist(), strict=True))
     low = (1 << 32) - 1
@@ -147,10 +146,10 @@ def overlapping(similarity: float, size: int, rng: np.random.Generator) -> tuple
 def signed_pairs(similarity: float, count: int, n: int, size: int = 200) -> tuple[np.ndarray, np.ndarray, float]:
     """Minima (count, n) of both sides of `count` independent pairs."""
     rng = np.random.default_rng(round(similarity * 1000) + n)
-    made = [overlapping(similarity, size, rng) for _ in range(count)]
-    flat = np.concatenate([x for a, b, _ in made for x in (a, b)])
-    minima = signature(flat, np.arange(0, len(flat) + 1, size), n)
-    return minima[::2], minima[1::2], made[0][2]
+    pairs = [overlapping(similarity, size, rng) for _ in range(count)]
+    flat = np.concatenate([x for a, b, _ in pairs for x in (a, b)])
+    minima = minhash(flat, np.arange(0, len(flat) + 1, size), n)
+    return minima[::2], minima[1::2], pairs[0][2]
 
 
 @pytest.mark.parametrize("similarity", [0.02, 0.2, 0.5, 0.8, 0.95, 1.0])
@@ -171,34 +170,34 @@ def test_estimates_agree_with_datasketch(similarity):
     from datasketch import MinHash
 
     rng = np.random.default_rng(5)
-    theirs, ours, n, count = [], [], 256, 60
+    datasketch_estimates, estimates, n, count = [], [], 256, 60
     for _ in range(count):
         a, b, _ = overlapping(similarity, 120, rng)
-        minima = signature(np.concatenate([a, b]), np.array([0, 120, 240]), n)
-        ours.append((minima[0] == minima[1]).mean())
+        minima = minhash(np.concatenate([a, b]), np.array([0, 120, 240]), n)
+        estimates.append((minima[0] == minima[1]).mean())
         one, two = (
             MinHash(n, hashfunc=lambda x: int(x) & 0xFFFFFFFF),
             MinHash(n, hashfunc=lambda x: int(x) & 0xFFFFFFFF),
         )
         one.update_batch(a)
         two.update_batch(b)
-        theirs.append(one.jaccard(two))
+        datasketch_estimates.append(one.jaccard(two))
     error = (2 * similarity * (1 - similarity) / n / count) ** 0.5
-    assert abs(np.mean(ours) - np.mean(theirs)) <= 3.3 * error
+    assert abs(np.mean(estimates) - np.mean(datasketch_estimates)) <= 3.3 * error
 
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_recall_of_independent_pairs_is_that_of_theory(preset):
     bands, rows = parse_preset(preset)
-    found, expected, variance = 0, 0.0, 0.0
+    total_hits, expected, variance = 0, 0.0, 0.0
     for similarity in (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95):
         count = 60 if bands * rows > 2000 else 400
         a, b, true = signed_pairs(similarity, count, bands * rows)
         hits = int((band_hashes(a, bands, rows) == band_hashes(b, bands, rows)).any(axis=1).sum())
-        p = probability(true, bands, rows)
+        p = candidate_probability(true, bands, rows)
         assert abs(hits - count * p) <= 3.5 * (count * p * (1 - p)) ** 0.5 + 1, (similarity, hits, count * p)
-        found, expected, variance = found + hits, expected + count * p, variance + count * p * (1 - p)
-    assert abs(found - expected) <= 1.96 * variance**0.5
+        total_hits, expected, variance = total_hits + hits, expected + count * p, variance + count * p * (1 - p)
+    assert abs(total_hits - expected) <= 1.96 * variance**0.5
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -206,29 +205,19 @@ def test_recall_of_edited_pages_is_that_of_theory(shared, preset):
     """Real German laws and copies of them with words replaced, at exact similarities from 0.5 to 1."""
     rng = random.Random(7)
     pairs = []
-    for i, path in enumerate(sorted((shared / "dedup" / "gesetze-de").glob("*.md.gz"))):
-        found = re.findall(r"\w+", gzip.decompress(path.read_bytes()).decode().lower())[:400]
-        if len(found) >= 60:
-            pairs.append((" ".join(found), edited(found, 0.5 + 0.05 * (i % 11), rng)))
+    for i, law in enumerate(laws(shared)):
+        if len(law) >= 60:
+            pairs.append((" ".join(law), edited_copy(law, 0.5 + 0.05 * (i % 11), rng)))
     bands, rows = parse_preset(preset)
     hashes, bounds = shingles(column([text for pair in pairs for text in pair]), 5)
     sets_, ends = shingle_sets(hashes, bounds)
     pieces = [sets_[a:b] for a, b in itertools.pairwise(ends)]
     true = [jaccard(a, b, 0.0) for a, b in zip(pieces[::2], pieces[1::2], strict=True)]
     assert min(true) < 0.55 and max(true) == 1.0 and len(true) > 500
-    signed = band_hashes(signature(hashes, bounds, bands * rows), bands, rows)
+    signed = band_hashes(minhash(hashes, bounds, bands * rows), bands, rows)
     hits = int((signed[::2] == signed[1::2]).any(axis=1).sum())
-    p = np.array([probability(j, bands, rows) for j in true])
+    p = np.array([candidate_probability(j, bands, rows) for j in true])
     assert abs(hits - p.sum()) <= 1.96 * (p * (1 - p)).sum() ** 0.5 + 0.5
-
-
-def edited(found: list[str], similarity: float, rng: random.Random) -> str:
-    """The words with so many replaced, far enough apart, that about this similarity of 5-grams is left."""
-    count = round((len(found) - 4) * (1 - similarity) / (1 + similarity) / 5)
-    out = list(found)
-    for slot in rng.sample(range(len(found) // 5), count):
-        out[slot * 5 + 2] = f"ersatz{rng.random()}"
-    return " ".join(out)
 
 
 @pytest.fixture(scope="module")
@@ -248,8 +237,8 @@ def test_exact_similarity_is_that_of_the_truth(licences):
     pieces = [sets_[a:b] for a, b in itertools.pairwise(ends)]
     differ = [(names[i], names[j]) for j_, i, j in pairs if abs(jaccard(pieces[i], pieces[j], 0.0) - j_) > 6e-5]
     assert differ == [("MulanPSL-1.0.txt", "MulanPSL-2.0.txt")]  # Chinese: a word a character here, a line there
-    found = sum(jaccard(a, b, 0.3) >= 0 for a, b in itertools.combinations(pieces, 2))
-    assert found == len(pairs) == 3142
+    similar = sum(jaccard(a, b, 0.3) >= 0 for a, b in itertools.combinations(pieces, 2))
+    assert similar == len(pairs) == 3142
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -259,24 +248,24 @@ def test_recall_of_licences_is_that_of_theory(licences, preset):
     bands, rows = parse_preset(preset)
     n, times = bands * rows, 4 if bands * rows > 2000 else 30
     alike = [(i, j) for s, i, j in pairs if 0.6 <= s < 1]
-    expected = sum(probability(s, bands, rows) for s, i, j in pairs if 0.6 <= s < 1)
-    minima = signature(hashes, bounds, n * times)
-    found = []
+    expected = sum(candidate_probability(s, bands, rows) for s, i, j in pairs if 0.6 <= s < 1)
+    minima = minhash(hashes, bounds, n * times)
+    hits = []
     for k in range(times):
         signed = band_hashes(np.ascontiguousarray(minima[:, k * n : (k + 1) * n]), bands, rows)
-        found.append(sum(bool((signed[i] == signed[j]).any()) for i, j in alike))
-    assert abs(np.mean(found) - expected) <= 1.96 * np.std(found, ddof=1) / times**0.5 + 1
+        hits.append(sum(bool((signed[i] == signed[j]).any()) for i, j in alike))
+    assert abs(np.mean(hits) - expected) <= 1.96 * np.std(hits, ddof=1) / times**0.5 + 1
 
 
 @pytest.mark.parametrize("threshold", [0.5, 0.7, 0.8, 0.9, 1.0])
 def test_sketches_lose_no_pair_at_the_threshold(threshold):
     a, b, _ = signed_pairs(threshold, 3000, 112)
     differing = [int(x).bit_count() + int(y).bit_count() for x, y in sketches(a) ^ sketches(b)]
-    assert max(differing) <= sketch_cut(threshold, 14, 8)
+    assert max(differing) <= max_sketch_distance(threshold, 14, 8)
     if threshold >= 0.7:
         a, b, _ = signed_pairs(0.05, 3000, 112)
         differing = [int(x).bit_count() + int(y).bit_count() for x, y in sketches(a) ^ sketches(b)]
-        assert np.mean(np.array(differing) <= sketch_cut(threshold, 14, 8)) < 0.02
+        assert np.mean(np.array(differing) <= max_sketch_distance(threshold, 14, 8)) < 0.02
 
 
 @pytest.mark.parametrize(
@@ -290,9 +279,9 @@ def test_sketches_lose_no_pair_at_the_threshold(threshold):
     ],
 )
 def test_the_curve(preset, similarity, chance):
-    assert probability(similarity, *parse_preset(preset)) == pytest.approx(chance, abs=1e-4)
-    found = [probability(i / 20, *parse_preset(preset)) for i in range(21)]
-    assert (found[0], found[20]) == (0.0, 1.0) and found == sorted(found)
+    assert candidate_probability(similarity, *parse_preset(preset)) == pytest.approx(chance, abs=1e-4)
+    curve = [candidate_probability(i / 20, *parse_preset(preset)) for i in range(21)]
+    assert (curve[0], curve[20]) == (0.0, 1.0) and curve == sorted(curve)
 
 
 @pytest.mark.parametrize("text", ["14", "x8", "14x", "0x8", "-1x8", "14x8x2", "axb", "", "1000x1000"])

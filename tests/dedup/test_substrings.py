@@ -1,4 +1,4 @@
-"""Runs of words that stand in the corpus twice, wherever they begin."""
+"""Runs of words that occur in the corpus twice, wherever they begin."""
 
 import random
 import re
@@ -9,57 +9,45 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dedup.common.in_memory import run
-from dedup.passages.spans import duplicate_passages
-from dedup.passages.substrings import (
-    anchor_hashes,
-    anchors,
-    remove_substrings,
-    repeated_anchors,
-    substring_hashes,
-    windows_of,
-)
+from dedup.chains import repeated_substrings
+from dedup.passages.substrings import anchors_of, windows_of
 from pipeline.kernels.tokens import words
-from pipeline.store.shard import Shard
-from tests.dedup.test_spans import column, left, pages, sidecar
+from tests.support.documents import Shards, selection_shards
+from tests.support.passages import dated_pages, output_column, passage_selection, texts_after
 
 
-def measured(parts: list[Shard], *sidecars, tokens=10, partitions=3, min_left=0, **params) -> list[Shard]:
-    n, of = len(parts), {"tokens": tokens, "partitions": partitions}
-    found = run(anchor_hashes, parts, *sidecars, tasks=n, **of)
-    again = run(repeated_anchors, found.bucket, tasks=partitions)
-    routed = run(substring_hashes, parts, found.parts, again.bucket, *sidecars, tasks=n, **of, **params)
-    elected = run(duplicate_passages, routed.bucket, tasks=partitions, span=tokens)
-    inputs = parts, routed.parts, elected.bucket, *sidecars
-    return run(remove_substrings, *inputs, tasks=n, tokens=tokens, min_left=min_left).parts
+def substrings(pages: Shards, tokens: int = 10, **arguments) -> Shards:
+    """Return what `remove_substrings` wrote."""
+    return passage_selection(repeated_substrings, "substrings", pages, tokens=tokens, **arguments)
 
 
-def cut(parts: list[Shard], *sidecars, **params) -> list[str | None]:
-    return left(parts, measured(parts, *sidecars, **params))
+def texts_after_substrings(pages: Shards, **arguments) -> list[str | None]:
+    """Return the texts without their repeated runs of words."""
+    return texts_after(pages, substrings(pages, **arguments))
 
 
 def covered(texts: list[list[str]], tokens: int) -> list[set[int]]:
-    """Words that go, by the definition: those of windows that stand earlier and do not overlap the first."""
+    """Return the words to remove, by the definition: of windows that occur earlier and do not overlap the first."""
     first: dict[tuple, tuple[int, int]] = {}
-    gone: list[set[int]] = [set() for _ in texts]
+    removed: list[set[int]] = [set() for _ in texts]
     for d, text in enumerate(texts):
         for i in range(len(text) - tokens + 1):
             there, at = first.setdefault(tuple(text[i : i + tokens]), (d, i))
             if there != d or i - at >= tokens:
-                gone[d] |= set(range(i, i + tokens))
-    return gone
+                removed[d] |= set(range(i, i + tokens))
+    return removed
 
 
 def expected(texts: list[list[str]], tokens: int) -> list[list[str]]:
-    gone = covered(texts, tokens)
-    return [[word for i, word in enumerate(text) if i not in gone[d]] for d, text in enumerate(texts)]
+    removed = covered(texts, tokens)
+    return [[word for i, word in enumerate(text) if i not in removed[d]] for d, text in enumerate(texts)]
 
 
 RUN = "eins zwei drei vier fünf sechs sieben acht neun zehn"
 
 
 @pytest.mark.parametrize(
-    ("text", "stays"),
+    ("text", "expected_text"),
     [
         (f"Davor {RUN} danach.", "Davor danach."),
         (f"Davor. EINS, zwei; drei\nvier -- {RUN[20:]}! Danach.", "Davor.\nDanach."),  # marks and case do not count
@@ -72,8 +60,8 @@ RUN = "eins zwei drei vier fünf sechs sieben acht neun zehn"
         (None, None),
     ],
 )
-def test_what_is_cut(text, stays):
-    assert cut(pages([f"Erst. {RUN}", text]), tokens=10) == [f"Erst. {RUN}", stays]
+def test_what_is_removed(text, expected_text):
+    assert texts_after_substrings(dated_pages([f"Erst. {RUN}", text]), tokens=10) == [f"Erst. {RUN}", expected_text]
 
 
 def test_every_repetition_meets_its_anchor():
@@ -84,16 +72,16 @@ def test_every_repetition_meets_its_anchor():
         for before in range(12):
             lead = [[str(rng.random())[2:] for _ in range(n)] for n in (3, before)]
             texts = [" ".join([*first, *run_, tail]) for first, tail in zip(lead, "xy", strict=True)]
-            assert cut(pages(texts), tokens=tokens)[1] == " ".join([*lead[1], "y"])
+            assert texts_after_substrings(dated_pages(texts), tokens=tokens)[1] == " ".join([*lead[1], "y"])
 
 
 def test_anchors_are_few_and_windows_with_them_are_found():
     rng = np.random.default_rng(1)
     text = words(pa.array([" ".join(map(str, rng.integers(0, 10**9, 5000))) for _ in range(4)]))
-    hashes, doc, place = anchors(text, 50)
+    hashes, doc, place = anchors_of(text, 50)
     assert len(hashes) / len(text.hash) == pytest.approx(2 / 27, rel=0.1)
-    found, at = windows_of(text, 50, doc, place)
-    assert len(found) == 4 * (5000 - 49) and at.max() == 5000 - 50
+    owner, first_word = windows_of(text, 50, doc, place)
+    assert len(owner) == 4 * (5000 - 49) and first_word.max() == 5000 - 50
     assert all(len(of) == 0 for of in windows_of(text, 50, doc[:0], place[:0]))
 
 
@@ -103,8 +91,10 @@ texts = st.lists(st.lists(st.sampled_from("ab"), max_size=40), min_size=1, max_s
 @given(texts, st.integers(1, 3), st.integers(1, 3), st.sampled_from([2, 3, 4, 5, 8]))
 @settings(max_examples=300, deadline=None)
 def test_a_dictionary_of_all_windows_gives_the_same(documents, shards, partitions, tokens):
-    stay = cut(pages([" ".join(d) for d in documents], shards), tokens=tokens, partitions=partitions)
-    assert [text.split() for text in stay] == expected(documents, tokens)
+    remaining = texts_after_substrings(
+        dated_pages([" ".join(d) for d in documents], shards), tokens=tokens, partitions=partitions
+    )
+    assert [text.split() for text in remaining] == expected(documents, tokens)
 
 
 copied = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 150), st.integers(0, 120)), min_size=1, max_size=8)
@@ -112,48 +102,53 @@ copied = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 150), st.integers(
 
 @given(copied, st.integers(1, 3), st.sampled_from([20, 50]))
 @settings(max_examples=100, deadline=None)
-def test_copied_passages_are_cut_and_nothing_is_lost(pieces, shards, tokens):
-    """Documents made of passages of four long texts: no run of them stays twice, and every word stays."""
+def test_copied_passages_are_removed_and_nothing_is_lost(pieces, shards, tokens):
+    """Documents made of passages of four long texts: no run of them remains twice, and every word remains once."""
     sources = [[f"w{k}x{i}" for i in range(300)] for k in range(4)]
     documents = [sources[k][a : a + n] for k, a, n in pieces]
     documents.append([word for document in documents[::2] for word in [*document, "und"]])
-    stay = [text.split() for text in cut(pages([" ".join(d) for d in documents], shards), tokens=tokens)]
-    assert stay == expected(documents, tokens)
-    assert {w for d in stay for w in d} == {w for d in documents for w in d}
-    whole = {}
-    for d, (document, gone) in enumerate(zip(documents, covered(documents, tokens), strict=True)):
+    remaining = [
+        text.split()
+        for text in texts_after_substrings(dated_pages([" ".join(d) for d in documents], shards), tokens=tokens)
+    ]
+    assert remaining == expected(documents, tokens)
+    assert {w for d in remaining for w in d} == {w for d in documents for w in d}
+    first = {}
+    for d, (document, removed) in enumerate(zip(documents, covered(documents, tokens), strict=True)):
         for i in range(len(document) - tokens + 1):
-            if not gone & set(range(i, i + tokens)):
-                there, at = whole.setdefault(tuple(document[i : i + tokens]), (d, i))
+            if not removed & set(range(i, i + tokens)):
+                there, at = first.setdefault(tuple(document[i : i + tokens]), (d, i))
                 assert there == d and i - at < tokens  # once, or overlapping
 
 
 def test_policy_scope_and_dropped():
-    parts = pages([f"{RUN} a", f"{RUN} b", f"{RUN} c"], 2, dump=["x", "y", "x"])
-    assert cut(parts, keep="newest") == ["a", "b", f"{RUN} c"]
-    assert cut(parts, scope="dump") == [f"{RUN} a", f"{RUN} b", "c"]
-    assert cut(parts, sidecar(parts, "keep", [False, True, True])) == [f"{RUN} a", f"{RUN} b", "c"]
+    pages = dated_pages([f"{RUN} a", f"{RUN} b", f"{RUN} c"], 2, dump=["x", "y", "x"])
+    assert texts_after_substrings(pages, keep="newest") == ["a", "b", f"{RUN} c"]
+    assert texts_after_substrings(pages, scope="dump") == [f"{RUN} a", f"{RUN} b", "c"]
+    selection = selection_shards(pages, [False, True, True])
+    assert texts_after_substrings(pages, selection=selection) == [f"{RUN} a", f"{RUN} b", "c"]
 
 
 def test_too_little_left():
-    parts = pages([f"{RUN} a", f"{RUN} b c", f"{RUN} d"])
-    cuts = measured(parts, min_left=2)
-    assert column(cuts, "keep") == [True, True, False] and column(cuts, "rule")[2] == "too_little_left"
-    assert left(parts, cuts)[1] == "b c"
+    pages = dated_pages([f"{RUN} a", f"{RUN} b c", f"{RUN} d"])
+    step = substrings(pages, min_left=2)
+    assert output_column(step, "keep") == [True, True, False]
+    assert output_column(step, "rule") == [None, None, "too_little_left"]
+    assert texts_after(pages, step)[1] == "b c"
 
 
 def test_shards_and_partitions_change_nothing():
     rng = random.Random(3)
     documents = [[rng.choice("abcdefgh") for _ in range(rng.randrange(120))] for _ in range(40)]
     documents += [documents[i][10:60] + documents[i + 1][5:40] for i in range(0, 39, 3)]
-    said = {
-        tuple(cut(pages([" ".join(d) for d in documents], s), tokens=12, partitions=p))
+    results = {
+        tuple(texts_after_substrings(dated_pages([" ".join(d) for d in documents], s), tokens=12, partitions=p))
         for s, p in ((1, 1), (4, 3), (7, 5))
     }
-    assert len(said) == 1
-    assert [re.findall(r"\w+", text) for text in said.pop()] == expected(documents, 12)
+    assert len(results) == 1
+    assert [re.findall(r"\w+", text) for text in results.pop()] == expected(documents, 12)
 
 
 def test_an_empty_corpus():
-    assert cut(pages([])) == []
-    assert cut(pages(["", None])) == ["", None]
+    assert texts_after_substrings(dated_pages([])) == []
+    assert texts_after_substrings(dated_pages(["", None])) == ["", None]

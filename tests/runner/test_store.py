@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dedup.common.clusters import concat
+from dedup.common.partitions import concat_shards
 from pipeline.base.errors import UserError
 from pipeline.runner.manifests import folder_of, read_manifest, shards_of
 from pipeline.runner.scheduler import InProcess, execute
@@ -190,7 +190,7 @@ def test_buckets_on_s3(s3):
     for bucket, expected in ((0, ["1.0"]), (1, []), (2, ["0.0", "0.1", "0.2", "2.0"]), (3, [])):
         part = Shard(Store(f"{s3}/buckets"), "s/k", 0, 1, bucket, {}, found)
         assert part.table()["id"].to_pylist() == expected
-        assert concat([part] * 20, ROW)["id"].to_pylist() == expected * 20
+        assert concat_shards([part] * 20, ROW)["id"].to_pylist() == expected * 20
 
 
 def test_sidecars_of_other_documents_are_never_joined():

@@ -1,23 +1,24 @@
-"""Dumps of small documents and the steps that deduplicate them with an index, bound as the recipe binds them."""
+"""Dumps of small documents, and the steps that deduplicate them with an index, bound as the recipe binds them."""
 
 import json
-from collections.abc import Iterator
+import random
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
-from dedup.exact import exact
-from dedup.index import against_index as known
-from dedup.index import segment
-from dedup.near import gather, minhash
-from dedup.near import lsh as candidates
-from dedup.near import shingle_files as sets
-from dedup.near import verify as near
+from dedup import chains
+from dedup.exact.exact import drop_exact_duplicates, exact_hashes
+from dedup.exact.fingerprints import fingerprints
 from pipeline.base.logs import configure_logging
 from pipeline.base.schema import PAGES
 from pipeline.index.compaction import add_dump, compact
+from pipeline.index.dump import index_steps
+from pipeline.index.identity import band_parameters, fingerprint, source_key
 from pipeline.index.pointer import Pointer, open_index
-from pipeline.runner.dag import InputFiles, Step, all_shards, digest, partition, step
+from pipeline.runner.dag import InputFiles, Step, step
 from pipeline.runner.manifests import shards_of
 from pipeline.runner.scheduler import InProcess, execute
 from pipeline.runner.stage import stage
@@ -25,95 +26,121 @@ from pipeline.store.filesystem import Store
 from pipeline.store.shard import Shard
 
 PARTITIONS = 2
+SELECTIONS = ("exact", "index", "near")
 
 
 @stage(version=1, outputs={"part": PAGES})
 def documents(source: Shard) -> Iterator[pa.Table]:
+    """The documents of a shard as PAGES."""
     rows = json.loads(source.table()["rows"][0].as_py())
     yield pa.Table.from_pylist([dict.fromkeys(PAGES.names) | row for row in rows], PAGES)
 
 
 def crawl(rows: list[dict], shards: int = 1) -> Step:
-    """Rows (id, text, date in ms, dump) as pages, dealt out to shards."""
-    cut = [rows[i::shards] for i in range(shards)]
-    return step(documents, InputFiles("rows", cut, tuple({"rows": json.dumps(mine)} for mine in cut)))
+    """Return rows (id, text, date in ms, dump) as pages, dealt out to shards."""
+    parts = [rows[i::shards] for i in range(shards)]
+    return step(documents, source=InputFiles("rows", parts, tuple({"rows": json.dumps(part)} for part in parts)))
 
 
-def steps(docs: Step, index: Pointer | None, keep: str = "oldest", **near_settings) -> dict[str, Step]:
-    """`near_settings`: bands, rows, ngram, threshold."""
-    b, r = (near_settings.get(name, value) for name, value in (("bands", 14), ("rows", 8)))
-    n, t = near_settings.get("ngram", 5), near_settings.get("threshold", 0.8)
-    s: dict[str, Step] = {"pages": docs}
+def deduplication_steps(pages: Step, index: Pointer | None, **settings: Any) -> dict[str, Step]:
+    """Return the steps by name; with an index, those that add the dump to it as well.
 
-    def add(name: str, fn, *inputs, **more) -> Step:
-        s[name] = step(fn, *inputs, name=name, **more)
-        return s[name]
-
-    prints = add("fingerprints", exact.fingerprints, docs)
-    routed = add("exact_hashes", exact.exact_hashes, docs, prints, keep=keep, partitions=PARTITIONS)
-    elected = add("hash_clusters", exact.hash_clusters, partition(routed), tasks=PARTITIONS)
-    same = add("exact", exact.drop_exact_duplicates, docs, partition(elected))
-    measure = minhash.signatures if index is None else sets.signatures_and_sets
-    sigs = add("signatures", measure, docs, bands=b, rows=r, ngram=n)
-    routed = add("near_bands", candidates.near_bands, docs, sigs, same, partitions=PARTITIONS)
-    beside = [same]
-    if index is not None:
-        leaf = index.leaf(index.position(docs.key))
-        met = add("index_candidates", known.index_candidates, partition(routed), all_shards(leaf), tasks=PARTITIONS)
-        alike = {"bands": b, "rows": r, "threshold": t}
-        beside.append(add("index", known.drop_known, sigs, partition(met), all_shards(leaf), **alike))
-    links = add("near_links", candidates.near_links, partition(routed), tasks=PARTITIONS, bands=b, rows=r, threshold=t)
-    groups = add("near_components", candidates.near_components, all_shards(links), all_shards(sigs))
-    how = {"keep": keep, "ngram": n, "partitions": PARTITIONS}
-    gathered = add("near_candidates", gather.near_candidates, docs, sigs, partition(groups), *beside, **how)
-    elected = add(
-        "near_clusters", near.near_clusters, partition(gathered), tasks=PARTITIONS, bands=b, rows=r, threshold=t
-    )
-    beside.append(add("near", near.drop_near_duplicates, docs, partition(elected), *beside))
-    if index is None:
-        return s
-    stored = add("index_documents", segment.index_documents, docs, sigs, *beside)
-    rows = add("index_rows", segment.index_rows, sigs, *beside, partitions=PARTITIONS)
-    bands = add("index_bands", segment.index_bands, partition(rows), tasks=PARTITIONS)
-    add("index_entry", segment.index_entry, all_shards(stored), all_shards(bands), label="dump")
-    return s
+    `settings` are those of [exact] and [near]: keep, bands, rows, ngram, threshold.
+    """
+    steps = {"pages": pages}
+    bind = _recording(chains.settings_binder(**settings), steps)
+    keys = bind(fingerprints, pages=pages)
+    exact = chains.same_keys(bind, "exact", exact_hashes, drop_exact_duplicates, pages, keys, PARTITIONS)
+    earlier = index.leaf(index.position(source_key(steps))) if index else None
+    near = chains.near_duplicates(bind, pages, PARTITIONS, exact, earlier=earlier)
+    if index:
+        index_steps(bind, pages, near.signatures, near.near, PARTITIONS, corpus=None, label="dump")
+    return steps
 
 
-def join(store: Store, name: str, docs: Step, **settings) -> dict[str, Step]:
-    """Deduplicate a dump against the index and add it, as `corpus --index` does."""
+def _recording(bind: chains.Bind, steps: dict[str, Step]) -> chains.Bind:
+    def recording_bind(function: Callable, **arguments: Any) -> Step:
+        bound = bind(function, **arguments)
+        steps[bound.name] = bound
+        return bound
+
+    return recording_bind
+
+
+def join(store: Store, name: str, pages: Step, **settings: Any) -> dict[str, Step]:
+    """Deduplicate a dump against the index and add it, as `corpus --index` does; return its steps."""
     with open_index(store, name) as pointer:
-        made = steps(docs, pointer, **settings)
-        print_ = digest([made["near_bands"].key, made["near_clusters"].params])
-        how = {"bands": made["signatures"].params["bands"]}
-        if pointer.admit(docs.key, print_, how):
-            execute(made["index_entry"], store, InProcess)
-            pointer = add_dump(pointer, made, docs.key, print_, how)
+        steps = deduplication_steps(pages, pointer, **settings)
+        identity = source_key(steps), fingerprint(steps), band_parameters(steps)
+        if pointer.admit(*identity):
+            execute(steps["index_entry"], store, InProcess)
+            pointer = add_dump(pointer, steps, *identity)
         else:
-            execute(made["near"], store, InProcess)
+            execute(steps["near"], store, InProcess)
         compact(pointer, InProcess)
-    return made
+    return steps
 
 
-def removed(store: Store, made: dict[str, Step], *names: str) -> dict[str, tuple]:
-    """id -> (what it is a duplicate of, similarity), of all deduplication together, or of some of it."""
-    found = {}
-    for name in [name for name in names or ("exact", "index", "near") if name in made]:
-        for part in shards_of(store, made[name]):
-            found |= {
-                row["id"]: (row["duplicate_of"], row["similarity"])
-                for row in part.table().to_pylist()
-                if row["duplicate_of"]
-            }
-    return found
+def dropped(store: Store, steps: dict[str, Step], *names: str) -> dict[str, tuple[str, float]]:
+    """Return id -> (document that it duplicates, similarity) of all selections together, or of those in `names`."""
+    duplicates = {}
+    for name in [name for name in names or SELECTIONS if name in steps]:
+        for shard in shards_of(store, steps[name]):
+            rows = shard.table().to_pylist()
+            duplicates |= {row["id"]: (row["duplicate_of"], row["value"]) for row in rows if row["duplicate_of"]}
+    return duplicates
 
 
-def kept(store: Store, made: dict[str, Step]) -> set[str]:
-    ids = {i for part in shards_of(store, made["pages"]) for i in part.table(["id"])["id"].to_pylist()}
-    return ids - removed(store, made).keys()
+def kept(store: Store, steps: dict[str, Step]) -> set[str]:
+    """Return the ids of the documents that all selections keep."""
+    rows = [row for shard in shards_of(store, steps["near"]) for row in shard.table(["id", "keep"]).to_pylist()]
+    assert not any(row["keep"] for row in rows if row["id"] in dropped(store, steps))
+    return {row["id"] for row in rows if row["keep"]}
+
+
+def memory_folder() -> tempfile.TemporaryDirectory:
+    """Return a temporary folder in memory where the system has one."""
+    return tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None)
+
+
+def dump_rows(number: int, texts: list[str]) -> list[dict]:
+    """Return the documents of dump `number`. Later dumps are of later days."""
+    return [
+        {"id": f"{number:02x}{i:030x}", "text": text, "date": 1000 * number + i, "dump": f"dump {number}"}
+        for i, text in enumerate(texts)
+    ]
+
+
+def random_text(seed: int, words: int = 60) -> str:
+    """Return words drawn from 10,000, the same ones for the same seed."""
+    rng = random.Random(seed)
+    return " ".join(f"wort{rng.randrange(10_000)}" for _ in range(words))
+
+
+def with_word_replaced(text: str, position: int) -> str:
+    """Return the text with one word replaced: still a near duplicate of a `random_text`."""
+    words = text.split()
+    words[position] = "anders"
+    return " ".join(words)
+
+
+def monthly_rows(number: int) -> list[dict]:
+    """Return dump `number`: thirty texts, of which the first ten are in the dump before; four edited; and a copy.
+
+    Of the edited ones, two are texts of the dump before, two are new ones.
+    """
+    texts = [random_text(20 * number + i) for i in range(30)]
+    texts += [with_word_replaced(texts[8 + i], 30 + i) for i in range(4)] + [texts[25]]
+    return dump_rows(number, texts)
+
+
+def join_monthly_dumps(store: Store, count: int, **settings: Any) -> list[dict[str, Step]]:
+    """Add the first `count` monthly dumps to index "w", one after the other."""
+    return [join(store, "w", crawl(monthly_rows(number), 2), **settings) for number in range(count)]
 
 
 def main(root: str, dumps: str) -> None:
-    """Join each list of rows of a JSON file, one after the other."""
+    """Join each list of rows of a JSON file to an index "w", one after the other."""
     configure_logging()
     for rows in json.loads(Path(dumps).read_text()):
         join(Store(root), "w", crawl(rows, 2))
