@@ -30,8 +30,8 @@ corpus: .venv/ready recipe  ## WARC files to a finished corpus; prints its folde
 plan: .venv/ready recipe  ## what `make corpus` would run, why, and what it may cost
 	@$(run) plan $(call quoted,$(RECIPE)) $(options)
 
-funnel: .venv/ready recipe  ## the finished corpus's page funnel as a Markdown table
-	@folder="$$($(run) corpus $(call quoted,$(RECIPE)) $(options))" && $(run) funnel "$$folder"
+funnel: .venv/ready recipe  ## the finished corpus's page funnel as a Markdown table; SVG=1 as a picture
+	@folder="$$($(run) corpus $(call quoted,$(RECIPE)) $(options))" && $(run) funnel "$$folder" $(if $(SVG),--svg)
 
 costs: .venv/ready recipe  ## what the finished corpus cost, step by step
 	@folder="$$($(run) corpus $(call quoted,$(RECIPE)) $(options))" && $(run) costs "$$folder"

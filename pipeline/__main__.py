@@ -18,6 +18,7 @@ COMMANDS = {  # name -> module in pipeline.commands, imported when the command i
     "settings": ("settings", "every setting of a recipe: type, range, default, meaning"),
     "warm": ("compile_kernels", "compile all kernels now; a run does it by itself, once for a version of the code"),
     "gc": ("gc", "step folders that no recorded run needs"),
+    "verify": ("verify", "compare every stored file, or those of a published folder, with its checksum"),
     "index": ("index", "what an index of earlier runs holds; join a corpus to it, withdraw documents"),
     "funnel": ("funnel", "the page funnel of a finished corpus as a Markdown table"),
     "costs": ("costs", "what a corpus cost, step by step, as a Markdown table"),

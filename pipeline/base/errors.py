@@ -10,3 +10,17 @@ class RunFailed(Exception):
 
     The text names each failed shard, the reason, and the file that holds its traceback.
     """
+
+
+class CorruptFile(Exception):
+    """A stored file is not what was written: its size or a checksum differs.
+
+    name: the file, relative to the root. uri: the same in full, for messages.
+    """
+
+    def __init__(self, name: str, uri: str, problem: str = "a checksum differs"):
+        super().__init__(name, uri, problem)  # all of them: an exception is rebuilt from these in another process
+        self.name, self.uri, self.problem = name, uri, problem
+
+    def __str__(self) -> str:
+        return f"{self.uri}: is not what was written ({self.problem})"

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from pipeline.base.errors import RunFailed, UserError
+from pipeline.base.errors import CorruptFile, RunFailed, UserError
 from pipeline.base.logs import UNDATED
 
 RUN_FAILED, BAD_INPUT, STOPPED = 1, 2, 130
@@ -37,6 +37,8 @@ def exit_code_of(command: Callable[[], None]) -> int:
     except RunFailed as error:
         text = f"the run failed; what was finished is kept, the same command continues\n{error}"
         return _failed(RUN_FAILED, text)
+    except CorruptFile as error:
+        return _failed(RUN_FAILED, f"{error}; `python -m pipeline verify` checks every file, and can repair it")
     except KeyboardInterrupt:
         log.warning("stopped; run the same again to continue where it was", extra=UNDATED)
         return STOPPED

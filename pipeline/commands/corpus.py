@@ -49,7 +49,7 @@ def _make_corpus(arguments: argparse.Namespace, store: Store, index: Pointer | N
     if index:
         commit_run(index, build.steps, build.adds_to_index, make_executor)
     if not finished_before:
-        for alarm in store.read_json(f"{folder}/stats.json")["alarms"]:
+        for alarm in store.read_json(f"{folder}/stats.json", checked=False)["alarms"]:
             log.warning("%s: %s", alarm["level"], alarm["text"])
     print(store.uri(folder))
 

@@ -43,7 +43,7 @@ def add_dump(
     pointer: Pointer, steps: Mapping[str, Step], source: str, fingerprint: str, parameters: dict[str, Any]
 ) -> Pointer:
     """Add the dump whose step `index_entry` is finished, as the last one of the index."""
-    description = pointer.store.read_json(f"{folder_of(steps['index_entry'])}/entry.json")
+    description = pointer.store.read_json(f"{folder_of(steps['index_entry'])}/entry.json", checked=False)
     bands, corpus = steps["index_bands"], steps.get("corpus")
     entry: DumpEntry = {
         "shards": description["shards"],

@@ -22,6 +22,7 @@ from pipeline.base.file_lock import lock_file
 from pipeline.base.paths import CHECKOUT
 
 KEPT_VERSIONS = 4  # entries that are kept of one name: those of a few versions of the code, or of the lists
+_DIGESTS = "digests.json"  # of the other files of an entry
 _TEMPORARY = ".tmp-"  # begins the name of a folder that is not complete yet
 
 
@@ -67,7 +68,7 @@ def cached_arrays(
     """
     try:
         folder = entry_folder("tables", name, digest_of(depends_on))
-        if not folder.exists():
+        if not _is_complete(folder):
             arrays = compute()
             _write_entry(folder, lambda target: _save_arrays(target, arrays))
         return {path.stem: np.asarray(np.load(path, mmap_mode="r")) for path in folder.glob("*.npy")}
@@ -79,7 +80,7 @@ def cached_json(name: str, depends_on: tuple[Path | str, ...], compute: Callable
     """The JSON value that `compute` returns, computed once for what it depends on (see `cached_arrays`)."""
     try:
         folder = entry_folder("tables", name, digest_of(depends_on))
-        if not folder.exists():
+        if not _is_complete(folder):
             text = json.dumps(compute())
             _write_entry(folder, lambda target: target.joinpath("value.json").write_text(text))
         return json.loads(folder.joinpath("value.json").read_text())
@@ -110,7 +111,26 @@ def _write_entry(folder: Path, write: Callable[[Path], object]) -> None:
             complete = Path(parent) / "complete"
             complete.mkdir()
             write(complete)
+            digests = {path.name: digest_of((path,)) for path in sorted(complete.iterdir())}
+            complete.joinpath(_DIGESTS).write_text(json.dumps(digests))
             complete.rename(folder)
+
+
+def _is_complete(folder: Path) -> bool:
+    """Return whether an entry is there and its files are what was written. A damaged entry is removed.
+
+    The comparison reads the files once: some 50 MB of tables, a few milliseconds.
+    """
+    if not folder.exists():
+        return False
+    try:
+        digests = json.loads(folder.joinpath(_DIGESTS).read_text())
+        if digests and all(digest_of((folder / name,)) == digest for name, digest in digests.items()):
+            return True
+    except (OSError, ValueError, AttributeError):
+        pass  # the list itself is damaged, so the entry is
+    shutil.rmtree(folder, ignore_errors=True)
+    return False
 
 
 def _save_arrays(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:

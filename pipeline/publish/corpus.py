@@ -40,9 +40,9 @@ def corpus(
         recipe: JSON with "rules" (objects in the recipe's order) and "steps" (name: key); other values are printed too.
     """
     for i, shard in enumerate(data):
-        yield Output.copy(f"data/train-{i:05d}-of-{len(data):05d}.parquet", shard.shard("part"))
+        yield Output.copy(f"data/train-{i:05d}-of-{len(data):05d}.parquet", shard)
     for i, shard in enumerate(ledgers):
-        yield Output.copy(f"ledger/ledger-{i:05d}.parquet", shard.shard("part"))
+        yield Output.copy(f"ledger/ledger-{i:05d}.parquet", shard)
     counts = stats.count(data, ledgers, pages, sidecars, selections, alarms, relations, json.loads(recipe))
     excerpts = {
         "kept": samples.sample_kept_documents(data),

@@ -1,13 +1,17 @@
 """What a run leaves behind: markers of finished shards, manifests of finished steps, and the way back to their rows."""
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
 
+from pipeline.base.errors import CorruptFile
 from pipeline.runner.dag import InputFiles, Step, ancestors
 from pipeline.store.filesystem import Store
 from pipeline.store.shard import Shard, file_name
+
+log = logging.getLogger(__name__)
 
 
 def folder_of(step: Step) -> str:
@@ -21,11 +25,16 @@ def marker_name(folder: str, index: int) -> str:
 
 
 def read_manifest(store: Store, step: Step) -> dict | None:
-    """Return the manifest of a finished step; None where it has none, or where a file it lists is missing or cut."""
+    """Return the manifest of a finished step; None where there is none, where it is corrupt, or where a file that it
+    lists is missing or has another size."""
     name = f"{folder_of(step)}/manifest.json"
     if not store.exists(name):
         return None
-    manifest = store.read_json(name)
+    try:
+        manifest = store.read_json(name)
+    except CorruptFile as error:
+        log.warning("%s; the step is looked at as unfinished", error)
+        return None
     return None if damaged_files(store, folder_of(step), manifest) else manifest
 
 
@@ -37,10 +46,11 @@ def damaged_files(store: Store, folder: str, manifest: dict) -> list[str]:
 
 def missing_files(store: Store, folder: str, marker: dict, index: int) -> list[str]:
     """Return the files of one shard that its marker lists and that are missing or have another size."""
-    return [name for name, size in _files(marker, index) if store.size(f"{folder}/{name}") != size]
+    return [name for name, size in listed_files(marker, index) if store.size(f"{folder}/{name}") != size]
 
 
-def _files(marker: dict, index: int) -> Iterator[tuple[str, int]]:
+def listed_files(marker: dict, index: int) -> Iterator[tuple[str, int]]:
+    """Yield the files of a shard and their sizes, as its marker has them."""
     for name, output in marker["outputs"].items():
         yield file_name(name, index, output), output["bytes"]
     for name, file in marker["files"].items():
@@ -59,7 +69,10 @@ class ShardList:
         """Read the manifest and return the shards."""
         markers = self.store.read_json(f"{self.folder}/manifest.json")["shards"]
         common, heads, count = (self.store, self.folder), dict[str, bytes](), len(markers)
-        return [Shard(*common, i, count, self.bucket, {}, marker["outputs"], heads) for i, marker in enumerate(markers)]
+        return [
+            Shard(*common, i, count, self.bucket, {}, marker["outputs"], marker["files"], heads)
+            for i, marker in enumerate(markers)
+        ]
 
 
 def shards_of(store: Store, source: Step | InputFiles) -> list[Shard]:

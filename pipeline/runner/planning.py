@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pipeline.base.errors import CorruptFile
 from pipeline.runner.dag import Step, ancestors, differences
 from pipeline.runner.manifests import damaged_files, folder_of, input_bytes, missing_steps
 from pipeline.store.filesystem import Store
@@ -79,7 +80,10 @@ def _estimate(step: Step, store: Store, latest: str | None) -> tuple[float | Non
     cost_file = f"{step.name}/{latest}/cost.json"
     if latest is None or not store.exists(cost_file):
         return None, None
-    cost = store.read_json(cost_file)
+    try:
+        cost = store.read_json(cost_file)
+    except CorruptFile:
+        return None, None
     scale = (input_bytes(step) / cost["input_bytes"]) if cost["input_bytes"] else 1.0
     shards = store.read_json(f"{step.name}/{latest}/manifest.json")["shards"]
     size = sum(file["bytes"] for shard in shards for kind in ("outputs", "files") for file in shard[kind].values())

@@ -14,12 +14,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Protocol
 
-from pipeline.base.errors import RunFailed, UserError
+from pipeline.base.errors import CorruptFile, RunFailed, UserError
 from pipeline.base.format import counted
 from pipeline.base.logs import task_context
 from pipeline.runner.dag import Edge, Step
 from pipeline.runner.failures import describe_failure, first_line
 from pipeline.runner.manifests import folder_of, missing_steps, read_manifest
+from pipeline.runner.repair import forget_shard
 from pipeline.runner.step_run import StepRun
 from pipeline.runner.task import Task, run_task
 from pipeline.store.filesystem import Store
@@ -70,15 +71,31 @@ class InProcess:
 def execute(goal: Step, store: Store, make_executor: MakeExecutor, shuffle: int | None = None) -> str:
     """Finish `goal` and return its folder. An executor is made only when something must run.
 
-    `shuffle` is the seed of a random order of tasks, for tests. Raises as `Scheduler.run` does.
+    `shuffle` is the seed of a random order of tasks, for tests. The shard of a corrupt file that a task meets is
+    computed again, once. Raises as `Scheduler.run` does.
     """
     if read_manifest(store, goal) is None:
-        executor = make_executor()
+        executor, repaired = make_executor(), set[str]()
         try:
-            Scheduler(goal, store, executor, shuffle).run()
+            while True:
+                scheduler = Scheduler(goal, store, executor, shuffle)
+                try:
+                    scheduler.run()
+                    break
+                except RunFailed:
+                    corrupt = scheduler.corrupt_files - repaired
+                    forgotten = [forget_shard(store, name) for name in sorted(corrupt)]
+                    if not forgotten or not all(forgotten):
+                        raise
+                    repaired |= corrupt
+                    log.warning("%s computed again, as %s corrupt", counted(len(corrupt), "shard"), _are(len(corrupt)))
         finally:
             executor.close()
     return store.uri(folder_of(goal))
+
+
+def _are(count: int) -> str:
+    return "a file of it is" if count == 1 else "files of them are"
 
 
 class Scheduler:
@@ -97,6 +114,7 @@ class Scheduler:
         self._running: dict[str, StepRun] = {}
         self._failed: set[str] = set()
         self._failures: list[str] = []
+        self.corrupt_files: set[str] = set()  # that tasks have met, relative to the root
         self._user_errors = 0  # of the failures, those that the user can correct
         self._queue: list[tuple[int, float, int, str, Task]] = []  # a heap: the smallest goes first
         self._in_flight = 0
@@ -191,7 +209,7 @@ class Scheduler:
         running = self._running[_step_key(task)]
         if error is None:
             running.done(task.index)
-        elif task.attempt < MAX_ATTEMPTS and not isinstance(error, UserError):
+        elif task.attempt < MAX_ATTEMPTS and not isinstance(error, UserError | CorruptFile):
             attempt = task.attempt + 1
             text = f"{task.label}: {first_line(error)}; trying again ({attempt} of {MAX_ATTEMPTS})"
             log.warning(text, extra=_about(task.step, task.index))
@@ -199,6 +217,7 @@ class Scheduler:
             return
         else:
             self._user_errors += isinstance(error, UserError)
+            self.corrupt_files |= {error.name} if isinstance(error, CorruptFile) else set()
             running.failures.append(describe_failure(self._store, task, error))
             running.lost.add(task.index)
         self._shard_ended(running, task.index)

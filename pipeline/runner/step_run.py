@@ -5,6 +5,7 @@ import time
 from contextlib import AbstractContextManager
 from typing import Any
 
+from pipeline.base.errors import CorruptFile
 from pipeline.base.format import counted
 from pipeline.runner.dag import Edge, InputFiles, Step
 from pipeline.runner.manifests import ShardList, folder_of, input_bytes, marker_name, missing_files, shards_of
@@ -53,7 +54,9 @@ class StepRun:
         for index in range(len(self)):
             if not self._store.exists(marker_name(self.folder, index)):
                 continue
-            with contextlib.suppress(ValueError):  # a power failure has cut the marker
+            with contextlib.suppress(
+                CorruptFile
+            ):  # a power failure has cut the marker, say: its shard is computed again
                 self.done(index)
                 if missing_files(self._store, self.folder, self.shards[index], index):
                     del self.shards[index]
@@ -62,7 +65,8 @@ class StepRun:
         return self._count
 
     def __getitem__(self, index: int) -> Shard:
-        return Shard(self._store, self.folder, index, len(self), None, {}, self.shards[index]["outputs"])
+        marker = self.shards[index]
+        return Shard(self._store, self.folder, index, len(self), None, {}, marker["outputs"], marker["files"])
 
     def done(self, index: int) -> None:
         """Note that shard `index` is finished."""

@@ -17,13 +17,20 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import xxhash
 from pyarrow import fs
 
-from pipeline.base.errors import UserError
+from pipeline.base.errors import CorruptFile, UserError
 from pipeline.base.file_lock import try_lock_file
 
 TEMPORARY_PREFIX = ".tmp-"  # begins the names of files that are not complete yet
+CHECKSUM_KEY = "xxh3"  # of a JSON file: of its other keys
 COPY_BYTES = 8 << 20  # read at once when a local file is sent to an object store
+
+
+def _json_checksum(value: dict[str, Any]) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return xxhash.xxh3_128_hexdigest(text.encode())
 
 
 class Store:
@@ -73,16 +80,31 @@ class Store:
     def open(self, name: str) -> pa.NativeFile:
         return self._fs.open_input_file(self.path(name))
 
-    def read_json(self, name: str) -> Any:
+    def read_json(self, name: str, checked: bool = True) -> Any:
+        """Read what `write_json` has written; with `checked` False, any JSON file.
+
+        Raises CorruptFile where the file's own checksum differs or the file is cut.
+        """
         with self.open(name) as file:
-            return json.loads(file.read())
+            data = file.read()
+        try:
+            value = json.loads(data)
+        except ValueError as error:
+            raise CorruptFile(name, self.uri(name), "it is no JSON") from error
+        if checked and (not isinstance(value, dict) or value.pop(CHECKSUM_KEY, None) != _json_checksum(value)):
+            raise CorruptFile(name, self.uri(name))
+        return value
 
     def write(self, name: str, data: bytes, durable: bool = True) -> None:
         with self.writing(name, durable) as path:
             path.write_bytes(data)
 
-    def write_json(self, name: str, value: Any, indent: int | None = None, durable: bool = True) -> None:
-        """Write `value` with sorted keys. `indent` is for files that people read: it takes Python's slow encoder."""
+    def write_json(self, name: str, value: dict[str, Any], indent: int | None = None, durable: bool = True) -> None:
+        """Write `value` with sorted keys and a checksum of its own, which `read_json` compares.
+
+        `indent` is for files that people read: it takes Python's slow encoder.
+        """
+        value = {**value, CHECKSUM_KEY: _json_checksum(value)}
         data = json.dumps(value, indent=indent, sort_keys=True, ensure_ascii=False).encode() + b"\n"
         self.write(name, data, durable)
 
@@ -115,6 +137,11 @@ class Store:
             with open(temporary, "rb") as source, self._fs.open_output_stream(target) as sink:
                 shutil.copyfileobj(source, sink, COPY_BYTES)
             temporary.unlink()
+
+    def delete_file(self, name: str) -> None:
+        """Remove a file; nothing happens where there is none."""
+        with contextlib.suppress(FileNotFoundError):
+            self._fs.delete_file(self.path(name))
 
     def copy(self, source: str, target: str) -> None:
         """Give `target` the bytes of `source`: by a hard link on a local disk, as a copy elsewhere."""

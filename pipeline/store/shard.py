@@ -1,4 +1,4 @@
-"""A shard of an input, read when asked."""
+"""A shard of an input, read when asked, its bytes compared with the checksums of its marker."""
 
 import shutil
 import tempfile
@@ -10,18 +10,25 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.base.errors import CorruptFile
 from pipeline.store import shuffle
+from pipeline.store.checksums import open_verified
 from pipeline.store.filesystem import Store
 
 
-def file_name(output: str, index: int, said: dict) -> str:
-    """The file of an output of shard `index`, of which its marker says `said`."""
-    return f"{output}-{index:05d}.{'arrows' if said.get('buckets') else 'parquet'}"
+def file_name(output: str, index: int, entry: dict) -> str:
+    """Return the file of an output of shard `index`; `entry` is what the shard's marker has of it."""
+    return f"{output}-{index:05d}.{'arrows' if entry.get('buckets') else 'parquet'}"
 
 
 @dataclass(frozen=True)
 class Shard:
-    """One shard of an input, read when asked. `bucket` narrows every table to that bucket's rows."""
+    """One shard of an input, read when asked. `bucket` narrows every table to that bucket's rows.
+
+    A file is compared with the checksum in the shard's marker when a process first opens it: a Parquet file as a whole
+    (it is read once for that, and parsed from memory), of a file of buckets the bucket that is read. Every method that
+    reads raises CorruptFile where a checksum differs.
+    """
 
     store: Store | None = None
     folder: str = ""
@@ -29,7 +36,8 @@ class Shard:
     count: int = 1
     bucket: int | None = None
     tables: dict[str, Any] = field(default_factory=dict)  # held in memory instead: raw inputs, and tests
-    outputs: dict[str, dict] = field(default_factory=dict)  # what the shard's marker says of each
+    outputs: dict[str, dict] = field(default_factory=dict)  # by name: rows, bytes, checksum ... of the shard's marker
+    files: dict[str, dict] = field(default_factory=dict)  # raw files by name: bytes and checksum
     heads: dict[str, bytes] = field(default_factory=dict, compare=False)  # schemas read before, of all shards
 
     @classmethod
@@ -37,44 +45,43 @@ class Shard:
         return cls(index=index, count=count, tables={"part": table, **others})
 
     def table(self, columns: list[str] | None = None, name: str = "part") -> pa.Table:
-        """All rows, or those of the bucket."""
+        """Return all rows, or those of the bucket."""
         if name in self.tables:
             return self.tables[name].select(columns) if columns else self.tables[name]
-        with self._open(name) as file:
-            if self._shuffled(name):
-                return self._read(file, columns, name).read_all()
+        if self._shuffled(name):
+            return self._read_bucket(columns, name).read_all()
+        with self._open_verified(name) as file:
             return pq.ParquetFile(file).read(columns, use_threads=False)  # a task has one core
 
     def batches(
         self, columns: list[str] | None = None, name: str = "part", rows: int = 4096
     ) -> Iterator[pa.RecordBatch]:
-        """The same rows in batches of at most `rows`, one row group or batch of the file in memory at a time."""
+        """Yield the same rows in batches of at most `rows`."""
         if name in self.tables:
             yield from self.table(columns, name).to_batches(max_chunksize=rows)
-            return
-        with self._open(name) as file:
-            if self._shuffled(name):
-                for batch in self._read(file, columns, name):
-                    yield from pa.Table.from_batches([batch]).to_batches(max_chunksize=rows)
-            else:
+        elif self._shuffled(name):
+            for batch in self._read_bucket(columns, name):
+                yield from pa.Table.from_batches([batch]).to_batches(max_chunksize=rows)
+        else:
+            with self._open_verified(name) as file:
                 yield from pq.ParquetFile(file).iter_batches(rows, columns=columns, use_threads=False)
 
     def rows(self, name: str = "part") -> int:
-        """Row count, from the marker or the footer."""
+        """Return the number of rows, from the marker or the footer."""
         if name in self.tables:
             return self.tables[name].num_rows
         if self.bucket is not None:
             return self.table(name=name).num_rows
         if name in self.outputs:
             return self.outputs[name]["rows"]
-        with self._open(name) as file:
+        with self._open_verified(name) as file:
             return pq.ParquetFile(file).metadata.num_rows
 
     def columns(self) -> list[str]:
-        """Names of the main table's columns."""
+        """Return the names of the main table's columns."""
         if "part" in self.tables:
             return self.tables["part"].column_names
-        with self._open("part") as file:
+        with self._open_verified("part") as file:
             return pq.ParquetFile(file).schema_arrow.names
 
     def has(self, name: str) -> bool:
@@ -82,21 +89,33 @@ class Shard:
         return name in self.tables or name in self.outputs
 
     def _shuffled(self, name: str) -> bool:
-        """Is it a file of buckets? A shard without rows for any bucket has an empty table instead."""
-        said = self.outputs.get(name, {})
-        if self.bucket is not None and said.get("rows") and not said["buckets"]:
+        """Return whether it is a file of buckets. A shard without rows for any bucket has an empty table instead."""
+        entry = self.outputs.get(name, {})
+        if self.bucket is not None and entry.get("rows") and not entry["buckets"]:
             raise AssertionError(f"{self.shard(name)}: read by bucket, and written without")
-        return bool(said.get("buckets"))
+        return bool(entry.get("buckets"))
 
-    def _read(self, file: pa.NativeFile, columns: list[str] | None, name: str) -> pa.RecordBatchStreamReader:
-        said = self.outputs[name]
-        head = self.heads.get(name) or shuffle.read_schema(file, said["bytes"], said["buckets"])
-        self.heads[name] = head
-        return shuffle.read_bucket(file, said["bytes"], said["buckets"], self.bucket, columns, head)
+    def _read_bucket(self, columns: list[str] | None, name: str) -> pa.RecordBatchStreamReader:
+        assert self.store is not None
+        entry, file_name_ = self.outputs[name], self.shard(name)
+        size, buckets = entry["bytes"], entry["buckets"]
+        with self.store.open(file_name_) as file:
+            try:
+                self.heads[name] = self.heads.get(name) or shuffle.read_schema(file, size, buckets)
+                return shuffle.read_bucket(file, size, buckets, self.bucket, columns, self.heads[name])
+            except (ValueError, OSError) as error:  # Arrow's errors are ValueErrors
+                raise CorruptFile(file_name_, self.store.uri(file_name_), str(error).splitlines()[0]) from error
+
+    def _open_verified(self, name: str) -> pa.NativeFile:
+        assert self.store is not None
+        entry = self.outputs.get(name)
+        return open_verified(self.store, self.shard(name), entry) if entry else self.store.open(self.shard(name))
 
     def file(self, name: str) -> Path:
-        """A raw file of the same step, as a local path (fetched from an object store once)."""
+        """Return a raw file of the same step as a local path (fetched from an object store once)."""
         assert self.store is not None
+        if name in self.files:
+            open_verified(self.store, f"{self.folder}/{name}", self.files[name]).close()
         if self.store.local:
             return Path(self.store.path(f"{self.folder}/{name}"))
         local = Path(tempfile.gettempdir()) / "corpus-files" / self.folder / name
@@ -111,9 +130,5 @@ class Shard:
         return local
 
     def shard(self, name: str) -> str:
-        """The file of output `name`, relative to the root."""
+        """Return the file of output `name`, relative to the root."""
         return f"{self.folder}/{file_name(name, self.index, self.outputs.get(name, {}))}"
-
-    def _open(self, name: str) -> pa.NativeFile:
-        assert self.store is not None
-        return self.store.open(self.shard(name))

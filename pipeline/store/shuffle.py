@@ -1,21 +1,25 @@
 """Files of buckets: what one shard of a step writes for each task of the next step.
 
-    schema | batches of bucket 0 | batches of bucket 1 | ... | end of stream | P + 1 offsets (uint64, little-endian)
+    schema | batches of bucket 0 | batches of bucket 1 | ... | end of stream | index: P + 1 entries
 
-An Arrow IPC stream (`.arrows`) followed by the offsets of its buckets. To read a bucket costs a read of 16 bytes and a
-read of its rows, however many buckets there are; an empty bucket costs 8 bytes of the index. Rows are compressed with
-LZ4, as they are read about as often as they are written. Any reader of Arrow streams can read the whole file.
+An Arrow IPC stream (`.arrows`) followed by an index. An entry (the first one is the schema's) has the range of bytes of
+the schema or of a bucket, the xxh3 of these bytes, and the xxh3 of the entry itself, so that a reader of one bucket
+verifies what it reads and nothing else. To read a bucket costs a read of 32 bytes and a read of its rows, however many
+buckets there are. Rows are compressed with LZ4, as they are read about as often as they are written. Any reader of
+Arrow streams reads the file.
 """
 
+import os
 import shutil
 import struct
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import pyarrow as pa
+import xxhash
 
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
-OFFSET_BYTES = 8
+ENTRY_BYTES = 32
 
 
 class BucketWriter:
@@ -43,11 +47,18 @@ class BucketWriter:
             end_of_stream = (self._written[-1][2], self._path.stat().st_size)
             ranges = [(0, self._schema_bytes), *((start, end) for _, start, end in by_bucket), end_of_stream]
             self._reorder(ranges)
-        sizes = [0] * self.buckets
+        ends = [self._schema_bytes] * (self.buckets + 1)  # of the schema, and of each bucket
         for bucket, start, end in by_bucket:
-            sizes[bucket] += end - start
-        with open(self._path, "ab") as file:
-            file.write(struct.pack(f"<{self.buckets + 1}Q", *accumulate(sizes, initial=self._schema_bytes)))
+            ends[bucket + 1] += end - start
+        ends[1:] = [end - self._schema_bytes for end in ends[1:]]
+        bounds = [0, *accumulate(ends)]
+        with open(self._path, "r+b") as file:
+            entries = []
+            for number, (start, end) in enumerate(pairwise(bounds)):
+                file.seek(start)
+                entries.append(_pack_entry(number, start, end, file.read(end - start)))
+            file.seek(0, os.SEEK_END)
+            file.write(b"".join(entries))
 
     def _reorder(self, ranges: list[tuple[int, int]]) -> None:
         """Replace the file by these ranges of its bytes, in this order."""
@@ -65,27 +76,45 @@ class BucketWriter:
             self._file.close()
 
 
+def _pack_entry(number: int, start: int, end: int, data: bytes) -> bytes:
+    fields = struct.pack("<3Q", start, end, xxhash.xxh3_64_intdigest(data))
+    return fields + struct.pack("<Q", xxhash.xxh3_64_intdigest(fields, seed=number))
+
+
+def _read_entry(file: pa.NativeFile, size: int, buckets: int, number: int) -> bytes:
+    """Return the bytes of entry `number` (0: the schema). Raises ValueError where a checksum differs."""
+    entry = file.read_at(ENTRY_BYTES, size - ENTRY_BYTES * (buckets + 1 - number))
+    if len(entry) != ENTRY_BYTES:
+        raise ValueError("it is cut")
+    start, end, digest, check = struct.unpack("<4Q", entry)
+    if xxhash.xxh3_64_intdigest(entry[:-8], seed=number) != check:
+        raise ValueError("a checksum of its index differs")
+    data = file.read_at(end - start, start)
+    if xxhash.xxh3_64_intdigest(data) != digest:
+        raise ValueError("a checksum differs")
+    return data
+
+
 def read_schema(file: pa.NativeFile, size: int, buckets: int) -> bytes:
-    """Serialized schema of a file of `size` bytes. It is the same in every file of a step's output."""
-    (end,) = struct.unpack("<Q", file.read_at(OFFSET_BYTES, size - OFFSET_BYTES * (buckets + 1)))
-    return file.read_at(end, 0)
+    """Return the serialized schema of a file of `size` bytes. It is the same in every file of a step's output.
+
+    Raises ValueError where a checksum differs.
+    """
+    return _read_entry(file, size, buckets, 0)
 
 
 def read_bucket(
     file: pa.NativeFile, size: int, buckets: int, bucket: int | None, columns: list[str] | None, schema: bytes
 ) -> pa.RecordBatchStreamReader:
-    """Rows of one bucket of a file of `size` bytes; with bucket None, the rows of all buckets in their order.
+    """Return the rows of one bucket of a file of `size` bytes; with bucket None, those of all buckets in their order.
 
-    `schema` is what `read_schema` returns. `columns` None reads all columns.
+    `schema` is what `read_schema` returns; `columns` None reads all. Raises ValueError where a checksum differs.
     """
-    start, end = 0, 0
-    if bucket is not None and bucket < buckets:
-        offsets = file.read_at(2 * OFFSET_BYTES, size - OFFSET_BYTES * (buckets + 1 - bucket))
-        start, end = struct.unpack("<2Q", offsets)
-    file.seek(0)  # where Arrow begins to read a stream
-    source = file if bucket is None else pa.py_buffer(schema + file.read_at(end - start, start))
+    numbers = range(buckets) if bucket is None else [bucket] if bucket < buckets else []
+    rows = [_read_entry(file, size, buckets, number + 1) for number in numbers]
     fields = None
     if columns is not None:
         names = pa.ipc.read_schema(pa.py_buffer(schema)).names
         fields = [names.index(name) for name in columns]
-    return pa.ipc.open_stream(source, options=pa.ipc.IpcReadOptions(included_fields=fields, use_threads=False))
+    options = pa.ipc.IpcReadOptions(included_fields=fields, use_threads=False)
+    return pa.ipc.open_stream(pa.py_buffer(b"".join([schema, *rows])), options=options)

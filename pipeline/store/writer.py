@@ -4,21 +4,22 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import xxhash
 
+from pipeline.base.errors import CorruptFile
 from pipeline.store import shuffle
+from pipeline.store.checksums import hash_file
 from pipeline.store.filesystem import Store
-from pipeline.store.shard import file_name
+from pipeline.store.shard import Shard, file_name
 
 ROW_GROUP_ROWS = 8192
 ROW_GROUP_BYTES = 32 << 20  # of Arrow tables in memory
 SAMPLE_ROWS = 1000  # that decide which columns get a dictionary
-HASH_BLOCK_BYTES = 1 << 20
 ZSTD_LEVEL = 3
 
 
@@ -31,6 +32,7 @@ class Output:
     bucket: int | None = None
     data: bytes | Path | Iterator[bytes] | None = None
     link: str | None = None  # relative to the root
+    digest: str | None = None  # that the linked file must have
 
     @classmethod
     def file(cls, name: str, data: bytes | Path | Iterator[bytes]) -> "Output":
@@ -38,9 +40,9 @@ class Output:
         return cls(None, name, data=data)
 
     @classmethod
-    def copy(cls, name: str, source: str) -> "Output":
-        """A raw file `name` with the bytes of `source`, a file relative to the root (a hard link on a local disk)."""
-        return cls(None, name, link=source)
+    def copy(cls, name: str, shard: Shard, output: str = "part") -> "Output":
+        """A raw file `name` with the bytes of a shard's file (a hard link on a local disk)."""
+        return cls(None, name, link=shard.shard(output), digest=shard.outputs[output]["xxh3"])
 
 
 class ShardWriter:
@@ -72,7 +74,9 @@ class ShardWriter:
         elif output.link is not None:
             self._store.copy(output.link, f"{self._folder}/{output.name}")
             with self._store.open(output.link) as file:
-                digest = _hash_file(file)
+                digest = hash_file(file)
+            if digest != output.digest:
+                raise CorruptFile(output.link, self._store.uri(output.link))
             self._files[output.name] = {"bytes": self._store.size(output.link), "xxh3": digest}
         else:
             assert output.data is not None
@@ -89,7 +93,7 @@ class ShardWriter:
         for name, table in self._tables.items():
             table.close()
             with open(table.path, "rb") as file:
-                digest = _hash_file(file)
+                digest = hash_file(file)
             outputs[name] = {"bytes": table.path.stat().st_size, "xxh3": digest, **table.counts()}
         for name, output in outputs.items():
             target = f"{self._folder}/{file_name(name, self._index, output)}"
@@ -144,6 +148,7 @@ class _TableWriter:
             compression="zstd",
             compression_level=ZSTD_LEVEL,
             use_dictionary=_repetitive_columns(table),
+            write_page_checksum=True,
         )
         if table.num_rows:
             self._parquet.write_table(table, row_group_size=table.num_rows)
@@ -188,17 +193,10 @@ def _write_and_hash(path: Path, data: bytes | Path | Iterable[bytes]) -> str:
     if isinstance(data, Path):
         shutil.copyfile(data, path)
         with open(path, "rb") as copied:
-            return _hash_file(copied)
+            return hash_file(copied)
     hasher = xxhash.xxh3_128()
     with open(path, "wb") as file:
         for piece in [data] if isinstance(data, bytes) else data:
             hasher.update(piece)
             file.write(piece)
-    return hasher.hexdigest()
-
-
-def _hash_file(file: BinaryIO | pa.NativeFile) -> str:
-    hasher = xxhash.xxh3_128()
-    while block := file.read(HASH_BLOCK_BYTES):
-        hasher.update(block)
     return hasher.hexdigest()
