@@ -131,8 +131,8 @@ class KernelCache(caching.FunctionCache):
 def _without_scipy() -> Iterator[None]:
     """Let `import scipy.linalg` fail meanwhile, by Python's own rule for None in `sys.modules`.
 
-    `numba.np.arraymath`, which machine code of many kernels refers to, imports it to offer a BLAS: 0.2 s and 16 MB for
-    every process. No kernel needs a BLAS, numba works without one, and it has no setting for that.
+    `numba.np.arraymath`, which machine code that measures signals or languages refers to, imports it to offer a BLAS:
+    0.2 s and 16 MB for a process. No kernel needs a BLAS, numba works without one, and it has no setting for that.
     """
     absent = "scipy.linalg" not in sys.modules
     if absent:

@@ -1,6 +1,7 @@
 """The persistent index: what it drops is what the definition says, and one run over all dumps keeps the same."""
 
 import functools
+import logging
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -129,6 +130,8 @@ def test_the_same_again_does_nothing_and_an_older_dump_sees_what_it_saw(tmp_path
     store = Store(tmp_path)
     first = join_monthly_dumps(store, 5)
     before, pointer = contents(tmp_path), (tmp_path / "indexes/w/index.json").read_text()
+    caplog.set_level(logging.INFO, "pipeline")
+    caplog.clear()
     again = [join(store, "w", crawl(monthly_rows(n), 2)) for n in (4, 1, 0)]
     assert [steps["near"].key for steps in again] == [first[n]["near"].key for n in (4, 1, 0)]
     assert not caplog.records and contents(tmp_path) == before
