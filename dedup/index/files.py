@@ -31,18 +31,22 @@ BUFFER_BYTES = 64 << 20  # that a read may spend on gaps between the ranges it a
 
 
 def documents_file(shard: int) -> str:
+    """Return the name of the file with the records of a shard."""
     return f"documents-{shard:05d}.bin"
 
 
 def shingles_file(shard: int) -> str:
+    """Return the name of the file with the shingle sets of a shard."""
     return f"shingles-{shard:05d}.bin"
 
 
 def bands_file(partition: int) -> str:
+    """Return the name of the file with the bands of a partition."""
     return f"bands-{partition:05d}.bin"
 
 
 def block_index_file(partition: int) -> str:
+    """Return the name of the file with the first hash of each block of a partition ("fences": indexes have them)."""
     return f"fences-{partition:05d}.bin"
 
 

@@ -92,6 +92,7 @@ class GreedyKeep:
 
     @property
     def full_bands(self) -> int:
+        """Times that a band was full, so that it does not lead to a kept document."""
         return int(self.memory.counts["full_bands"][0])
 
     def walk(self, begin: int, shingles: np.ndarray, bounds: np.ndarray, new_component: bool) -> None:
