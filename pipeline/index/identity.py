@@ -12,10 +12,16 @@ def source_key(steps: Mapping[str, Step]) -> str:
 
 
 def fingerprint(steps: Mapping[str, Step]) -> str:
-    """Return a digest of everything that decides what the dump would keep without an index."""
-    names = ("near_links", "near_candidates", "near_clusters", "spans", "substrings")
-    chosen = [steps[name] for name in names if name in steps]
-    return digest([steps["near_bands"].key, *[[step.stage.version, step.params] for step in chosen]])
+    """Return a digest of everything that decides what the dump would keep without an index.
+
+    These are the bands, and every later step up to the ledger: the steps that compare with the index depend on it, so
+    they count by version and settings alone, as do those after them.
+    """
+    names = list(steps)
+    end = names.index("ledger") if "ledger" in names else len(names)
+    later = [steps[name] for name in names[names.index("near_bands") + 1 : end]]
+    deciding = [step for step in later if "index" not in step.inputs]
+    return digest([steps["near_bands"].key, *[[step.stage.version, step.params] for step in deciding]])
 
 
 def band_parameters(steps: Mapping[str, Step]) -> dict[str, Any]:
