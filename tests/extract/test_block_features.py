@@ -19,7 +19,7 @@ from extract.blocks.scan.scanner import scan
 from extract.blocks.scan.tags import TAG_NAMES
 from extract.blocks.training.gold import load_gold
 from pipeline.base.paths import CHECKOUT
-from pipeline.kernels.disk_cache import root
+from pipeline.kernels.disk_cache import cache_root
 from tests.support.block_features import all_features
 
 _PAGE = b"""<html><head><title>A story of names</title><meta property="og:type" content="article"></head>
@@ -53,7 +53,7 @@ def test_a_name_inserted_anywhere_changes_no_other_column(tmp_path: Path) -> Non
     assert source.count(end_of_names) == 1
     declaration.write_text(source.replace(end_of_names, _INSERT_EVERYWHERE), encoding="utf-8")
     (tmp_path / "page.html").write_bytes(_PAGE)
-    environment = os.environ | {"PYTHONPATH": str(tmp_path), "CORPUS_CACHE": str(root())}
+    environment = os.environ | {"PYTHONPATH": str(tmp_path), "CORPUS_CACHE": str(cache_root())}
     command = [sys.executable, "-m", "tests.support.block_features", "page.html", "features.npz"]
     subprocess.run(command, cwd=tmp_path, env=environment, check=True)
     with np.load(tmp_path / "features.npz") as archive:
