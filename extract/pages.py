@@ -11,9 +11,11 @@ from typing import Annotated, Any, Literal, NamedTuple
 import pyarrow as pa
 
 from extract import engines
+from extract.range_counts import LOST_RANGE, RANGES, RangeCounts
 from extract.record_ids import RecordIds
 from extract.record_to_html import ExtractSettings
 from extract.record_to_page import ACCOMPANYING, process_record
+from extract.sources.compression import LostRange, file_size, open_source
 from extract.sources.record_parser import Record
 from extract.sources.registry import Event, SourceFormat, find_format
 from extract.sources.rows import DEFAULT_COLUMNS, Columns
@@ -42,6 +44,7 @@ class FileRange(NamedTuple):
     start: int = 0
     end: int | None = None
     copy: int = 0  # number of earlier files of the run with the same base name
+    size: int | None = None  # of the file
 
 
 @dataclass(frozen=True)
@@ -55,9 +58,9 @@ class PagesTask:
 
 
 @stage(
-    version=7,
+    version=8,
     libraries=(*engines.LIBRARIES, "isal", "brotli", "lz4", "backports.zstd", "pyarrow"),
-    outputs={"part": PAGES, "rejects": REJECTS, "records": RECORDS},
+    outputs={"part": PAGES, "rejects": REJECTS, "records": RECORDS, "ranges": RANGES},
     columns=PAGE_COLUMNS,
 )
 def pages(
@@ -82,9 +85,11 @@ def pages(
 ) -> Iterator[pa.Table | Output]:
     """Give every record of a shard a row of PAGES, or of REJECTS with the reason; accompanying records are counted.
 
+    The output "ranges" tells of each range of a file what could be read and what was lost.
+
     Args:
         source: Table with one row per range of a file: `path` (absolute, a URI, or a raw file of the shard), `name`
-            (what rows call it), `start`, `end` (bytes; null: to the end), `copy` (see
+            (what rows call it), `start`, `end` (bytes; null: to the end), `copy`, `size` (see
             `extract.sources.listing.list_chunks`). Files are WARC, ARC, WET, Parquet, JSON lines, or of `readers`.
         language: Language of the pages that are wanted (ISO 639-1, else 639-3), or "any" for all. HTML pages that
             are probably in another one are rejected before extraction.
@@ -111,7 +116,8 @@ def pages(
     columns = Columns(text_column, url_column, id_column, date_column)
     for file_range in file_ranges(source):
         task = PagesTask(file_range, settings, columns, readers)
-        yield from gather_tables(file_range.name, run_guarded("extract.pages:work", task, Limits(timeout, memory)))
+        results = run_guarded("extract.pages:work", task, Limits(timeout, memory))
+        yield from gather_tables(_new_counts(file_range, readers), results)
 
 
 def file_ranges(source: Shard | list[Shard]) -> Iterator[FileRange]:
@@ -120,10 +126,21 @@ def file_ranges(source: Shard | list[Shard]) -> Iterator[FileRange]:
         for row in shard.table().to_pylist():
             path = row["path"]
             path = path if "://" in path or os.path.isabs(path) else str(shard.file(path))
-            yield FileRange(path, row["name"], row.get("start") or 0, row.get("end"), row.get("copy") or 0)
+            place = (row.get("start") or 0, row.get("end"), row.get("copy") or 0, row.get("size"))
+            yield FileRange(path, row["name"], *place)
 
 
-def gather_tables(source_name: str, results: Iterator[tuple[str, Any]]) -> Iterator[pa.Table | Output]:
+def _new_counts(file_range: FileRange, readers: tuple[UserFunction, ...]) -> RangeCounts:
+    size = file_range.size
+    if size is None:
+        with open_source(file_range.path) as file:
+            size = file_size(file)
+    end = size if file_range.end is None else file_range.end
+    source_format = find_format(file_range.name, readers)
+    return RangeCounts(file_range.name, source_format.name, end - file_range.start, size)
+
+
+def gather_tables(range_counts: RangeCounts, results: Iterator[tuple[str, Any]]) -> Iterator[pa.Table | Output]:
     """Gather rows into tables of a bounded size, pages and rejects each in their order, and yield the counts last."""
     schemas = {"part": PAGES, "rejects": REJECTS}
     rows: dict[str, list[dict]] = {name: [] for name in schemas}
@@ -137,6 +154,7 @@ def gather_tables(source_name: str, results: Iterator[tuple[str, Any]]) -> Itera
 
     for name, row in results:
         counts[name if name in schemas else row] += 1
+        range_counts.count(name, row)
         if name not in schemas:
             continue
         rows[name].append(row)
@@ -147,8 +165,9 @@ def gather_tables(source_name: str, results: Iterator[tuple[str, Any]]) -> Itera
     for name in schemas:
         yield from flush(name)
     labels = {"part": "(pages)", "rejects": "(rejects)"}
-    totals = [{"source": source_name, "type": labels.get(k, k), "records": counts[k]} for k in sorted(counts)]
+    totals = [{"source": range_counts.source, "type": labels.get(k, k), "records": counts[k]} for k in sorted(counts)]
     yield Output(pa.Table.from_pylist(totals, RECORDS), name="records")
+    yield Output(range_counts.table(), name="ranges")
 
 
 def work(
@@ -169,7 +188,8 @@ def work(
         record_id = ids.assign(event)
         if number >= first_item:
             skip_reason = skipped_items.get(number)
-            yield number, process_record(event, record_id, settings, skip_reason, partial(begin, number))
+            kind, row = process_record(event, record_id, settings, skip_reason, partial(begin, number))
+            yield number, (kind, {**row, LOST_RANGE: event} if isinstance(event, LostRange) else row)
 
 
 def read_events(file_range: FileRange, source_format: SourceFormat, columns: Columns) -> Iterator[Event]:

@@ -29,6 +29,7 @@ MAX_SALVAGED_BYTES = 64 << 20
 _SALVAGE_STEP_BYTES = 64  # input per call, so that little text before the damage is lost
 _MEMBER_HEAD_BYTES = 4096  # compressed bytes that must contain the first line of a record
 _FIRST_LINE_BYTES = 256
+MAX_PADDING_BYTES = 1 << 14  # of zeros between members: tapes and disks pad to blocks; more is a hole in the file
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ def _read_events(
     while position is not None:
         window = FileWindow(file, position)
         damage = ""
-        while not damage and _skip_to_member(window, codec):
+        while not damage and (yield from _skip_to_member(window, codec, source)):
             position = window.position
             damage = yield from _read_member(file, window, codec, first_line)
         if not damage:
@@ -126,8 +127,11 @@ def _read_events(
         position = next_position
 
 
-def _skip_to_member(window: FileWindow, codec: Codec) -> bool:
-    """Skip padding with zeros and skippable frames. Returns whether a member starts there."""
+def _skip_to_member(window: FileWindow, codec: Codec, source: str) -> Generator[LostRange, None, bool]:
+    """Skip zeros and skippable frames; zeros of more than MAX_PADDING_BYTES are lost. Returns whether a member follows.
+
+    Data that was never written, or was wiped, reads as zeros.
+    """
     while True:
         head = window.peek(8)
         if head.startswith(codec.magic):
@@ -135,7 +139,12 @@ def _skip_to_member(window: FileWindow, codec: Codec) -> bool:
         if codec.name != "gzip" and (frame_size := skippable_frame_size(head)):
             window.skip(frame_size)
         elif head[:1] == b"\0":
-            window.skip(len(head) - len(head.lstrip(b"\0")))
+            start = window.position
+            while (block := window.peek(READ_BYTES)) and not block.lstrip(b"\0"):
+                window.skip(len(block))
+            window.skip(len(block) - len(block.lstrip(b"\0")))
+            if window.position - start > MAX_PADDING_BYTES:
+                yield LostRange(source, start, window.position - start, "zeros in place of data")
         else:
             return False
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from extract.sources.compression import LostRange
+from extract.sources.gzip_members import MAX_PADDING_BYTES
 from extract.sources.record_buffer import LINE_OVERLAP_BYTES, RecordBuffer
 from extract.sources.record_headers import parse_arc_line, parse_header, parse_length
 
@@ -60,6 +61,7 @@ class RecordParser:
     def __init__(self, buffer: RecordBuffer, source: str, file_size: int, compressed: bool, is_arc: bool):
         self.buffer, self.source, self.file_size = buffer, source, file_size
         self.compressed, self.is_arc = compressed, is_arc
+        self._content_end = 0  # offset in an uncompressed file of what follows the last record
         self.first_line, self.line_inside = (ARC_LINE, _ARC_LINE_INSIDE) if is_arc else (WARC_LINE, WARC_LINE_INSIDE)
 
     def parse(self) -> Iterator[Record | LostRange]:
@@ -67,7 +69,10 @@ class RecordParser:
         buffer = self.buffer
         while True:
             buffer.discard()
-            if not buffer.skip_blanks():
+            at_boundary = not buffer.skip_blanks()
+            if lost_zeros := self._lost_zeros():
+                yield lost_zeros
+            if at_boundary:
                 if lost := buffer.cross_boundary():
                     yield lost
                 elif buffer.exhausted:
@@ -76,6 +81,18 @@ class RecordParser:
                 yield from self._parse_record()
             else:
                 yield self._skip_to_record()
+                self._note_content_end()
+
+    def _note_content_end(self) -> None:
+        if not self.compressed:
+            self._content_end = self.buffer.locate(self.buffer.position, False)[0]
+
+    def _lost_zeros(self) -> LostRange | None:
+        """The blanks before the position, where an uncompressed file has too many for padding between records."""
+        begin = self._content_end
+        self._note_content_end()
+        length = self._content_end - begin
+        return LostRange(self.source, begin, length, "zeros in place of data") if length > MAX_PADDING_BYTES else None
 
     def _record_starts(self) -> bool:
         """Whether the first line of a record is at the position."""
@@ -109,6 +126,7 @@ class RecordParser:
             return
         record_type, headers, length = header
         content, missing_bytes = self._read_content(length)
+        self._note_content_end()
         at_boundary = not buffer.skip_blanks()
         ends_early = missing_bytes > 0 and at_boundary and (length or 0) - missing_bytes < MAX_CONTENT_BYTES
         damage = f"longer than {MAX_CONTENT_BYTES} bytes" if missing_bytes and not ends_early else ""

@@ -11,6 +11,7 @@ import pytest
 
 from extract.extract_file import extract_file
 from extract.pages import FileRange, PagesTask, gather_tables
+from extract.range_counts import RangeCounts
 from extract.record_to_html import ExtractSettings
 from extract.record_to_page import url_host
 from extract.sources.compression import LostRange
@@ -202,10 +203,10 @@ def test_truncated_pages_are_kept_when_wanted(tmp_path):
 def run_with_hostile_engine(path: Path, timeout=1.0, memory=500_000_000) -> dict[str, list]:
     """The stage's rows with an engine that fails on some pages of the file (tests/support/hostile.py)."""
     task = PagesTask(FileRange(str(path), path.name), ExtractSettings(engine="resiliparse"))
-    actual: dict[str, list] = {"part": [], "rejects": [], "records": []}
-    for item in gather_tables(
-        path.name, run_guarded("tests.support.hostile:pages_work", task, Limits(timeout, memory))
-    ):
+    actual: dict[str, list] = {"part": [], "rejects": [], "records": [], "ranges": []}
+    results = run_guarded("tests.support.hostile:pages_work", task, Limits(timeout, memory))
+    size = path.stat().st_size
+    for item in gather_tables(RangeCounts(path.name, "warc", size, size), results):
         name, table = (item.name, item.table) if isinstance(item, Output) else ("part", item)
         actual[name] += table.to_pylist()
     return actual

@@ -6,6 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from extract.pages import RECORDS, pages
+from extract.range_counts import RANGES
 from extract.sources.listing import list_chunks
 from pipeline.base.schema import PAGES, REJECTS
 from pipeline.base.user_code import UserFunction
@@ -24,8 +25,8 @@ def run_pages(
     **settings,
 ) -> dict[str, list[dict]]:
     """All rows of the stage's outputs over all ranges of the files."""
-    rows: dict[str, list[dict]] = {"part": [], "rejects": [], "records": []}
-    schemas = {"part": PAGES, "rejects": REJECTS, "records": RECORDS}
+    rows: dict[str, list[dict]] = {"part": [], "rejects": [], "records": [], "ranges": []}
+    schemas = {"part": PAGES, "rejects": REJECTS, "records": RECORDS, "ranges": RANGES}
     for file_range in list_chunks([str(path) for path in paths], chunk_bytes, readers):
         source = Shard.of(pa.Table.from_pylist([file_range]))
         for item in pages(source, engine=engine, readers=readers, **settings):
