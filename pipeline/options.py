@@ -4,6 +4,7 @@ import json
 import os
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from pipeline.base.errors import UserError
 from pipeline.builder import Builder, locate_errors
 from pipeline.config.recipe_file import Config
 from pipeline.config.recipe_sources import shipped_languages
+from pipeline.publish.alarms import AlarmBounds
 from pipeline.runner.dag import Asset, InputFiles, Step
 
 
@@ -98,6 +100,14 @@ def checked_index(recipe: Config, earlier: InputFiles | None) -> InputFiles | No
             f'{recipe.error_prefix("near.scope")}scope = "dump" compares no dumps: leave it out, or the index'
         )
     return earlier
+
+
+def alarm_bounds(b: Builder) -> dict[str, Any]:
+    """Return the settings of [alarms], those that the recipe leaves out with their defaults."""
+    settings = b.settings("alarms", AlarmBounds)
+    if settings.get("allow_empty"):
+        settings = {"max_unreadable_files": None, **settings}
+    return asdict(AlarmBounds(**settings))
 
 
 def description(recipe: Config, steps: Mapping[str, Step]) -> str:

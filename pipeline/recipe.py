@@ -47,7 +47,7 @@ def build(recipe: Config, files: tuple[str, ...] | None = None, index: Pointer |
     crawl = b.source(files)
     earlier = index.leaf(index.position(crawl.key)) if index else None
     source = crawl if isinstance(crawl, InputFiles) else partition(crawl)
-    pages = b.step(extraction.pages, section="extract", source=source, readers=b.readers)
+    pages = extracted = b.step(extraction.pages, section="extract", source=source, readers=b.readers)
     if b.on("clean"):
         pages = b.step(c4_clean.clean, section="clean", pages=pages)
 
@@ -118,11 +118,13 @@ def build(recipe: Config, files: tuple[str, ...] | None = None, index: Pointer |
         sidecars={name: all_shards(bound) for name, bound in b.sidecars.items()},
         selections={name: all_shards(bound) for name, bound in b.selections.items()},
         alarms={name: all_shards(bound) for name, bound in b.with_output("alarms").items()},
+        extracted=all_shards(extracted),
         relations=b.relations,
         title=f"Web corpus ({recipe.language})",
         language=recipe.language,
         region=data.params["region"],
         recipe=options.description(recipe, b.steps),
+        bounds=options.alarm_bounds(b),
     )
     if index:
         n = near.bands.params["partitions"]

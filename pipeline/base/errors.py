@@ -24,3 +24,10 @@ class CorruptFile(Exception):
 
     def __str__(self) -> str:
         return f"{self.uri}: is not what was written ({self.problem})"
+
+
+class OutsideBounds(Exception):
+    """A finished run is outside of what its recipe allows (exit code 3): the corpus is complete and its folder printed.
+
+    The text has one line for each bound that is violated.
+    """

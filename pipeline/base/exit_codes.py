@@ -7,10 +7,10 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from pipeline.base.errors import CorruptFile, RunFailed, UserError
+from pipeline.base.errors import CorruptFile, OutsideBounds, RunFailed, UserError
 from pipeline.base.logs import UNDATED
 
-RUN_FAILED, BAD_INPUT, STOPPED = 1, 2, 130
+RUN_FAILED, BAD_INPUT, OUTSIDE_BOUNDS, STOPPED = 1, 2, 3, 130
 PERMISSION_OR_SPACE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC)  # what a user can do something about
 
 log = logging.getLogger(__name__)
@@ -39,6 +39,8 @@ def exit_code_of(command: Callable[[], None]) -> int:
         return _failed(RUN_FAILED, text)
     except CorruptFile as error:
         return _failed(RUN_FAILED, f"{error}; `python -m pipeline verify` checks every file, and can repair it")
+    except OutsideBounds as error:
+        return _failed(OUTSIDE_BOUNDS, str(error))
     except KeyboardInterrupt:
         log.warning("stopped; run the same again to continue where it was", extra=UNDATED)
         return STOPPED

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_BYTE_UNITS = (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3))
 _SIGNS = {"equals": "=", "not_equals": "≠", "any_of": "one of", "none_of": "none of", "lacks": "without"}
 
 
@@ -33,6 +34,14 @@ def against(row: dict[str, Any]) -> str:
         return detail or row["rule"] or ""
     measured = number(value) if threshold is None else f"{number(value)} against {number(threshold)}"
     return f"{measured} {detail}".strip()
+
+
+def format_bytes(size: int) -> str:
+    """Return a number of bytes with three significant digits and a decimal unit: `1.23 MB`."""
+    for unit, unit_bytes in _BYTE_UNITS:
+        if size >= unit_bytes:
+            return f"{size / unit_bytes:.3g} {unit}"
+    return f"{size} B"
 
 
 def counted(count: int, noun: str) -> str:

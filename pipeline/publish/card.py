@@ -5,6 +5,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.base.columns import Column
+from pipeline.base.format import format_bytes
 from pipeline.publish.templating import markdown_environment
 
 # The Hub's names for numbers of rows, with the number at which the next one begins.
@@ -43,6 +44,7 @@ def render_card(
         features=[{"name": column.name, "dtype": _hub_dtype(column.type)} for column in columns],
         split={"name": "train", "num_bytes": kept["text_bytes"], "num_examples": kept["documents"]},
         download_bytes=download_bytes,
+        format_bytes=format_bytes,
         columns=described,
         rules_of={name: [row["rule"] for row in stats["funnel"] if row["stage"] == name] for name in selecting_steps},
         masked={kind: count for kind, count in stats["pii"].items() if kind != "documents"},

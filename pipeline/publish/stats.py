@@ -1,7 +1,6 @@
 """What a corpus adds up to: counted shard by shard from ledgers and sidecars, never from texts."""
 
 import heapq
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -11,9 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dedup.passages.text_spans import removed_passages
-from pipeline.base.format import counted
+from pipeline.publish.alarms import AlarmBounds, find_alarms, find_violations
 from pipeline.publish.contamination_counts import count_contamination
-from pipeline.publish.large_clusters import describe_large_clusters, find_large_clusters
+from pipeline.publish.large_clusters import find_large_clusters
 from pipeline.store.shard import Shard
 
 HOSTS = 1_000_000  # distinct hosts held; beyond, the rarest are let go, and counts of the top stay right but for those
@@ -21,9 +20,6 @@ _AT_ONCE = 1 << 26  # ids compared at once: half a GB
 _BINS = 1000  # of quality, so deciles are right to 0.001
 # Before documents, records fall at these places, in this order; stages that are not named here come last.
 _BEFORE = ("source", "http", "decode", "prefilter", "language", "extract")
-_TROUBLE = re.compile(
-    r"timeout|crash|killed|memory|damage|corrupt|truncated|undecodable|unreadable|too_deep|too_many|error|lost"
-)
 
 
 def count(
@@ -33,13 +29,16 @@ def count(
     sidecars: Mapping[str, list[Shard]],
     selections: Mapping[str, list[Shard]],
     alarmed: Mapping[str, list[Shard]],
+    sources: dict[str, Any],
     relations: Mapping[str, str],
     recipe: dict[str, Any],
+    bounds: AlarmBounds,
 ) -> dict[str, Any]:
     """Return all that `stats.json`, the card and the report show.
 
     Selections are in the order in which they drop documents; those in `relations` drop duplicates. `alarmed`: steps
-    that report large clusters. `recipe`: "rules" (in order) and "steps" (name: key).
+    that report large clusters. `sources`: what is counted of the input files (`pipeline.publish.sources`). `recipe`:
+    "rules" (in order) and "steps" (name: key). `bounds`: what the recipe allows.
     """
     totals = _totals(data)
     rules = _rules(selections, recipe)
@@ -49,6 +48,7 @@ def count(
         "kept": {n: totals[n] for n in ("documents", "characters", "words", "text_bytes", "mended")},
         "shared_ids": _shared_ids(data),
         "files": len(data),
+        "sources": sources,
         "funnel": _funnel(ledgers, pages, [rule["rule"] for rule in rules], list(selections), relations),
         "rules": rules,
         "dumps": _dumps(pages, data),
@@ -67,7 +67,8 @@ def count(
     }
     if stats["kept"]["documents"] != stats["funnel"][-1]["left"]:
         raise AssertionError(f"published {stats['kept']['documents']} documents, ledger: {stats['funnel'][-1]}")
-    return {**stats, "alarms": alarms(stats)}
+    alarms = find_alarms(stats, bounds)
+    return {**stats, "alarms": alarms, "violations": find_violations(stats, alarms, bounds)}
 
 
 def _giants(alarmed: Mapping[str, list[Shard]], ledgers: list[Shard]) -> list[dict[str, Any]]:
@@ -277,40 +278,3 @@ def _members(ids: list[str], ledgers: list[Shard], most: int = 3) -> dict[str, l
             if len(found[row["duplicate_of"]]) < most:
                 found[row["duplicate_of"]].append(row["url"])
     return dict(found)
-
-
-def alarms(stats: dict[str, Any]) -> list[dict[str, str]]:
-    """What a tired engineer must not overlook. Bounds are ours, set so that a healthy crawl has none of them."""
-    documents, kept = stats["documents"], stats["kept"]["documents"]
-    found = [] if kept else [("alarm", f"Nothing was kept of {counted(stats['records'], 'record')}.")]
-    for name, clusters in stats["duplicates"].items():
-        size = clusters["largest"][0]["size"] if clusters["largest"] else 0
-        if size > max(100, documents / 100):
-            head = clusters["largest"][0]["url"]
-            found.append(("alarm", f"A cluster of {name} duplicates has {size:,} documents ({head}): look at it."))
-    found += describe_large_clusters(stats["giants"])
-    if stats["shared_ids"]:
-        shared = counted(stats["shared_ids"], "kept document")
-        found.append(("alarm", f"{shared} share their ids with others, as the tables that were read have them."))
-    for row in stats["funnel"]:
-        share = row["dropped"] / max(1, stats["records"])
-        if row["what"] == "no document" and share > 0.01 and _TROUBLE.search(row["rule"] or ""):
-            reason = f"{row['stage']}/{row['rule']}"
-            found.append(("alarm", f"{counted(row['dropped'], 'record')} ({share:.1%}) lost to {reason}."))
-    for rule in stats["rules"]:
-        if documents and rule["alone"] > documents / 4:
-            share = rule["alone"] / documents
-            found.append(
-                ("alarm", f"Rule {rule['rule']} alone removes {counted(rule['alone'], 'document')} ({share:.0%}).")
-            )
-    for name, cut in stats["cuts"].items():
-        share = cut["characters"] / max(1, cut["characters"] + stats["kept"]["characters"])
-        if share > 0.25:
-            found.append(("alarm", f"{name} cut {share:.0%} out of the documents that are kept: look at samples."))
-    for host in stats["hosts"]["top"][:1]:
-        if kept >= 100 and host["documents"] > kept / 5:
-            found.append(("note", f"{host['documents'] / kept:.0%} of the kept documents are from {host['host']}."))
-    leaked = stats["contaminated"]["kept"]
-    if leaked:
-        found.append(("note", f"Text of benchmarks, below the recipe's bound, in {counted(leaked, 'kept document')}."))
-    return [{"level": level, "text": text} for level, text in found]

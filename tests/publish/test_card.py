@@ -20,7 +20,8 @@ HOSTILE = (
 )
 STATS = {
     "records": 20, "kept": {"documents": 4, "words": 5, "characters": 30, "text_bytes": 31}, "pii": {}, "cuts": {},
-    "contamination": [], "duplicates": {}, "funnel": [],
+    "contamination": [], "duplicates": {}, "funnel": [], "violations": [],
+    "sources": {"files": 1, "bytes": 9, "lost_bytes": 0, "losses": []},
 }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from pipeline.base.schema import LEDGER
 from pipeline.publish import stats
+from pipeline.publish.alarms import AlarmBounds, find_alarms
 from pipeline.publish.columns import DATA
 from pipeline.publish.contamination_counts import count_contamination
 from pipeline.publish.data import data as data_files
@@ -162,9 +163,9 @@ def test_the_folder_holds_what_was_promised(published):
     there = {os.path.relpath(os.path.join(at, name), folder) for at, _, names in os.walk(folder) for name in names}
     data = {f"data/train-{i:05d}-of-00004.parquet" for i in range(4)}
     ledgers = {f"ledger/ledger-{i:05d}.parquet" for i in range(world.SHARDS)}
-    assert data | ledgers | {"stats.json", "README.md", "report.html", "manifest.json"} <= there
+    assert data | ledgers | {"sources.parquet", "stats.json", "README.md", "report.html", "manifest.json"} <= there
     assert set(read_manifest(store, made["corpus"])["shards"][0]["files"]) == there & (
-        data | ledgers | {"stats.json", "README.md", "report.html"}
+        data | ledgers | {"sources.parquet", "stats.json", "README.md", "report.html"}
     )
 
 
@@ -317,12 +318,13 @@ def test_funnel_starts_with_all_and_ends_with_kept(published):
 def test_alarms():
     calm = {
         "documents": 1000, "records": 2000, "kept": {"documents": 500, "characters": 900}, "rules": [], "funnel": [],
+        "sources": {"lossy_files": 0},
         "contaminated": {"kept": 0}, "shared_ids": 0, "giants": [], "cuts": {"spans": {"characters": 300}},
         "hosts": {"top": [{"host": "a.de", "documents": 10}]},
         "duplicates": {"exact": {"largest": []}, "near": {"largest": [{"size": 100, "url": "u", "id": "i"}]}},
     }  # fmt: skip
     lost = {"what": "no document", "stage": "extract", "rule": "timeout", "dropped": 21}
-    assert stats.alarms(calm) == []
+    assert find_alarms(calm, AlarmBounds()) == []
     cases = [
         ("duplicates", {"near": {"largest": [{"size": 101, "url": "u", "id": "i"}]}}, "101 documents"),
         ("funnel", [lost], "21 records"),
@@ -334,10 +336,11 @@ def test_alarms():
         ("shared_ids", 2, "2 kept documents share their ids"),
     ]
     for key, value, text in cases:
-        assert text in stats.alarms({**calm, key: value})[0]["text"]
+        assert text in find_alarms({**calm, key: value}, AlarmBounds())[0]["text"]
     large = {"step": "near_clusters", "rule": "large_near_cluster", "count": 3, "total": 11200, "value": 5000}
     large |= {"threshold": 1000, "id": "a", "url": "a.de/1"}
-    assert [alarm["text"] for alarm in stats.alarms({**calm, "giants": [large]})] == [
+    assert [alarm["text"] for alarm in find_alarms({**calm, "giants": [large]}, AlarmBounds())] == [
         "near: 3 clusters of 1,000 or more near duplicates; the largest has 5,000 (a.de/1)."
     ]
-    assert stats.alarms({**calm, "funnel": [{**lost, "dropped": 20}], "rules": [{"rule": "r", "alone": 250}]}) == []
+    at_the_bounds = {**calm, "funnel": [{**lost, "dropped": 20}], "rules": [{"rule": "r", "alone": 250}]}
+    assert find_alarms(at_the_bounds, AlarmBounds()) == []

@@ -9,9 +9,9 @@ from xml.etree import ElementTree
 import jinja2
 import pytest
 
-from pipeline.base.format import bound, number, plain
+from pipeline.base.format import bound, format_bytes, number, plain
 from pipeline.publish import samples
-from pipeline.publish.report.render import bar_segments, format_bytes, render_report
+from pipeline.publish.report.render import bar_segments, render_report
 from pipeline.runner.manifests import shards_of
 from tests.support import small_world as world
 
@@ -28,7 +28,9 @@ HOSTILE_AS_SHOWN = (
 EMPTY_STATS = {
     "records": 0, "documents": 0, "files": 1, "kept": {"documents": 0, "words": 0, "text_bytes": 0}, "alarms": [],
     "duplicates": {}, "cuts": {}, "funnel": [], "rules": [], "contamination": [], "lengths": [], "quality": None,
-    "hosts": {"top": []}, "languages": {}, "dumps": {}, "pii": {}, "recipe": {},
+    "hosts": {"top": []}, "languages": {}, "dumps": {}, "pii": {}, "recipe": {}, "violations": [],
+    "sources": {"files": 1, "lossy_files": 0, "unreadable_files": 0, "bytes": 9, "read_bytes": 9, "lost_bytes": 0,
+                "losses": []},
 }  # fmt: skip
 NO_SAMPLES = {"kept": [], "dropped": {}, "hits": []}
 

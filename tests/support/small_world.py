@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from dedup.chains import resolved_chains
+from extract.range_counts import RANGES, RangeCounts
 from filters.contamination.columns import CONTAMINATION_SCHEMA
 from filters.contamination.hits import HITS
 from filters.quality.columns import QUALITY_SCHEMA
@@ -95,7 +96,7 @@ def _rows(shard: int) -> range:
     return range(EACH)
 
 
-@stage(version=1, outputs={"part": PAGES, "rejects": REJECTS})
+@stage(version=1, outputs={"part": PAGES, "rejects": REJECTS, "ranges": RANGES})
 def pages(source: Shard) -> Iterator[pa.Table | Output]:
     s = source.index
     rows, rejects = [], []
@@ -117,6 +118,8 @@ def pages(source: Shard) -> Iterator[pa.Table | Output]:
         rejects.append(reject | {"stage": "extract" if rule == "timeout" else "http"})
     yield pa.Table.from_pylist(rows, schema=PAGES)
     yield Output(pa.Table.from_pylist(rejects, schema=REJECTS), name="rejects")
+    counts = RangeCounts(f"crawl-{s}.warc.gz", "warc", 100_000, 100_000, records=EACH + len(rejects), documents=EACH)
+    yield Output(counts.table(), name="ranges")
 
 
 def _sidecar(schema: pa.Schema, shard: int, **columns) -> pa.Table:
@@ -229,6 +232,7 @@ def steps(shard_bytes: int = 110_000, **settings) -> dict[str, Step]:
         sidecars={name: all_shards(step_) for name, step_ in sidecars.items()},
         selections={name: all_shards(step_) for name, step_ in selections.items()},
         alarms={},
+        extracted=all_shards(bound["pages"]),
         relations=RELATIONS,
         title="Small <World>",
         language="de",

@@ -9,13 +9,13 @@ the machine.
 import re
 from typing import Any
 
+from pipeline.base.format import format_bytes
 from pipeline.publish.templating import html_environment
 
 # "kept": documents, "dropped": records by (stage, rule), "hits": documents that share text with a benchmark item.
 Samples = dict[str, Any]  # see pipeline/publish/samples.py
 
 MAX_BARS = 15  # of a chart whose number of rows depends on the crawl
-_BYTE_UNITS = (("GB", 10**9), ("MB", 10**6), ("kB", 10**3))
 
 
 def render_report(stats: dict[str, Any], samples: Samples, name: str, language: str) -> str:
@@ -56,14 +56,6 @@ def bar_segments(total: float, parts: list[tuple[float, str]]) -> list[tuple[str
         segments.append((css_class, f"{x:.2f}", f"{width:.2f}"))
         x += width
     return segments
-
-
-def format_bytes(size: int) -> str:
-    """Return a number of bytes with three significant digits and a decimal unit: `1.23 MB`."""
-    for unit, unit_bytes in _BYTE_UNITS:
-        if size >= unit_bytes:
-            return f"{size / unit_bytes:.3g} {unit}"
-    return f"{size} B"
 
 
 def join_lines(text: str) -> str:
