@@ -50,9 +50,9 @@ DAMAGE = [
     ("first-half-zeroed.warc.gz", bytes(HALF) + WARC[HALF:], (0.5, 0.55), False),
     ("middle-zeroed.warc.gz", WARC[: HALF // 2] + bytes(HALF) + WARC[HALF // 2 + HALF :], (0.5, 0.6), False),
     ("zero-tail.warc.gz", WARC + bytes(len(WARC)), (0.5, 0.5), True),
-    ("cut.warc.gz", WARC[:HALF], (0.001, 0.05), True),
+    ("cut.warc.gz", WARC[: HALF + 100], (0.003, 0.1), True),
     ("first-half-zeroed.warc", bytes(len(PLAIN) // 2) + PLAIN[len(PLAIN) // 2 :], (0.5, 0.55), False),
-    ("zero-tail.warc", PLAIN + bytes(len(PLAIN)), (0.5, 0.5), True),
+    ("zero-tail.warc", PLAIN + bytes(len(PLAIN)), (0.5, 0.501), True),
     ("s3-error.warc.gz", S3_ERROR, (1, 1), False),
     ("s3-error.parquet", S3_ERROR, (1, 1), False),
     ("s3-error.jsonl", S3_ERROR, (0.9, 1), False),
@@ -143,6 +143,7 @@ def check_sums(outcome: Outcome, files: dict[str, bytes]) -> None:
 
 
 HALF_LOST = {"a.warc.gz": WARC[:HALF] + bytes(len(WARC) - HALF), "b.warc.gz": warc_bytes(10, 2)}
+TRUNCATED = {"a.warc.gz": warc_bytes(9) + warc_record("response", http_response(), WARC_Truncated="length")}
 THREE_OF_FOUR = {f"crawl-{i}.warc.gz": S3_ERROR for i in range(3)} | {"crawl-3.warc.gz": warc_bytes(10, 3)}
 CUT_TABLE = {
     "t1.parquet": parquet_bytes(30),
@@ -161,11 +162,13 @@ CUT_TABLE = {
         (HALF_LOST, ("warn_lost_bytes=1",), 0, [], "note: "),
         (HALF_LOST, ("fail_on_alarms=true",), 3, ["fail_on_alarms"], "alarm: a.warc.gz: "),
         (HALF_LOST, ("max_lost_records=0.001",), 3, ["max_lost_records"], "alarm: a.warc.gz: "),
-        (HALF_LOST, ("max_failed_records=0",), 3, ["max_failed_records"], "alarm: a.warc.gz: "),
+        (TRUNCATED, ("max_failed_records=0.05",), 3, ["max_failed_records"], "lost to source/truncated"),
+        (TRUNCATED, ("max_failed_records=0.5",), 0, [], "lost to source/truncated"),
+        (TRUNCATED, ("warn_failed_records=0.5",), 0, [], None),
         (HALF_LOST, ("min_kept_documents=1000", "max_lost_bytes=0.1"), 3, ["max_lost_bytes", "min_kept_documents"], ""),
         (THREE_OF_FOUR, (), 3, ["max_unreadable_files"], "could not be read, in 3 of 4 files"),
-        (THREE_OF_FOUR, ("max_unreadable_files=0.75",), 0, [], "alarm: crawl-2.warc.gz (90 B, "),
-        (THREE_OF_FOUR, ("max_unreadable_files=off",), 0, [], "alarm: crawl-2.warc.gz (90 B, "),
+        (THREE_OF_FOUR, ("max_unreadable_files=0.75",), 0, [], "alarm: crawl-2.warc.gz (99 B, "),
+        (THREE_OF_FOUR, ("max_unreadable_files=off",), 0, [], "alarm: crawl-2.warc.gz (99 B, "),
         (THREE_OF_FOUR, ("allow_empty=true",), 0, [], "could not be read: not a WARC"),
         (CUT_TABLE, (), 0, [], "alarm: t3.parquet ("),
         (CUT_TABLE, ("max_unreadable_files=0",), 3, ["max_unreadable_files"], "could not be read: no Parquet file"),

@@ -183,7 +183,7 @@ def test_a_folder_on_s3_is_the_one_on_disk(published, s3):
     store, _, _ = world.build(f"{s3}/published")
     there = download(store, folder_of(made["corpus"]))
     wanted = [name for name in there if "/shards/" not in name and not name.endswith("cost.json")]
-    assert len(wanted) == 4 + world.SHARDS + 4
+    assert len(wanted) == 4 + world.SHARDS + 5
     for name in wanted:
         assert there[name] == Path(folder, name.split("/", 2)[2]).read_bytes(), name
     story = explain(world.evidence(store, made), world.id_of(0, 4))
