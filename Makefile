@@ -36,8 +36,8 @@ funnel: .venv/ready recipe  ## the finished corpus's page funnel as a Markdown t
 costs: .venv/ready recipe  ## what the finished corpus cost, step by step
 	@folder="$$($(run) corpus $(call quoted,$(RECIPE)) $(options))" && $(run) costs "$$folder"
 
-gc: .venv/ready  ## list step folders under ROOT that no recorded run needs; YES=1 removes them
-	@$(run) gc --root $(call quoted,$(ROOT)) $(if $(YES),--yes) $(if $(JSON_LOG),--json-log)
+gc: .venv/ready  ## list step folders under ROOT that no recorded run needs; YES=1 removes them: [KEEP=n] [PUBLISHED=1]
+	@$(run) gc --root $(call quoted,$(ROOT)) $(call given,KEEP,--keep) $(if $(PUBLISHED),--published) $(if $(YES),--yes) $(if $(JSON_LOG),--json-log)
 
 .PHONY: recipe
 recipe:
