@@ -22,10 +22,10 @@ COMMANDS = {  # name -> module in pipeline.commands, imported when the command i
     "index": ("index", "what an index of earlier runs holds; join a corpus to it, withdraw documents"),
     "funnel": ("funnel", "the page funnel of a finished corpus as a Markdown table"),
     "costs": ("costs", "what a corpus cost, step by step, as a Markdown table"),
-    "extract": ("extract", "text of an HTML file, or JSONL of url and text of a WARC"),
-    "identify": ("identify", "a language and its score for each line of standard input"),
-    "signals": ("signals", "the heuristic signals of each text of a JSONL or Parquet file"),
-    "dedup": ("dedup", "near-duplicates of a JSONL or Parquet file, verified"),
+    "extract": ("single_files.extract", "text of an HTML file, or JSONL of url and text of a WARC"),
+    "identify": ("single_files.identify", "a language and its score for each line of standard input"),
+    "signals": ("single_files.signals", "the heuristic signals of each text of a JSONL or Parquet file"),
+    "dedup": ("single_files.dedup", "near-duplicates of a JSONL or Parquet file, verified"),
 }
 
 

@@ -15,7 +15,7 @@ from pipeline.base.errors import UserError
 from pipeline.builder import Builder, locate_errors
 from pipeline.config.recipe_file import Config
 from pipeline.config.recipe_sources import shipped_languages
-from pipeline.publish.alarms import AlarmBounds
+from pipeline.publish.statistics.alarms import AlarmBounds
 from pipeline.runner.dag import Asset, InputFiles, Step
 
 

@@ -7,12 +7,13 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from pipeline.publish import samples, stats
-from pipeline.publish.alarms import SOURCES_FILE, AlarmBounds
+from pipeline.publish import samples
 from pipeline.publish.card import render_card
 from pipeline.publish.columns import DATA_COLUMNS
 from pipeline.publish.report.render import render_report
-from pipeline.publish.sources import count_sources, sources_table
+from pipeline.publish.statistics import stats
+from pipeline.publish.statistics.alarms import SOURCES_FILE, AlarmBounds
+from pipeline.publish.statistics.sources import count_sources, sources_table
 from pipeline.runner.stage import stage
 from pipeline.store.shard import Shard
 from pipeline.store.writer import Output
@@ -46,7 +47,7 @@ def corpus(
         language: Its language, ISO 639-1, else 639-3.
         region: As for `data`, for the samples of dropped pages in the report.
         recipe: JSON with "rules" (objects in the recipe's order) and "steps" (name: key); other values are printed too.
-        bounds: Settings of [alarms] (`pipeline.publish.alarms.AlarmBounds`).
+        bounds: Settings of [alarms] (`pipeline.publish.statistics.alarms.AlarmBounds`).
     """
     for i, shard in enumerate(data):
         yield Output.copy(f"data/train-{i:05d}-of-{len(data):05d}.parquet", shard)

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import xxhash
 
 from filters.pii import mask as pii
-from pipeline.publish.stats import urls_of
+from pipeline.publish.statistics.stats import urls_of
 from pipeline.store.shard import Shard
 
 MAX_SHARDS = 8  # shards that are looked into, evenly spread: reading the texts of a whole crawl would take hours

@@ -25,7 +25,6 @@ from pipeline.base.file_lock import try_lock_file
 
 TEMPORARY_PREFIX = ".tmp-"  # begins the names of files that are not complete yet
 CHECKSUM_KEY = "xxh3"  # of a JSON file: of its other keys
-COPY_BYTES = 8 << 20  # read at once when a local file is sent to an object store
 
 
 def _json_checksum(value: dict[str, Any]) -> str:
@@ -134,8 +133,13 @@ class Store:
                     os.fsync(file.fileno())
             os.replace(temporary, target)
         else:
-            with open(temporary, "rb") as source, self._fs.open_output_stream(target) as sink:
-                shutil.copyfileobj(source, sink, COPY_BYTES)
+            data = temporary.read_bytes()  # read before anything is sent: half a file never becomes an object
+            with self._fs.open_output_stream(
+                target, compression=None
+            ) as sink:  # else names in .gz are compressed again
+                sink.write(data)
+            if self.size(name) != len(data):
+                raise OSError(f"{self.uri(name)}: {self.size(name):,} bytes are there, {len(data):,} were written")
             temporary.unlink()
 
     def delete_file(self, name: str) -> None:
@@ -152,9 +156,6 @@ class Store:
                 os.link(self.path(source), temporary)
             except OSError:  # a file system without hard links
                 shutil.copyfile(self.path(source), temporary)
-
-    def delete_file(self, name: str) -> None:
-        self._fs.delete_file(self.path(name))
 
     def delete(self, name: str) -> None:
         """Delete a folder and everything in it."""

@@ -1,7 +1,7 @@
 import pyarrow as pa
 
 from dedup.common.clusters import CLUSTERS, OVERSIZED
-from pipeline.publish.large_clusters import describe_large_clusters, find_large_clusters
+from pipeline.publish.statistics.large_clusters import describe_large_clusters, find_large_clusters
 from pipeline.store.shard import Shard
 
 

@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.base.schema import LEDGER
-from pipeline.publish import stats
-from pipeline.publish.alarms import AlarmBounds, find_alarms
 from pipeline.publish.columns import DATA
-from pipeline.publish.contamination_counts import count_contamination
 from pipeline.publish.data import data as data_files
 from pipeline.publish.explain import explain
 from pipeline.publish.layout import layout as file_layout
 from pipeline.publish.ledger import KEPT
+from pipeline.publish.statistics import stats
+from pipeline.publish.statistics.alarms import AlarmBounds, find_alarms
+from pipeline.publish.statistics.contamination_counts import count_contamination
 from pipeline.runner.manifests import folder_of, read_manifest
 from pipeline.runner.scheduler import InProcess, execute
 from pipeline.store.filesystem import Store

@@ -135,9 +135,9 @@ def test_buckets_are_read_back_one_by_one(pieces):
         assert whole.rows() == len(ordered)
 
 
-def test_a_file_of_buckets_is_an_arrow_stream_and_empty_buckets_cost_eight_bytes(tmp_path):
+def test_a_file_of_buckets_is_an_arrow_stream_and_empty_buckets_cost_an_entry(tmp_path):
     found = [shuffled(Store(tmp_path / str(b)), (0, 3), (b, 2))["part"]["bytes"] for b in (1, 1001)]
-    assert found[1] - found[0] == 8000
+    assert found[1] - found[0] == 1000 * 32
     with pa.OSFile(str(tmp_path / "1001/s/k/part-00000.arrows")) as file:
         assert pa.ipc.open_stream(file).read_all().num_rows == 5
 
@@ -167,9 +167,9 @@ def test_a_bucket_costs_one_read_of_its_place_and_one_of_its_rows(tmp_path, monk
     monkeypatch.setattr(Store, "open", lambda self, name: Counting(plain(self, name)))
     heads: dict[str, bytes] = {}
     for bucket in (500, 501):
-        Shard(Store(tmp_path), "s/k", 0, 1, bucket, {}, found, heads).table()
+        Shard(Store(tmp_path), "s/k", 0, 1, bucket, {}, found, heads=heads).table()
     assert len(reads) == 2 + 2 + 2  # the schema once
-    assert (reads[2], reads[4]) == (16, 16)
+    assert (reads[2], reads[4]) == (32, 32)
     assert reads[5] < found["part"]["bytes"] / 900
 
 

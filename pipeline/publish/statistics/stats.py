@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dedup.passages.text_spans import removed_passages
-from pipeline.publish.alarms import AlarmBounds, find_alarms, find_violations
-from pipeline.publish.contamination_counts import count_contamination
-from pipeline.publish.large_clusters import find_large_clusters
+from pipeline.publish.statistics.alarms import AlarmBounds, find_alarms, find_violations
+from pipeline.publish.statistics.contamination_counts import count_contamination
+from pipeline.publish.statistics.large_clusters import find_large_clusters
 from pipeline.store.shard import Shard
 
 HOSTS = 1_000_000  # distinct hosts held; beyond, the rarest are let go, and counts of the top stay right but for those
@@ -37,7 +37,7 @@ def count(
     """Return all that `stats.json`, the card and the report show.
 
     Selections are in the order in which they drop documents; those in `relations` drop duplicates. `alarmed`: steps
-    that report large clusters. `sources`: what is counted of the input files (`pipeline.publish.sources`). `recipe`:
+    that report large clusters. `sources`: counts of the input files (`pipeline.publish.statistics.sources`). `recipe`:
     "rules" (in order) and "steps" (name: key). `bounds`: what the recipe allows.
     """
     totals = _totals(data)
@@ -72,9 +72,9 @@ def count(
 
 
 def _giants(alarmed: Mapping[str, list[Shard]], ledgers: list[Shard]) -> list[dict[str, Any]]:
-    found = find_large_clusters(alarmed)
-    urls = urls_of([row["id"] for row in found], ledgers) if found else {}
-    return [{**row, "url": urls.get(row["id"])} for row in found]
+    entries = find_large_clusters(alarmed)
+    urls = urls_of([row["id"] for row in entries], ledgers) if entries else {}
+    return [{**row, "url": urls.get(row["id"])} for row in entries]
 
 
 def _totals(data: list[Shard]) -> Counter:
@@ -89,12 +89,12 @@ def _shared_ids(data: list[Shard]) -> int:
     """Published documents whose id another has: tables may bring ids of their own. Ids are looked at in turns of about
     `_AT_ONCE`, 8 bytes each, so that a corpus of any size fits."""
     turns = 1 + sum(part.rows() for part in data) // _AT_ONCE
-    found = 0
+    entries = 0
     for turn in range(turns):
         ids = [short[short % turns == turn] for short in _short_ids(data)]
         _, sizes = np.unique(np.concatenate([np.zeros(0, np.uint64), *ids]), return_counts=True)
-        found += int(sizes[sizes > 1].sum())
-    return found
+        entries += int(sizes[sizes > 1].sum())
+    return entries
 
 
 def _short_ids(data: list[Shard]) -> Iterator[np.ndarray]:
@@ -105,11 +105,11 @@ def _short_ids(data: list[Shard]) -> Iterator[np.ndarray]:
 
 
 def _counted(parts: Iterable[Shard], column: str, name: str = "part") -> Counter:
-    found: Counter = Counter()
+    entries: Counter = Counter()
     for part in parts:
         for batch in part.batches([column], name=name, rows=1 << 16):
-            found.update({e["values"]: e["counts"] for e in batch[column].value_counts().to_pylist()})
-    return found
+            entries.update({e["values"]: e["counts"] for e in batch[column].value_counts().to_pylist()})
+    return entries
 
 
 def _funnel(
@@ -168,9 +168,9 @@ def _dumps(pages: list[Shard], data: list[Shard]) -> dict[str, dict[str, int]]:
 
 def _languages(languages: list[Shard], data: list[Shard]) -> dict[str, dict[str, int]]:
     """Kept and dropped documents by the language that was identified, the commonest first."""
-    found, kept = _counted(languages, "language"), _counted(data, "language")
-    order = sorted(found, key=lambda name: (-found[name], str(name)))
-    return {name or "unknown": {"kept": kept[name], "dropped": found[name] - kept[name]} for name in order}
+    entries, kept = _counted(languages, "language"), _counted(data, "language")
+    order = sorted(entries, key=lambda name: (-entries[name], str(name)))
+    return {name or "unknown": {"kept": kept[name], "dropped": entries[name] - kept[name]} for name in order}
 
 
 def _hosts(data: list[Shard]) -> dict[str, Any]:
@@ -262,19 +262,19 @@ def _named(steps: dict[str, dict[str, Any]], ledgers: list[Shard]) -> dict[str, 
 
 
 def urls_of(ids: list[str], ledgers: list[Shard]) -> dict[str, str]:
-    found: dict[str, str] = {}
+    entries: dict[str, str] = {}
     for part in ledgers:
         table = part.table(["id", "url"])
         mine = table.filter(pc.is_in(table["id"], value_set=pa.array(ids, pa.string())))
-        found.update(zip(mine["id"].to_pylist(), mine["url"].to_pylist(), strict=True))
-    return found
+        entries.update(zip(mine["id"].to_pylist(), mine["url"].to_pylist(), strict=True))
+    return entries
 
 
 def _members(ids: list[str], ledgers: list[Shard], most: int = 3) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = defaultdict(list)
+    entries: dict[str, list[str]] = defaultdict(list)
     for part in ledgers:
         table = part.table(["url", "duplicate_of"])
         for row in table.filter(pc.is_in(table["duplicate_of"], value_set=pa.array(ids, pa.string()))).to_pylist():
-            if len(found[row["duplicate_of"]]) < most:
-                found[row["duplicate_of"]].append(row["url"])
-    return dict(found)
+            if len(entries[row["duplicate_of"]]) < most:
+                entries[row["duplicate_of"]].append(row["url"])
+    return dict(entries)

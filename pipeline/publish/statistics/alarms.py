@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from pipeline.base.format import counted, format_bytes
 from pipeline.config.values import Range
-from pipeline.publish.large_clusters import describe_large_clusters
-from pipeline.publish.sources import is_unreadable
+from pipeline.publish.statistics.large_clusters import describe_large_clusters
+from pipeline.publish.statistics.sources import is_unreadable
 
 MAX_FILES_NAMED = 5  # in alarms about files that have lost something, and again in notes
 SOURCES_FILE = "sources.parquet"
