@@ -153,9 +153,6 @@ class Store:
             except OSError:  # a file system without hard links
                 shutil.copyfile(self.path(source), temporary)
 
-    def delete_file(self, name: str) -> None:
-        self._fs.delete_file(self.path(name))
-
     def delete(self, name: str) -> None:
         """Delete a folder and everything in it."""
         self._fs.delete_dir(self.path(name))
