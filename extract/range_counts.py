@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from extract.sources.compression import BYTES, ROWS, LostRange
+from extract.sources.compression import LostRange
 
 # One row per range of a file. `bytes` are those of the range. A lost range may reach beyond the range that reports it
 # (nothing behind could be read): only over all ranges of a file do read and lost bytes add up to its size.
@@ -45,7 +45,7 @@ class RangeCounts:
     records: int = 0
     other_records: int = 0
     documents: int = 0
-    unsized_records: int = 0  # lost records whose share of the stored bytes is unknown
+    unsized_records: int = 0  # lost rows, whose share of the stored bytes is unknown
     longest: LostRange | None = None
     lost_end: int = -1  # where the last lost range ends, in bytes of the file
 
@@ -61,22 +61,22 @@ class RangeCounts:
             self._count_lost(row[LOST_RANGE])
 
     def _count_lost(self, lost: LostRange) -> None:
-        records = max(1, lost.length) if lost.unit == ROWS else 1
+        records = max(1, lost.rows)
         self.lost_ranges += 1
         self.lost_records += records
-        if lost.unit == BYTES:
+        if lost.rows:
+            self.unsized_records += lost.rows
+        else:
             self.lost_bytes += lost.length
             self.lost_end = max(self.lost_end, lost.offset + lost.length)
-        else:
-            self.unsized_records += records
         if self.longest is None or lost.length > self.longest.length:
             self.longest = lost
 
     def table(self) -> pa.Table:
         """One row of RANGES.
 
-        Of records whose stored size is unknown (rows of a Parquet file, lines of a compressed file), the bytes are
-        their share of the range by number of records.
+        The bytes of lost rows of a table are their share of the range by number of records: what a row takes of a
+        Parquet or compressed file is unknown.
         """
         records = self.records + self.unsized_records
         sized = max(0, self.size - self.lost_bytes)

@@ -9,23 +9,22 @@ from typing import Any, BinaryIO, cast
 from pipeline.base.errors import UserError
 
 READ_BYTES = 1 << 18  # bytes per read
-BYTES, TEXT_BYTES, ROWS = "bytes", "text bytes", "rows"  # units of a lost range
 
 
 @dataclass(frozen=True)
 class LostRange:
     """A range of a file in which something could not be read.
 
-    `offset` and `length` count bytes of the file as it is stored, where `unit` says no other: TEXT_BYTES are those of
-    one line of a table that the file decompresses to, ROWS are numbers of rows of a table. A length of 0 means that the
-    file ends at `offset` although more was due. `reason` says what is wrong there.
+    `offset` and `length` count bytes of the file as it is stored. A length of 0 means that the file ends at `offset`
+    although more was due. In a table, `rows` is how many rows are lost, and `offset` is that of the first one, as in
+    `Row`. `reason` says what is wrong there.
     """
 
     source: str
     offset: int
     length: int
     reason: str
-    unit: str = BYTES
+    rows: int = 0
 
 
 def open_source(path: str) -> BinaryIO:

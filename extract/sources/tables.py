@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from extract.sources.compression import BYTES, SUFFIXES, TEXT_BYTES, LostRange, buffer_lines, detect_codec, file_size
+from extract.sources.compression import SUFFIXES, LostRange, buffer_lines, detect_codec, file_size
 from extract.sources.gzip_members import read_member_chunks
 from extract.sources.registry import source
 from extract.sources.rows import Columns, Row
@@ -78,7 +78,6 @@ def json_lines(
     file: BinaryIO, start: int, end: int | None, *, source_name: str, columns: Columns
 ) -> Iterator[Row | LostRange]:
     """Rows of the JSON lines that start in [start, end) bytes. A line that is no JSON object is a LostRange."""
-    unit = TEXT_BYTES if detect_codec(file) else BYTES
     for offset, line in _read_lines(file, source_name, start, end):
         if isinstance(line, LostRange):
             yield line
@@ -86,12 +85,12 @@ def json_lines(
         try:
             values = json.loads(line)
         except (ValueError, RecursionError) as error:
-            yield LostRange(source_name, offset, len(line), f"no JSON: {error}", unit)
+            yield LostRange(source_name, offset, len(line), f"no JSON: {error}", 1)
             continue
         if isinstance(values, dict):
             yield Row(source_name, offset, columns.select(values))
         else:
-            yield LostRange(source_name, offset, len(line), "no JSON object", unit)
+            yield LostRange(source_name, offset, len(line), "no JSON object", 1)
 
 
 def _read_lines(

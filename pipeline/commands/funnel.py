@@ -4,7 +4,7 @@ import argparse
 
 from pipeline.commands.options import open_corpus
 from pipeline.publish.card import funnel_table
-from pipeline.publish.funnel_picture import funnel_svg
+from pipeline.publish.report.funnel_picture import funnel_svg
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
