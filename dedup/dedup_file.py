@@ -33,22 +33,39 @@ def dedup_file(
     Texts are in memory, with 200 bytes a row in addition. Returns counts for a summary: rows, removed, clusters. Raises
     UserError, which names file and line, for a file that cannot be read.
     """
+    settings = near_settings(preset, threshold, ngram)
+    ids, texts = _read(Path(path), text_column, id_column)
+    counts = {"rows": len(ids), "removed": 0, "clusters": 0}
+    for id_, row in zip(ids, deduplicate_texts(texts, **settings).to_pylist(), strict=True):
+        names = {name: None if row[name] is None else ids[row[name]] for name in ("duplicate_of", "cluster")}
+        counts["removed"] += row["duplicate_of"] is not None
+        counts["clusters"] += row["duplicate_of"] is None and row["cluster_size"] > 1
+        line = {"id": id_, **names, "similarity": row["similarity"], "cluster_size": row["cluster_size"]}
+        out.write(json.dumps(line) + "\n")
+    return counts
+
+
+def near_settings(preset: str, threshold: float, ngram: int) -> dict[str, Any]:
+    """Return the settings of the chain of near deduplication. Raises UserError for a value that is not possible."""
     bands, rows = parse_preset(preset)
     if not 0 < threshold <= 1:
         raise UserError(f"threshold {threshold}: not a Jaccard similarity; type a number over 0 and up to 1")
     if ngram < 1:
         raise UserError(f"ngram {ngram}: not a number of words; type 1 or more (5 is usual)")
-    ids, texts = _read(Path(path), text_column, id_column)
-    pages = _pages_of(texts)
-    selection = near_selection(pages, bands=bands, rows=rows, threshold=threshold, ngram=ngram).to_pylist()
-    counts = {"rows": len(ids), "removed": 0, "clusters": 0}
-    for id_, row in zip(ids, selection, strict=True):
-        names = {name: row[name] and ids[int(row[name], 16)] for name in ("duplicate_of", "cluster")}
-        counts["removed"] += row["duplicate_of"] is not None
-        counts["clusters"] += row["duplicate_of"] is None and row["cluster_size"] > 1
-        line = {"id": id_, **names, "similarity": row["value"], "cluster_size": row["cluster_size"]}
-        out.write(json.dumps(line) + "\n")
-    return counts
+    return {"bands": bands, "rows": rows, "threshold": threshold, "ngram": ngram}
+
+
+def deduplicate_texts(texts: list[pa.Array], **settings: Any) -> pa.Table:
+    """Return a row for every text: duplicate_of and cluster (row numbers from 0), similarity, cluster_size.
+
+    The first of several near duplicates is kept. `texts` are arrays of strings, `settings` those of `near_settings`.
+    """
+    selection = near_selection(_pages_of(texts), **settings)
+    columns = {
+        name: pa.array([id_ and int(id_, 16) for id_ in selection[name].to_pylist()], pa.int64())
+        for name in ("duplicate_of", "cluster")
+    }
+    return pa.table({**columns, "similarity": selection["value"], "cluster_size": selection["cluster_size"]})
 
 
 def near_selection(pages: pa.Table, **settings: Any) -> pa.Table:

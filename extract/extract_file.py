@@ -29,7 +29,7 @@ def extract_file(path: str, engine: str, out: TextIO, *, timeout: float = 30.0, 
         pass
     task = PagesTask(FileRange(path, path.rpartition("/")[2]), ExtractSettings(engine=engine))
     pages, rejects = 0, Counter[str]()
-    for kind, row in run_guarded("extract.pages:work", task, Limits(timeout, memory)):
+    for kind, row in run_guarded(f"{__package__}.pages:work", task, Limits(timeout, memory)):
         if kind == "part":
             out.write(json.dumps({"url": row["url"], "text": row["text"]}, ensure_ascii=False) + "\n")
             pages += 1

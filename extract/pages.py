@@ -116,7 +116,7 @@ def pages(
     columns = Columns(text_column, url_column, id_column, date_column)
     for file_range in file_ranges(source):
         task = PagesTask(file_range, settings, columns, readers)
-        results = run_guarded("extract.pages:work", task, Limits(timeout, memory))
+        results = run_guarded(f"{__name__}:work", task, Limits(timeout, memory))
         yield from gather_tables(_new_counts(file_range, readers), results)
 
 

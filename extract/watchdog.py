@@ -31,6 +31,7 @@ from typing import Any
 from extract.watchdog_child import BETWEEN_ITEMS, ITEM_STATE
 from pipeline.base.errors import UserError
 from pipeline.base.logs import replay
+from pipeline.base.paths import python_path
 
 TIMEOUT, CRASH, MEMORY = "timeout", "crash", "memory"  # reasons for which an item is skipped
 _CHECK_SECONDS = 0.05  # between two looks at the child
@@ -133,13 +134,12 @@ class _Child:
             self.state[: ITEM_STATE.size] = BETWEEN_ITEMS
             (child_in, parent_out), (parent_in, child_out) = os.pipe(), os.pipe()
             descriptors = (child_in, child_out, shared.fileno())
-            code = f"from extract.watchdog_child import child_main; child_main{(*descriptors, os.getpid())}"
-            paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
+            code = f"from {__package__}.watchdog_child import child_main; child_main{(*descriptors, os.getpid())}"
             self.process = subprocess.Popen(
                 [sys.executable, "-P", "-c", code],
                 pass_fds=descriptors,
                 stdin=subprocess.DEVNULL,
-                env={**os.environ, "PYTHONPATH": paths},
+                env={**os.environ, "PYTHONPATH": python_path()},
             )
         os.close(child_in)
         os.close(child_out)

@@ -10,6 +10,7 @@ import sys
 
 from pipeline.base.exit_codes import CommandParser, exit_code_of, stop
 from pipeline.base.logs import configure_logging
+from pipeline.base.paths import COMMAND
 
 COMMANDS = {  # name -> module in pipeline.commands, imported when the command is typed, and the command's help
     "corpus": ("corpus", "make the corpus of a recipe; prints its folder"),
@@ -38,12 +39,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> None:
-    parser = CommandParser("python -m pipeline", description="Common Crawl in, a corpus in one language out.")
+    parser = CommandParser(COMMAND, description="Common Crawl in, a corpus in one language out.")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, (module_name, text) in COMMANDS.items():
         subparser = subparsers.add_parser(name, help=text, description=text)
         if arguments[:1] == [name]:
-            command = importlib.import_module(f"pipeline.commands.{module_name}")
+            command = importlib.import_module(f"{__package__}.commands.{module_name}")
             command.add_arguments(subparser)
     options = parser.parse_args(arguments)
     configure_logging(getattr(options, "json_log", False))

@@ -38,6 +38,7 @@ from extract.sources.compression import (
 )
 from extract.sources.rows import Columns, Row
 from pipeline.base.errors import UserError
+from pipeline.base.paths import PLUGINS_MODULE
 from pipeline.base.user_code import UserFunction, describe_error
 
 if TYPE_CHECKING:
@@ -168,10 +169,10 @@ def source(
 @functools.cache
 def built_in_formats() -> tuple[SourceFormat, ...]:
     """Formats that modules of this package declare, in the order of modules."""
-    package = importlib.import_module("extract.sources")
+    package = importlib.import_module(__package__)
     formats = []
     for info in pkgutil.iter_modules(package.__path__):
-        module = importlib.import_module(f"extract.sources.{info.name}")
+        module = importlib.import_module(f"{__package__}.{info.name}")
         for value in vars(module).values():
             if hasattr(value, "source_format") and value.__module__ == module.__name__:
                 formats.append(value.source_format)
@@ -184,7 +185,7 @@ def load_reader(function: UserFunction) -> SourceFormat:
     declared = getattr(function.load(), "source_format", None)
     if not isinstance(declared, SourceFormat):
         raise UserError(
-            f"{function.path}: {function.name} is not a reader; write `from extract.sources import source` and "
+            f"{function.path}: {function.name} is not a reader; write `from {PLUGINS_MODULE} import source` and "
             f'@source(suffixes=(".{function.name}",)) above it'
         )
     return replace(declared, user_function=function)

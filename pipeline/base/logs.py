@@ -14,7 +14,10 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-PACKAGES = ("pipeline", "extract", "filters", "dedup")  # whose progress is shown; other libraries: warnings and worse
+from pipeline.base.paths import PACKAGE_PREFIX
+
+# Loggers whose progress is shown; other libraries: warnings and worse.
+PACKAGES = tuple(f"{PACKAGE_PREFIX}{name}" for name in ("pipeline", "extract", "filters", "dedup"))
 UNDATED = {"undated": True}  # `extra` of a command's last message: as text, it has neither date nor level
 MAX_CAPTURED_RECORDS = 100  # of one task: a message for every page must not fill the driver's memory
 

@@ -13,6 +13,7 @@ import sys
 import tempfile
 
 from pipeline.base.file_lock import lock_file
+from pipeline.base.paths import PACKAGE_PREFIX, python_path
 from pipeline.kernels import disk_cache
 
 TINY_RUNS = ("pages", "texts")  # what `python -m pipeline.commands.compile_kernels` accepts
@@ -55,13 +56,13 @@ def _run_children() -> str:
     """Run both tiny pipelines; returns the last line that a failed one has written, "" when both succeed."""
     environment = {
         **os.environ,
-        "PYTHONPATH": str(disk_cache.CHECKOUT),
+        "PYTHONPATH": python_path(),
         "CORPUS_CACHE": str(disk_cache.cache_root()),
     }
     with tempfile.TemporaryFile("w+") as output, contextlib.ExitStack() as stack:
         children = []
         for name in TINY_RUNS:
-            command = [sys.executable, "-m", "pipeline.commands.compile_kernels", name]
+            command = [sys.executable, "-P", "-m", f"{PACKAGE_PREFIX}pipeline.commands.compile_kernels", name]
             child = subprocess.Popen(
                 command, cwd=disk_cache.CHECKOUT, env=environment, stdout=output, stderr=subprocess.STDOUT
             )

@@ -1,8 +1,8 @@
 """What takes long to compute from the code and the installed packages, kept between runs: machine code and tables.
 
-The cache lies where CORPUS_CACHE says, else in `.cache` of the checkout, else (where that cannot be written) in the
-user's cache folder. Each entry is named after everything that it depends on, so no entry is ever out of date, and none
-depends on where the checkout lies: the folder can be copied, shared and removed.
+The cache lies where CORPUS_CACHE says, else in `.cache` of the checkout, else (where that cannot be written, and where
+this package is installed) in the user's cache folder. Each entry is named after everything that it depends on, so no
+entry is ever out of date, and none depends on where the checkout lies: the folder can be copied, shared and removed.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ import numpy as np
 import xxhash
 
 from pipeline.base.file_lock import lock_file
-from pipeline.base.paths import CHECKOUT
+from pipeline.base.paths import CHECKOUT, INSTALLED
 
 KEPT_VERSIONS = 4  # entries that are kept of one name: those of a few versions of the code, or of the lists
 _DIGESTS = "digests.json"  # of the other files of an entry
@@ -29,8 +29,9 @@ _TEMPORARY = ".tmp-"  # begins the name of a folder that is not complete yet
 @functools.cache
 def cache_root() -> Path:
     """Folder of the whole cache: the first of the possible ones that can be written."""
+    beside_code = None if INSTALLED else CHECKOUT / ".cache"  # an installed package has only files of its installer
     users = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "corpus-pipeline"
-    for candidate in (os.environ.get("CORPUS_CACHE"), CHECKOUT / ".cache", users):
+    for candidate in (os.environ.get("CORPUS_CACHE"), beside_code, users):
         with contextlib.suppress(OSError, RuntimeError):  # RuntimeError: there is no home folder
             if candidate:
                 folder = Path(candidate).expanduser().absolute()

@@ -19,10 +19,11 @@ from typing import Any
 from numba.core import caching, config
 from numba.core.runtime import rtsys
 
+from pipeline.base.paths import PACKAGE_PREFIX
 from pipeline.kernels import disk_cache
 
 PACKAGES = ("dedup", "extract", "filters", "pipeline")
-DECORATORS = "pipeline.kernels.njit"  # the module that every module of kernels imports
+DECORATORS = f"{__package__}.njit"  # the module that every module of kernels imports
 
 # numba's own, in its order: for functions of other libraries, which our locator does not know.
 NUMBA_LOCATORS = "UserProvidedCacheLocator,InTreeCacheLocator,UserWideCacheLocator,IPythonCacheLocator"
@@ -33,12 +34,13 @@ def kernel_sources() -> dict[str, str]:
     """Text of each module that may hold kernels, or constants of kernels, by the module's full name."""
     files = [path for name in PACKAGES for path in (disk_cache.CHECKOUT / name).rglob("*.py")]
     texts = {module_name(path): path.read_text(encoding="utf-8") for path in sorted(files)}
-    return {name: text for name, text in texts.items() if not name.startswith("pipeline.") or DECORATORS in text}
+    pipeline = f"{PACKAGE_PREFIX}pipeline."
+    return {name: text for name, text in texts.items() if not name.startswith(pipeline) or DECORATORS in text}
 
 
 def module_name(path: Path) -> str:
     """Dotted name of a source file of the checkout; raises ValueError for a file outside it."""
-    return ".".join(path.relative_to(disk_cache.CHECKOUT).with_suffix("").parts)
+    return PACKAGE_PREFIX + ".".join(path.relative_to(disk_cache.CHECKOUT).with_suffix("").parts)
 
 
 def imported_names(text: str) -> set[str]:

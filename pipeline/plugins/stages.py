@@ -9,6 +9,7 @@ import xxhash
 
 from dedup.exact.exact import HASH_ROWS, key_rows, select_representatives
 from pipeline.base.errors import UserError
+from pipeline.base.paths import PLUGINS_MODULE
 from pipeline.base.user_code import UserFunction, describe_error
 from pipeline.plugins.declarations import SelectionDeclaration, SidecarDeclaration
 from pipeline.runner.stage import selection as selection_stage
@@ -33,7 +34,7 @@ def declared_selection(function: UserFunction) -> SelectionDeclaration:
 def _declaration(function: UserFunction, kind: str, example: str) -> Any:
     declared = getattr(function.load(), kind, None)
     if declared is None:
-        hint = f"write `from pipeline.plugins import {kind}` and {example} above it"
+        hint = f"write `from {PLUGINS_MODULE} import {kind}` and {example} above it"
         raise UserError(f"{function.path}: {function.name} is not a {kind}; {hint}")
     return declared
 

@@ -68,4 +68,4 @@ def _hub_dtype(arrow_type: pa.DataType) -> str:
 
 
 def _render(template: str, **values: Any) -> str:
-    return markdown_environment("pipeline.publish").get_template(template).render(**values)
+    return markdown_environment(__package__).get_template(template).render(**values)

@@ -12,7 +12,7 @@ from typing import Any
 
 from pipeline.base.errors import UserError
 from pipeline.base.logs import capture_records, replay, task_context
-from pipeline.base.paths import CHECKOUT
+from pipeline.base.paths import CHECKOUT, INSTALLED, python_path
 from pipeline.kernels.compile import ensure_compiled
 from pipeline.runner.task import Task, run_task
 
@@ -79,7 +79,7 @@ def _start(workers: int) -> Any:
     address = os.environ.get("RAY_ADDRESS")
     if not address:
         os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # nobody else reaches it; spares a token file in $HOME
-        os.environ["PYTHONPATH"] = str(CHECKOUT)  # a runtime_env would not reach workers that Ray starts in advance
+        os.environ["PYTHONPATH"] = python_path()  # a runtime_env would not reach workers that Ray starts in advance
     elif ":" in address:
         _check_reachable(address)
     import ray
@@ -111,10 +111,11 @@ def _check_reachable(address: str) -> None:
 
 
 def _options(address: str | None) -> dict[str, Any]:
-    """Arguments of `ray.init`. A cluster that was there before is sent this checkout."""
+    """Arguments of `ray.init`. A cluster that was there before is sent this checkout, or the installed package."""
     common = {"log_to_driver": False, "logging_level": "ERROR"}  # raw output of workers: `wait` replays their log
     if not address:
         return {**common, "include_dashboard": False}
     excludes = [".git", ".venv*", ".cache", "/data", "__pycache__", "tests"]
     cache = {"CORPUS_CACHE": "~/.cache/corpus-pipeline"}  # on each node: the checkout is sent to a new folder each time
-    return {**common, "runtime_env": {"working_dir": str(CHECKOUT), "excludes": excludes, "env_vars": cache}}
+    code = {"py_modules": [str(CHECKOUT.parent)]} if INSTALLED else {"working_dir": str(CHECKOUT)}
+    return {**common, "runtime_env": {**code, "excludes": excludes, "env_vars": cache}}

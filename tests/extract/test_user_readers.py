@@ -149,7 +149,7 @@ def test_built_in_formats_are_those_that_the_modules_of_sources_declare():
         ('suffixes=(".tsv", ".tsv.gz")', 'suffixes=".tsv"', r"my_reader\.py:4: TypeError: suffixes is a tuple"),
         ("def tsv(file", "def tsv(file,,", r"my_reader\.py:5: SyntaxError: invalid syntax"),
         ("def tsv(", "def csv(", r"my_reader\.py: no function 'tsv'; there are csv"),
-        ("@source(suffixes", "dict(suffixes", r"my_reader\.py: tsv is not a reader; write `from extract"),
+        ("@source(suffixes", "dict(suffixes", r"my_reader\.py: tsv is not a reader; write `from pipeline\.plugins"),
     ],
 )  # fmt: skip
 def test_mistakes_are_reported_with_file_and_line(tmp_path, write_reader, old, new, message):

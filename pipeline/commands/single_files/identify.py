@@ -5,6 +5,7 @@ import sys
 
 from extract.langid.identify import identify_lines
 from pipeline.base.errors import UserError
+from pipeline.base.paths import COMMAND
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -13,5 +14,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     if sys.stdin is None:
-        raise UserError("standard input is closed; give lines of text: python -m pipeline identify < lines.txt")
+        raise UserError(f"standard input is closed; give lines of text: {COMMAND} identify < lines.txt")
     identify_lines(sys.stdin, sys.stdout, arguments.model)

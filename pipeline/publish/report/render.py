@@ -27,7 +27,7 @@ def render_report(stats: dict[str, Any], samples: Samples, name: str, language: 
         name: Title of the corpus.
         language: ISO 639 code of the corpus, empty if it has none.
     """
-    page = html_environment("pipeline.publish.report").get_template("page.html.j2")
+    page = html_environment(__package__).get_template("page.html.j2")
     dropped = samples["dropped"]
     reasons = [row for row in stats["funnel"] if (row["stage"], row["rule"]) in dropped]
     return page.render(
