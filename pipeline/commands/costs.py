@@ -5,6 +5,7 @@ the machine.
 """
 
 import argparse
+import math
 import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -55,7 +56,7 @@ def costs_table(folder: Store) -> str:
     costs = sorted(_read_costs(Store(root), steps), key=lambda cost: (-sum(cost.cpu_seconds), cost.step))
     if len(costs) < 2:  # only that of the corpus itself
         raise UserError(f"{folder.root}: its steps are not beside it; give the folder below ROOT that `corpus` printed")
-    total, records = sum(sum(cost.cpu_seconds) for cost in costs), stats["records"]
+    total, records = math.fsum(seconds for cost in costs for seconds in cost.cpu_seconds), stats["records"]
     rows = [list(HEADER), ["---", *["--:"] * (len(HEADER) - 1)], *[cost.cells(total, records) for cost in costs]]
     rate = f"{records / total:,.0f} records a core-second, " if total else ""
     peak = f"{max(cost.peak_bytes for cost in costs) / 1e6:,.0f} MB at most"

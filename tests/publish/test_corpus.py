@@ -1,6 +1,7 @@
 """The main job end to end, as a user runs it: the demo crawl in German, faults, second runs, changed settings."""
 
 import json
+import math
 import re
 import shutil
 import subprocess
@@ -246,7 +247,7 @@ def test_costs_of_every_step_add_up(whole, tmp_path):
     rows = [[cell.strip() for cell in line.strip("| ").split("|")] for line in told.splitlines()[2:-2]]
     assert sorted(row[0] for row in rows) == sorted(path.parent.parent.name for path in root.glob("*/*/cost.json"))
     shards = [s for path in root.glob("*/*/cost.json") for s in json.loads(path.read_text())["shards"]]
-    assert f"350 records: {sum(s['cpu_seconds'] for s in shards):,.1f} s of CPU" in told
+    assert f"350 records: {math.fsum(s['cpu_seconds'] for s in shards):,.1f} s of CPU" in told
     assert sum(int(row[4]) for row in rows) == len(shards)
     away = shutil.copytree(folder, tmp_path / "away")
     said = pipeline("costs", str(away))
