@@ -1,6 +1,7 @@
 """Near duplicates of one file of texts, without a recipe or a run: JSON lines or Parquet in, JSON lines out."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -11,7 +12,7 @@ from dedup.common.in_memory import evaluate
 from dedup.near.minhash import parse_preset
 from pipeline.base.errors import UserError
 from pipeline.base.schema import PAGES
-from pipeline.base.text_files import read_batches
+from pipeline.inputs.text_files import LostReport, read_batches
 from pipeline.runner.dag import InputFiles
 from pipeline.store.shard import Shard
 
@@ -30,8 +31,9 @@ def dedup_file(
     """Write {id, duplicate_of, similarity, cluster, cluster_size} as a line for every row of a file, in its order.
 
     The first of several near duplicates is kept. `id_column` None: column `id`, or row numbers from 0 without one.
-    Texts are in memory, with 200 bytes a row in addition. Returns counts for a summary: rows, removed, clusters. Raises
-    UserError, which names file and line, for a file that cannot be read.
+    Texts are in memory, with 200 bytes a row in addition. Returns counts for a summary: rows, removed, clusters. What
+    cannot be read is left out and reported on standard error. Raises UserError, which names file and line, for a file
+    of which nothing can be read.
     """
     settings = near_settings(preset, threshold, ngram)
     ids, texts = _read(Path(path), text_column, id_column)
@@ -88,7 +90,9 @@ def _pages_of(texts: list[pa.Array]) -> pa.Table:
 
 def _read(path: Path, text_column: str, id_column: str | None) -> tuple[list, list[pa.Array]]:
     ids, texts = [], []
-    for batch_ids, batch_texts in read_batches(path, text_column, id_column):
+    lost = LostReport(sys.stderr.write)
+    for batch_ids, batch_texts in read_batches(path, text_column, id_column, on_lost=lost):
         ids += batch_ids
         texts.append(batch_texts)
+    lost.finish()
     return ids, texts

@@ -9,9 +9,9 @@ from extract import engines
 from extract.html.decode import decode_page
 from extract.pages import FileRange, PagesTask, check_engine
 from extract.record_to_html import ExtractSettings
-from extract.sources.compression import open_source
 from extract.watchdog import Limits, run_guarded
 from pipeline.base.errors import UserError
+from pipeline.inputs.compression import open_source
 
 
 def extract_file(path: str, engine: str, out: TextIO, *, timeout: float = 30.0, memory: int = 1_200_000_000) -> None:

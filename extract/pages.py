@@ -15,16 +15,16 @@ from extract.range_counts import LOST_RANGE, RANGES, RangeCounts
 from extract.record_ids import RecordIds
 from extract.record_to_html import ExtractSettings
 from extract.record_to_page import ACCOMPANYING, process_record
-from extract.sources.compression import LostRange, file_size, open_source
 from extract.sources.record_parser import Record
 from extract.sources.registry import Event, SourceFormat, find_format
-from extract.sources.rows import DEFAULT_COLUMNS, Columns
 from extract.watchdog import Limits, run_guarded
 from extract.watchdog_child import SkippedItems
 from pipeline.base.errors import UserError
 from pipeline.base.schema import PAGE_COLUMNS, PAGES, REJECTS
 from pipeline.base.user_code import UserFunction
 from pipeline.config.values import Range
+from pipeline.inputs.columns import DEFAULT_COLUMNS, Columns
+from pipeline.inputs.compression import LostRange, file_size, open_source
 from pipeline.runner.stage import stage
 from pipeline.store.shard import Shard
 from pipeline.store.writer import Output

@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from extract.sources.compression import LostRange
+from pipeline.inputs.compression import LostRange
 
 # One row per range of a file. `bytes` are those of the range. A lost range may reach beyond the range that reports it
 # (nothing behind could be read): only over all ranges of a file do read and lost bytes add up to its size.

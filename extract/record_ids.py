@@ -5,10 +5,10 @@ import re
 
 import xxhash
 
-from extract.sources.compression import LostRange
 from extract.sources.record_parser import Record
 from extract.sources.registry import Event
-from extract.sources.rows import Row
+from pipeline.inputs.compression import LostRange
+from pipeline.inputs.rows import Row
 
 _CORPUS_ID = re.compile(r"[0-9a-f]{32}")
 _KINDS = {Record: "Record", Row: "Row", LostRange: "Lost"}  # part of ids: they must not change with names in the code

@@ -7,7 +7,7 @@ from datetime import datetime
 from extract.html.decode import DecodedPage, decode_page
 from extract.sources.http import HttpMessage, parse_message
 from extract.sources.record_parser import Record
-from extract.sources.rows import parse_date
+from pipeline.inputs.rows import parse_date
 
 _HTML_TYPES = ("text/html", "application/xhtml+xml")
 _UNKNOWN_TYPES = ("", "unknown/unknown", "application/unknown", "*/*", "application/octet-stream")

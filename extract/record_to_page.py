@@ -22,12 +22,12 @@ from extract.record_to_html import (
     decode_html,
     read_html,
 )
-from extract.sources.compression import LostRange
 from extract.sources.record_parser import Record
 from extract.sources.registry import Event
-from extract.sources.rows import Row, parse_date
 from extract.sources.warc import EMPTY, NOT_A_WARC
 from extract.watchdog import CRASH
+from pipeline.inputs.compression import LostRange
+from pipeline.inputs.rows import Row, parse_date
 
 ACCOMPANYING = ("request", "metadata", "warcinfo")  # types of records that are counted, and are no input of their own
 _MAX_CLOCK_SKEW = timedelta(days=1)  # a page cannot be published later than this after its capture

@@ -10,8 +10,8 @@ import contextlib
 import re
 from dataclasses import dataclass
 
-from extract.sources.compression import GZIP, DecodeError, Decoder, gzip_decoder, zstd_decoder
 from extract.sources.record_headers import decode_header, parse_header
+from pipeline.inputs.compression import GZIP, DecodeError, Decoder, gzip_decoder, zstd_decoder
 
 _STATUS = re.compile(rb"[A-Za-z]+/?[\d.]*[ \t]+(\d{3})(?!\d)")
 _HEADER_END = re.compile(rb"\r?\n\r?\n")

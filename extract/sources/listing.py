@@ -5,10 +5,10 @@ import posixpath
 from collections import Counter
 from typing import Any
 
-from extract.sources.compression import open_source
 from extract.sources.registry import find_format
 from pipeline.base.errors import UserError
 from pipeline.base.user_code import UserFunction
+from pipeline.inputs.compression import open_source
 
 MIN_CHUNK_BYTES, MAX_CHUNK_BYTES = 1 << 26, 1 << 30  # of the default size of a range
 MAX_CHUNKS = 4096  # of files that can be split: what a shard writes for each partition are requests of an object store

@@ -14,8 +14,8 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from itertools import chain
 
-from extract.sources.compression import LostRange
-from extract.sources.gzip_members import Chunk
+from pipeline.inputs.compression import LostRange
+from pipeline.inputs.members import Chunk
 
 _BLANKS = re.compile(rb"[\r\n\t \0]*")
 _DISCARD_BYTES = 1 << 20  # consumed text is discarded when there is this much, or when nothing else is left

@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from extract.sources.compression import LostRange
-from extract.sources.gzip_members import MAX_PADDING_BYTES
 from extract.sources.record_buffer import LINE_OVERLAP_BYTES, RecordBuffer
 from extract.sources.record_headers import parse_arc_line, parse_header, parse_length
+from pipeline.inputs.compression import LostRange
+from pipeline.inputs.members import MAX_PADDING_BYTES
 
 MAX_CONTENT_BYTES = 64 << 20  # of a record's content that are kept; the rest counts as missing
 _MAX_HEADER_BYTES = 1 << 16

@@ -27,7 +27,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, BinaryIO, Union
 
-from extract.sources.compression import (
+from pipeline.base.errors import UserError
+from pipeline.base.paths import PLUGINS_MODULE
+from pipeline.base.user_code import UserFunction, describe_error
+from pipeline.inputs.columns import Columns
+from pipeline.inputs.compression import (
     DecodeError,
     LostRange,
     detect_codec,
@@ -36,16 +40,14 @@ from extract.sources.compression import (
     open_decompressed,
     open_source,
 )
-from extract.sources.rows import Columns, Row
-from pipeline.base.errors import UserError
-from pipeline.base.paths import PLUGINS_MODULE
-from pipeline.base.user_code import UserFunction, describe_error
+from pipeline.inputs.guard import NO_GUARD, ReadGuard
+from pipeline.inputs.rows import Row
 
 if TYPE_CHECKING:
     from extract.sources.record_parser import Record
 
 Event = Union["Record", Row, LostRange]  # what a file gives: a record or row, or a range that cannot be read
-_OPTIONAL_ARGUMENTS = ("source_name", "columns")
+_OPTIONAL_ARGUMENTS = ("source_name", "columns", "guard")
 _ROW_KEYS = ("text", "html", "url", "date", "title", "language", "id")
 
 
@@ -68,7 +70,15 @@ class SourceFormat:
             return self.splittable(path)
         return self.splittable and not is_compressed(path)
 
-    def read(self, path: str, source_name: str, start: int, end: int | None, columns: Columns) -> Iterator[Event]:
+    def read(
+        self,
+        path: str,
+        source_name: str,
+        start: int,
+        end: int | None,
+        columns: Columns,
+        guard: ReadGuard = NO_GUARD,
+    ) -> Iterator[Event]:
         """Records or rows of the file in [start, end) bytes, and ranges that are lost, in order.
 
         The `offset` of a row of a user's reader is the row's number; in a file that can be split it is the byte at
@@ -87,7 +97,7 @@ class SourceFormat:
                     raise UserError(f"{path}: is compressed and its name does not say so; rename it")
                 opened = open_decompressed(file, codec)
             parameters = inspect.signature(self.reader).parameters
-            given = {"source_name": source_name, "columns": columns}
+            given = {"source_name": source_name, "columns": columns, "guard": guard}
             arguments = {name: given[name] for name in _OPTIONAL_ARGUMENTS if name in parameters}
             try:
                 yield from self._events(opened, path, source_name, lambda: self.reader(opened, start, end, **arguments))
@@ -144,7 +154,8 @@ def source(
 ) -> Callable[[Callable], Callable]:
     """Declare a generator function `(file, start, end)` to be the reader of a source format.
 
-    A reader may take `source_name` (what rows call the file) and `columns` (the recipe's names of columns), too.
+    A reader may take `source_name` (what rows call the file), `columns` (the recipe's names of columns) and `guard` (to
+    which it announces the parts of the file that it reads), too.
 
     Args:
         suffixes: Ends of the names of its files, in lower case. The longest suffix that fits a name decides.

@@ -11,18 +11,6 @@ Sources: ISO 28500:2017 (WARC 1.1), section 4 and annex D; the Internet Archive'
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from extract.sources.compression import (
-    GZIP,
-    READ_BYTES,
-    SUFFIXES,
-    Codec,
-    LostRange,
-    detect_codec,
-    file_size,
-    is_compressed,
-    open_source,
-)
-from extract.sources.gzip_members import Chunk, next_record_member, read_member_chunks, read_plain_chunks
 from extract.sources.record_buffer import RecordBuffer
 from extract.sources.record_parser import (
     ARC_LINE,
@@ -33,6 +21,18 @@ from extract.sources.record_parser import (
     RecordParser,
 )
 from extract.sources.registry import source
+from pipeline.inputs.compression import (
+    GZIP,
+    READ_BYTES,
+    SUFFIXES,
+    Codec,
+    LostRange,
+    detect_codec,
+    file_size,
+    is_compressed,
+    open_source,
+)
+from pipeline.inputs.members import Chunk, next_record_member, read_member_chunks, read_plain_chunks
 
 NOT_A_WARC, EMPTY = "not a WARC", "empty"  # reasons for which a whole file is lost
 _MAX_LEADING_BLANKS = 16  # bytes before the first thing in a file that has no record

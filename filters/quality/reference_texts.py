@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from pipeline.base.errors import UserError
-from pipeline.base.text_files import read_batches, read_rows
+from pipeline.inputs.text_files import read_batches, read_rows
 
 _BATCH_TEXTS = 256  # few, since books are long
 _COLUMN_OPTION = 'text_column = "{}"'  # of a recipe, for error messages

@@ -7,6 +7,7 @@ no signal is ever null.
 """
 
 import json
+import sys
 import tomllib
 from collections.abc import Iterator
 from typing import IO, Annotated, Any
@@ -21,9 +22,9 @@ from filters.signals.kernel import SignalSettings, kernel_settings, measure_docu
 from filters.signals.word_splits import SplitRules
 from pipeline.base.errors import UserError
 from pipeline.base.paths import CONFIGS
-from pipeline.base.text_files import read_batches
 from pipeline.config.presets import PresetLibrary
 from pipeline.config.values import Range
+from pipeline.inputs.text_files import LostReport, read_batches
 from pipeline.kernels.tokens import buffers
 from pipeline.runner.dag import Asset
 from pipeline.runner.stage import sidecar
@@ -93,17 +94,20 @@ def signal_table(
 
 
 def signals_file(path: str, out: IO[str], text_column: str = "text", language: str = "en") -> None:
-    """Write the signals of every text of a file (see `pipeline.base.text_files.read_batches`) to `out`, as JSON Lines.
+    """Write the signals of every text of a file to `out`, as JSON Lines (`pipeline.inputs.text_files.read_batches`).
 
-    A line has the text's `id` and every signal, with the stop words and token rules of `language`'s recipe. Raises
-    UserError with file and line for a file that cannot be read.
+    A line has the text's `id` and every signal, with the stop words and token rules of `language`'s recipe. What
+    cannot be read is left out and reported on standard error. Raises UserError with file and line for a file of which
+    nothing can be read.
     """
     options = _settings_of_language(language)
-    for ids, texts in read_batches(path, text_column):
+    lost = LostReport(sys.stderr.write)
+    for ids, texts in read_batches(path, text_column, on_lost=lost):
         table = pa.table({"id": pa.array(map(str, ids)), "text": texts})
         for measured in signals(Shard.of(table), **options):
             for row in measured.to_pylist():
                 out.write(json.dumps(row, ensure_ascii=False) + "\n")
+    lost.finish()
 
 
 def _settings_of_language(language: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ TOP = ("pipeline", "extract", "filters", "dedup")
 # From the lowest to the highest. A package may import packages of lower layers, and modules of its own package.
 LAYERS = (
     ("pipeline.base",),
-    ("pipeline.kernels", "pipeline.store"),
+    ("pipeline.kernels", "pipeline.store", "pipeline.inputs"),
     ("pipeline.runner", "pipeline.config"),
     ("extract", "filters", "dedup"),
     ("pipeline.plugins", "pipeline.index", "pipeline.publish"),

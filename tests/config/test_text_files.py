@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.base.errors import UserError
-from pipeline.base.text_files import read_batches
+from pipeline.inputs.text_files import read_batches
 
 ROWS = [{"id": f"p{i}", "text": f"Der Hund und die Katze, Seite {i}."} for i in range(300)]
 GOOD = "".join(json.dumps(row) + "\n" for row in ROWS[:2])

@@ -14,11 +14,11 @@ from extract.pages import FileRange, PagesTask, gather_tables
 from extract.range_counts import RangeCounts
 from extract.record_to_html import ExtractSettings
 from extract.record_to_page import url_host
-from extract.sources.compression import LostRange
 from extract.sources.listing import list_chunks
 from extract.sources.warc import read_records
 from extract.watchdog import Limits, run_guarded
 from pipeline.base.errors import UserError
+from pipeline.inputs.compression import LostRange
 from pipeline.store.writer import Output
 from tests.support.captures import HTML, TEXT, http_response, run_pages, warc_record
 

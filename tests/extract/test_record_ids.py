@@ -7,7 +7,8 @@ from extract.pages import FileRange, read_events
 from extract.record_ids import RecordIds
 from extract.sources.listing import list_chunks
 from extract.sources.registry import find_format
-from extract.sources.rows import DEFAULT_COLUMNS, Row
+from pipeline.inputs.columns import DEFAULT_COLUMNS
+from pipeline.inputs.rows import Row
 from tests.support.captures import TEXT, http_response, run_pages, warc_record
 
 

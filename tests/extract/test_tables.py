@@ -10,10 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 from backports import zstd
 
-from extract.sources.compression import LostRange
 from extract.sources.registry import Event, find_format
-from extract.sources.rows import DEFAULT_COLUMNS, Row, parse_date
 from pipeline.base.errors import UserError
+from pipeline.inputs.columns import DEFAULT_COLUMNS
+from pipeline.inputs.compression import LostRange
+from pipeline.inputs.rows import Row, parse_date
 from tests.support.captures import run_pages
 
 

@@ -15,12 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from warcio.archiveiterator import ArchiveIterator as Warcio
 
-from extract.sources import gzip_members as members
-from extract.sources.compression import LostRange, detect_codec, open_source
 from extract.sources.record_headers import parse_header
 from extract.sources.record_parser import Record
 from extract.sources.warc import read_records
 from pipeline.base.errors import UserError
+from pipeline.inputs import members
+from pipeline.inputs.compression import LostRange, detect_codec, open_source
 
 SOUND = (
     "hplt-cc100.warc.gz",

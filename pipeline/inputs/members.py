@@ -18,7 +18,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from extract.sources.compression import READ_BYTES, Codec, DecodeError, LostRange, file_size, skippable_frame_size
+from pipeline.inputs.compression import READ_BYTES, Codec, DecodeError, LostRange, file_size, skippable_frame_size
 
 # Bytes before a split that are searched for the true start of members: a WARC stored inside a record has members of its
 # own, and only reading from before that record can tell them apart. Common Crawl truncates payloads at 1 MiB (5 MiB

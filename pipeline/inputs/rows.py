@@ -1,31 +1,8 @@
-"""Rows of tables: which columns have what, and their dates."""
+"""Rows of tables, and their dates."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
-
-
-@dataclass(frozen=True)
-class Columns:
-    """Names of the columns of a table, with dots into structs ("metadata.url")."""
-
-    text: str = "text"
-    url: str = "url"
-    id: str = "id"
-    date: str = "date"
-
-    def select(self, values: dict[str, Any]) -> dict[str, Any]:
-        """The values of these columns (text, url, id, date); None for what a row does not have."""
-        selected = {}
-        for role, path in vars(self).items():
-            value: Any = values
-            for name in path.split("."):
-                value = value.get(name) if isinstance(value, dict) else None
-            selected[role] = value
-        return selected
-
-
-DEFAULT_COLUMNS = Columns()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ class LostRange:
     """A range of a file in which something could not be read.
 
     `offset` and `length` count bytes of the file as it is stored. A length of 0 means that the file ends at `offset`
-    although more was due. In a table, `rows` is how many rows are lost, and `offset` is that of the first one, as in
-    `Row`. `reason` says what is wrong there.
+    although more was due. In a Parquet file, `offset` is the number of the first row that is lost, as in `Row`, and
+    `rows` is how many rows are lost. `reason` says what is wrong there, `rule` what the ledger calls it.
     """
 
     source: str
@@ -25,6 +25,7 @@ class LostRange:
     length: int
     reason: str
     rows: int = 0
+    rule: str = "damaged"
 
 
 def open_source(path: str) -> BinaryIO:
@@ -52,6 +53,46 @@ def file_size(file: BinaryIO) -> int:
     size = file.seek(0, os.SEEK_END)
     file.seek(position)
     return int(size)
+
+
+class CheckedFile:
+    """A file for Arrow. It keeps the error of a failed read, which is no damage of the file, to be raised again."""
+
+    closed = False
+
+    def __init__(self, file: BinaryIO):
+        self._file = file
+        self.error: OSError | None = None
+
+    def read(self, count: int = -1) -> bytes:
+        try:
+            return self._file.read(count)
+        except OSError as error:
+            self.error = error
+            raise
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def close(self) -> None:
+        """Leave the file open: whoever opened it closes it."""
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def writable(self) -> bool:
+        return False
+
+    def raise_read_error(self) -> None:
+        """Raise the error of a read that has failed, if one has."""
+        if self.error:
+            raise self.error
 
 
 class DecodeError(ValueError):
