@@ -6,6 +6,7 @@ import unicodedata
 import numpy as np
 import pyarrow as pa
 
+from pipeline.base.combining_marks import order_marks
 from pipeline.kernels.njit import njit
 from pipeline.kernels.tokens import SPACE, WORD, buffers, class_of, classes, decode, lowered
 
@@ -46,7 +47,7 @@ def _max_bytes(offsets: np.ndarray) -> int:
 def _compose(column: pa.ChunkedArray, needs_nfc: np.ndarray) -> pa.Array:
     texts = column.to_pylist()
     for i in np.flatnonzero(needs_nfc):
-        texts[i] = unicodedata.normalize("NFC", texts[i])
+        texts[i] = unicodedata.normalize("NFC", order_marks(texts[i]))
     return pa.array(texts, pa.large_string())
 
 
