@@ -48,6 +48,9 @@ def _filters() -> dict[str, TextFunction]:
     def mask_column(text: str) -> object:
         return mask.mask_all(_column(text), mask.KINDS, ["DE"], mask.TAG)
 
+    def measure_signals(text: str) -> object:
+        return signal_table(pa.array([""]), _column(text), signal_settings)
+
     def plain_chunks(text: str) -> object:
         return plain_texts(_column(text)).chunks(0, 100, 4)
 
@@ -63,7 +66,7 @@ def _filters() -> dict[str, TextFunction]:
             {"instruction": "a" + text}, 0, "file"
         ),
         "filters.quality.text.plain_texts": plain_chunks,
-        "filters.signals.signals.signal_table": lambda text: signal_table(pa.array([""]), _column(text), signal_settings),
+        "filters.signals.signals.signal_table": measure_signals,
         "filters.signals.c4_clean.clean_text": lambda text: c4_clean.clean_text(text, LINE_RULES, phrases),
         "filters.signals.bad_words.count_bad_words": lambda text: bad_words.count_bad_words(
             _column(text), list_of_words
@@ -122,7 +125,9 @@ def _extraction() -> dict[str, TextFunction]:
         "extract.blocks.engine.extract_blocks": blocks(extract_blocks, False),
         "extract.blocks.engine.extract_blocks, Markdown": blocks(extract_blocks, True),
         "extract.blocks.engine.render_all": blocks(lambda text, _, markdown: render_all(text, markdown), False),
-        "extract.blocks.engine.render_all, Markdown": blocks(lambda text, _, markdown: render_all(text, markdown), True),
+        "extract.blocks.engine.render_all, Markdown": blocks(
+            lambda text, _, markdown: render_all(text, markdown), True
+        ),
         "extract.blocks.inline_marks.render_marks": lambda text: inline_marks.render_marks(text, True),
         "extract.engines.nesting_depth": engines.nesting_depth,
         "extract.engines.clean_text": engines.clean_text,
