@@ -14,7 +14,8 @@ _UNKNOWN_TYPES = ("", "unknown/unknown", "application/unknown", "*/*", "applicat
 _SNIFF_BYTES = 4096
 _HTML_TAGS = rb"!doctype html|html|head|body|script|iframe|h1|div|font|table|a|style|title|b|br|p"
 _HTML_START = re.compile(
-    rb"\A(?:\xef\xbb\xbf)?\s*(?:<!--.{0,500}?-->\s*|<\?xml[^>]{0,200}>\s*){0,9}<(?:" + _HTML_TAGS + rb")[\s>]",
+    rb"\A(?:\xef\xbb\xbf)?\s*(?:<!--(?:[^-]|-(?!->)){0,500}-->\s*|<\?xml[^>]{0,200}>\s*){0,9}"  # a comment has one end
+    rb"<(?:" + _HTML_TAGS + rb")[\s>]",
     re.I | re.S,
 )
 # what some servers call text/html and is not: PDF, PNG, GIF, JPEG, ZIP, gzip

@@ -26,6 +26,7 @@ from extract.sources.record_parser import Record
 from extract.sources.registry import Event
 from extract.sources.warc import EMPTY, NOT_A_WARC
 from extract.watchdog import CRASH
+from pipeline.base.unseen import is_blank
 from pipeline.inputs.compression import LostRange
 from pipeline.inputs.rows import Row, parse_date
 
@@ -70,7 +71,7 @@ def _record_to_page(record: Record, url: str | None, settings: ExtractSettings) 
         return _html_to_page(read_html(record, url, settings), settings)
     check_complete(record, "", settings.keep_truncated)
     decoded = decode_page(record.content, "text/plain; charset=utf-8")
-    if not decoded.text.strip():
+    if is_blank(decoded.text):
         raise Rejected("source", "no_text")
     date = parse_date(record.headers.get("warc-date"))
     return {"date": date, "text": decoded.text, "title": None, "charset": decoded.charset, "extractor": "none"}
@@ -89,7 +90,7 @@ def _row_to_page(row: Row, url: str | None, settings: ExtractSettings) -> dict[s
         if not html.strip():
             raise Rejected("http", "empty")
         page = _html_to_page(decode_html(html, content_type, {}, url, date, settings), settings)
-    elif isinstance(text, str) and text.strip():
+    elif isinstance(text, str) and not is_blank(text):
         page = {"date": date, "text": _as_text(text), "title": None, "charset": "utf-8", "extractor": "none"}
     else:
         raise Rejected("source", "no_text")
@@ -118,7 +119,7 @@ def _html_to_page(page: HtmlPage, settings: ExtractSettings) -> dict[str, Any]:
     metadata = read_metadata(utf8, head, page.url)
     extracted = _extract_text(page, settings)
     article = json_ld_article(metadata.article_body, extracted.text, settings.format == "markdown")
-    if article is None and not extracted.text.strip():
+    if article is None and is_blank(extracted.text):
         raise Rejected("extract", "no_text")
     rights = read_rights(utf8, page.headers, head)
     published = metadata.published

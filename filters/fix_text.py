@@ -3,14 +3,20 @@
 import functools
 import re
 import unicodedata
+from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.base.combining_marks import order_marks
+
 # All that ftfy changes with the settings below, mojibake and composition apart (its tables of C0, C1 and
 # interlinear controls, line separators, byte order marks), as Arrow's RE2 spells it; its strings hold no surrogates.
 _STRAY = r"[\x00-\x08\x0b-\x1f\x7f-\x{9f}\x{2028}\x{2029}\x{206a}-\x{206f}\x{feff}\x{fff9}-\x{fffc}]"
+_MAX_PIECE = 20_000  # characters; a longer line is fixed in pieces
+_MAX_MARKS = 64  # combining marks that a cut is moved behind, so that it does not separate a letter from its marks
+_LINE_START = re.compile(r"(?<=\n)")
 _VERBOSE = re.compile(r"(?P<set>\[[^]]*\])|(?P<any>\\[sw])|#.*|[\s^]")
 
 
@@ -19,6 +25,10 @@ def fix_mojibake(texts: pa.Array) -> pa.Array:
 
     The result is that of `ftfy.fix_text` with `ftfy_settings`, which treats each line by itself, and it takes a
     fraction of the time: one search for all that ftfy may change finds the texts, and in them the lines, to pass to it.
+
+    Time is linear. What ftfy does with a line may take more (it composes what it has decoded, see
+    `pipeline.base.combining_marks`), so lines of more than _MAX_PIECE characters, of which there are hardly any in real
+    texts, are passed to it in pieces that end at white space.
     """
     may_change = _may_change(texts)
     fixed = [_fix_lines(text) for text in texts.filter(may_change).to_pylist()]
@@ -28,10 +38,26 @@ def fix_mojibake(texts: pa.Array) -> pa.Array:
 def _fix_lines(text: str) -> str:
     from ftfy import fix_text
 
-    lines = re.split(r"(?<=\n)", text)
+    text = text if unicodedata.is_normalized("NFC", text) else order_marks(text)
+    lines = [piece for line in _LINE_START.split(text) for piece in _pieces(line)]
     may_change = _may_change(pa.array(lines)).to_pylist()
     settings = ftfy_settings()
     return "".join(fix_text(line, settings) if fix else line for line, fix in zip(lines, may_change, strict=True))
+
+
+def _pieces(line: str) -> Iterator[str]:
+    """Cut a long line behind white space; where it has none, anywhere but before a combining mark."""
+    start = 0
+    while len(line) - start > _MAX_PIECE:
+        end = 1 + max(line.rfind(blank, start, start + _MAX_PIECE) for blank in " \t")
+        if end <= start:
+            end = start + _MAX_PIECE
+            limit = min(len(line), end + _MAX_MARKS)
+            while end < limit and unicodedata.combining(line[end]):
+                end += 1
+        yield line[start:end]
+        start = end
+    yield line[start:]
 
 
 def _may_change(texts: pa.Array) -> pa.Array:

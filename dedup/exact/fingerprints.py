@@ -20,7 +20,7 @@ FINGERPRINTS = pa.schema(
         ("chars", pa.int64()),  # codepoints of the text as it is
     ]
 )
-_TRACKING = re.compile(r"(?:utm_\w+|fbclid|gclid|msclkid|mc_cid|mc_eid|phpsessid|jsessionid)=[^&]*(?:&|$)")
+_TRACKING = re.compile(r"(?:utm_\w{1,64}|fbclid|gclid|msclkid|mc_cid|mc_eid|phpsessid|jsessionid)=[^&]*(?:&|$)")
 _SCHEME_AND_WWW = re.compile(r"^[a-z][a-z0-9+.-]*://(?:www\.)?", re.IGNORECASE)
 _DEFAULT_PORT = re.compile(r":(?:80|443)$")
 

@@ -6,10 +6,11 @@ import unicodedata
 import numpy as np
 import pyarrow as pa
 
+from pipeline.base.combining_marks import order_marks
+from pipeline.base.unseen import INVISIBLE
 from pipeline.kernels.njit import njit
 from pipeline.kernels.tokens import SPACE, WORD, buffers, class_of, classes, decode, lowered
 
-_INVISIBLE = (0x00AD, 0x200B, 0x2060, 0xFEFF)  # soft hyphen, zero width space, word joiner, byte order mark
 _OMITTED = 0xFFFFFFFF  # stands for the lower case of a character that the normal form leaves out
 _CODEPOINTS = 0x20000  # planes 0 and 1, which the tables cover
 
@@ -46,7 +47,7 @@ def _max_bytes(offsets: np.ndarray) -> int:
 def _compose(column: pa.ChunkedArray, needs_nfc: np.ndarray) -> pa.Array:
     texts = column.to_pylist()
     for i in np.flatnonzero(needs_nfc):
-        texts[i] = unicodedata.normalize("NFC", texts[i])
+        texts[i] = unicodedata.normalize("NFC", order_marks(texts[i]))
     return pa.array(texts, pa.large_string())
 
 
@@ -74,7 +75,7 @@ def _nfc_suspects() -> np.ndarray:
 def _folded_codepoints() -> np.ndarray:
     """Return the lower case of each codepoint, (131072,) uint32; `_OMITTED` for invisible marks."""
     table = lowered().copy()
-    table[list(_INVISIBLE)] = _OMITTED
+    table[list(map(ord, INVISIBLE))] = _OMITTED
     return table
 
 

@@ -25,7 +25,8 @@ def render_marks(text: str, markdown: bool) -> str:
         text = text.replace(_CODE * 2, "").replace(_CODE, "`" if markdown else "")
     if _LINKED_END in text:
         text = _NOTE.sub(lambda note: note[1] if note[2] else "", text)
-    return _SUP_OR_SUB.sub(_to_unicode, text) if _END in text or _LINKED_END in text else text
+    end = 1 + max(text.rfind(_END), text.rfind(_LINKED_END))  # behind it each mark would look for its end in vain
+    return _SUP_OR_SUB.sub(_to_unicode, text[:end]) + text[end:] if end else text
 
 
 def _to_unicode(match: re.Match[str]) -> str:

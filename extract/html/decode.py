@@ -19,7 +19,7 @@ import pyarrow as pa
 DETECTION_BYTES = 1 << 17  # that detection reads
 _META_BYTES = 4096  # searched for <meta>; the standard says 1,024, but browsers go on reading the head
 _MIN_EXTRA_BYTES, _MIN_EXTRA_BYTES_MULTI = 1, 12  # continuation bytes of UTF-8 that outweigh a declared set
-_HEADER_CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([^\s\"';,]+)", re.I)
+_HEADER_CHARSET = re.compile(r"charset\s*+=\s*+(?:[\"']\s*+)?([^\s\"';,]+)", re.I)
 _COMMENT = re.compile(rb"<!--.*?(?:-->|\Z)", re.S)
 _META = re.compile(rb"<meta[\s/][^>]*?charset\s*=\s*[\"']?\s*([^\s\"'/>;]+)", re.I)
 _XML = re.compile(rb"\A\s*<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9._:-]+)", re.I)

@@ -25,7 +25,7 @@ _TEX_SCRIPT = re.compile(
     r"<script[^<>]*?\stype\s*=\s*[\"']?math/tex[^<>]*>([^<]*(?:<(?!/?script)[^<]*)*)</script", re.I
 )
 _TEX_SCRIPT_FOLLOWS = re.compile(r"\s*(?:</(?:span|div)>\s*){0,3}<script[^<>]*?\stype\s*=\s*[\"']?math/tex", re.I)
-_IMAGE_ALT = re.compile(r"<img\s[^>]*?\balt\s*=\s*(?:\"([^\"]*)\"|'([^']*)')", re.I)
+_IMAGE_ALT = re.compile(r"<img\s(?:(?!<img\s)[^>])*?\balt\s*=\s*(?:\"([^\"]*)\"|'([^']*)')", re.I)
 _MATH_ELEMENT = re.compile(
     r"<(?:[a-z]+:)?math(?=[\s>])[^<]*(?:<(?!/?(?:[a-z]+:)?math[\s>])[^<]*)*</(?:[a-z]+:)?math\s*>", re.I
 )
@@ -39,7 +39,7 @@ _DISPLAY_STYLE = re.compile(
 )
 _TEX_COMMENT = re.compile(r"(?<!\\)%.*")
 _DELIMITERS = (("$$", "$$"), (r"\[", r"\]"), (r"\(", r"\)"), ("$", "$"))
-_STYLE_GROUP = re.compile(r"\{\\(?:display|text)style\s*(.*)\}", re.S)
+_STYLE_GROUP = re.compile(r"\{\\(?:display|text)style\s*+(.*)\}", re.S)
 MAX_FORMULA = 20_000  # characters of markup
 
 

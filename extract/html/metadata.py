@@ -52,7 +52,7 @@ _BYTES_BEFORE_HEADING, _DAY_BYTES_AFTER, _BY_BYTES_AFTER = 500, 4000, 1500  # se
 _WORD_BYTE = re.compile(rb"[A-Za-z\x80-\xff]")
 _WRITTEN_BY_LABEL = re.compile(r"written by|(?:verfasst|geschrieben) von|écrit par|escrito por|scritto da", re.I)
 _BY_AND_NAME = re.compile(r"\w+:? ((?:[^\W\d_a-z][\w.'’-]+ ?){2,4})(?=\Z|[^\w ])")
-_ABSOLUTE_URL = re.compile(r"https?://[^\s/]+\S{0,2000}\Z", re.I)
+_ABSOLUTE_URL = re.compile(r"https?://[^\s/]++\S{0,2000}\Z", re.I)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import unicodedata
 
 import numpy as np
 
+from pipeline.base.combining_marks import order_marks
 from pipeline.kernels.njit import njit
 from pipeline.kernels.tokens import lowered
 
@@ -18,7 +19,8 @@ _W = 119
 def encode_texts(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
     """UTF-8 bytes (uint8) of NFC texts and their (d + 1,) int64 offsets. A lone surrogate becomes a question mark."""
     parts = [
-        (text if text.isascii() else unicodedata.normalize("NFC", text)).encode("utf-8", "replace") for text in texts
+        (text if text.isascii() else unicodedata.normalize("NFC", order_marks(text))).encode("utf-8", "replace")
+        for text in texts
     ]
     offsets = np.zeros(len(parts) + 1, np.int64)
     np.cumsum([len(part) for part in parts], out=offsets[1:])

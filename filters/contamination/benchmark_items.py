@@ -22,10 +22,11 @@ _EMPTY: tuple[Any, ...] = (None, "")
 _PROMPT_START = re.compile(
     r"^(?:Please [^:]{0,120}?(?:question|sentence)|Please [^:]{0,120}), question: |^Please [^:]{0,120}: "
 )
-_PROMPT_END = re.compile(r"\s*Answer format: [\w/]+\s*$")
-_CHOICES_START = re.compile(r"\s*(?:Answer Choices|The options):\s*")
-_NUMBERED_CHOICE = re.compile(r"\s*\b(?:Answer|Option|Solution|Ending)\s?\d\s?:\s*")
-_LETTERED_CHOICE = re.compile(r"\s*,?\s*(?:\(\s*[A-E]\s*\)|\b[A-E]\s*\))\s*")
+_BLANKS = r"(?:(?<!\s)\s++)?"  # all that stand together; to begin at each of a long run would take quadratic time
+_PROMPT_END = re.compile(rf"{_BLANKS}Answer format: [\w/]+\s*$")
+_CHOICES_START = re.compile(rf"{_BLANKS}(?:Answer Choices|The options):\s*")
+_NUMBERED_CHOICE = re.compile(rf"{_BLANKS}\b(?:Answer|Option|Solution|Ending)\s?\d\s?:\s*")
+_LETTERED_CHOICE = re.compile(rf"{_BLANKS}(?:,\s*+)?(?:\(\s*[A-E]\s*\)|\b[A-E]\s*\))\s*")
 _NUMBERED_LABEL = re.compile(r"(?:answer|option|solution|ending)\s?(\d)", re.IGNORECASE)
 _CALCULATOR = re.compile(r"<<[^<>]{0,200}>>")  # GSM8K's annotations of its own sums
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from pipeline.base.combining_marks import order_marks_in_column
 from pipeline.kernels.njit import njit
 from pipeline.kernels.tokens import CHARACTER, WORD, Words, class_of, classes, decode, lowered, mix, words
 
@@ -48,7 +49,7 @@ def _composed_words(column: pa.Array | pa.ChunkedArray, parsed: Words) -> Words 
     """Words of the NFC form if there are as many (a mark never splits its word, so nearly always), else None."""
     import pyarrow.compute as pc
 
-    composed = words(pc.utf8_normalize(column, form="NFC"))
+    composed = words(pc.utf8_normalize(order_marks_in_column(column), form="NFC"))
     return composed if np.array_equal(composed.first, parsed.first) else None
 
 

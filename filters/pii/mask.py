@@ -16,6 +16,7 @@ import ipaddress
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -30,17 +31,34 @@ TAG = "<{kind}-pii>"  # as Apertus writes them (arXiv:2509.14233, section 3.1.3)
 
 # Latin, Greek, Cyrillic; not Han or kana, which stand next to addresses without a space.
 _ALPHABETIC = "A-Za-z\u00c0-\u04ff"
-_LOCAL_PART = rf"[{_ALPHABETIC}0-9_%+~-]+(?:[.']+[{_ALPHABETIC}0-9_%+~-]+)*"
-# No match starts inside a local part, so a search takes linear time.
-_NOT_INSIDE = rf"(?<![{_ALPHABETIC}0-9_%+~-])(?<![{_ALPHABETIC}0-9_%+~-][.'])"
+_LOCAL = rf"[{_ALPHABETIC}0-9_%+~-]"  # a character of a local part; dots and apostrophes may stand between two
+# All before the sign that may belong to a local part; no match starts inside, so each character is looked at once.
+_LOCAL_RUN = rf"(?<![{_ALPHABETIC}0-9_%+~.'-])[{_ALPHABETIC}0-9_%+~.'-]*+"
 _HOST_LABEL = rf"[{_ALPHABETIC}0-9](?:[{_ALPHABETIC}0-9-]*[{_ALPHABETIC}0-9])?"
-_EMAIL = re.compile(rf"{_NOT_INSIDE}{_LOCAL_PART}@{_HOST_LABEL}(?:\.{_HOST_LABEL})+")
 _AT_SIGN = r"[ \u00a0]?[\[({]\s?(?:at|ät|@)\s?[\])}][ \u00a0]?"
 _DOT = r"[ \u00a0]?[\[({]\s?(?:dot|punkt|\.)\s?[\])}][ \u00a0]?"
-_OBFUSCATED_EMAIL = re.compile(
-    rf"{_NOT_INSIDE}{_LOCAL_PART}{_AT_SIGN}{_HOST_LABEL}(?:(?:\.|{_DOT}){_HOST_LABEL})+", re.IGNORECASE
-)
+
+
+class _AddressForm(NamedTuple):
+    """How addresses are written: what stands before the host, where a local part may start, and the host."""
+
+    before_host: re.Pattern[str]  # group 1 is the run that ends in the local part
+    start: re.Pattern[str]  # of a local part inside a run
+    host: re.Pattern[str]
+
+
+def _address_form(at_sign: str, dot: str, flags: int = 0) -> _AddressForm:
+    return _AddressForm(
+        re.compile(rf"({_LOCAL_RUN}){at_sign}", flags),
+        re.compile(rf"(?<!{_LOCAL})(?<!{_LOCAL}[.']){_LOCAL}", flags),
+        re.compile(rf"{_HOST_LABEL}(?:{dot}{_HOST_LABEL})+", flags),
+    )
+
+
+_EMAIL = _address_form("@", r"\.")
+_OBFUSCATED_EMAIL = _address_form(_AT_SIGN, rf"(?:\.|{_DOT})", re.IGNORECASE)
 _EMAIL_SIGN = re.compile(r"@|[\[({]\s?(?:at|ät)\s?[\])}]", re.IGNORECASE)
+_HOST_BREAK = re.compile(r"[.\s\])}]")
 # a@2x.png is a file.
 _FILE_SUFFIXES = frozenset(["png", "jpg", "jpeg", "gif", "svg", "webp", "avif", "ico", "css", "js", "json", "pdf"])
 
@@ -54,6 +72,7 @@ _VERSION_BEFORE = re.compile(
 )
 
 _IBAN = re.compile(r"[A-Z][A-Z][ \u00a0]?[0-9]{2}(?:[ \u00a0.-]?[A-Z0-9]){11,32}")
+_MAX_PASSES = 64  # over one text
 _MIN_IBAN_LENGTH = 15  # characters (Norway)
 _CONTEXT = 16  # characters before an IPv4 address that are checked
 _MIN_IPV4_NUMBER = 32  # an address whose numbers are all below is more likely a version or a section
@@ -88,7 +107,8 @@ def mask(
     """Replace personal data in a text; returns (text, number of replacements by kind).
 
     Masking is repeated until it changes nothing, so it is idempotent: a tag may separate what stood together, and so
-    make a number that was none before.
+    make a number that was none before. Real texts need two or three passes; after _MAX_PASSES a text made to need one
+    pass for each address stays as it is, so that time remains linear.
 
     Args:
         text: The text.
@@ -99,7 +119,10 @@ def mask(
     """
     counts: Counter = Counter()
     searched = set(kinds).intersection(possible)
-    while matches := [(span, kind) for kind in KINDS if kind in searched for span in _FINDERS[kind](text, region)]:
+    for _ in range(_MAX_PASSES):
+        matches = [(span, kind) for kind in KINDS if kind in searched for span in _FINDERS[kind](text, region)]
+        if not matches:
+            break
         text, replaced = _replace_spans(text, matches, tag)
         counts.update(replaced)
         searched = set(kinds)
@@ -161,12 +184,32 @@ def _find_emails(text: str, _region: str) -> Iterator[Span]:
         line_start = text.rfind("\n", 0, sign.start()) + 1
         line_end = text.find("\n", sign.end()) % (len(text) + 1)  # -1, none: the end
         line = text[line_start:line_end]
-        for match in (match for pattern in (_EMAIL, _OBFUSCATED_EMAIL) for match in pattern.finditer(line)):
-            last = re.split(r"[.\s\])}]", match.group())[-1].lower()
-            is_git_remote = match.group().startswith("git@") and line[match.end() :].startswith(":")
+        for start, end in (span for form in (_EMAIL, _OBFUSCATED_EMAIL) for span in _find_addresses(line, form)):
+            last = _HOST_BREAK.split(line[start:end])[-1].lower()
+            is_git_remote = line.startswith("git@", start) and line.startswith(":", end)
             is_host = len(last) >= 2 and (last.isalpha() or last.startswith("xn--")) and last not in _FILE_SUFFIXES
             if is_host and not is_git_remote:
-                yield line_start + match.start(), line_start + match.end()
+                yield line_start + start, line_start + end
+
+
+def _find_addresses(line: str, form: _AddressForm) -> Iterator[Span]:
+    """Yield spans that have the form of an address, from left to right and without overlap, in linear time.
+
+    The same as a search for one pattern, local part, sign and host, whose local part does not start inside another
+    one. Such a pattern looks for the sign from every start of a local part in `a'.'a'.'a'.'...`; here the sign comes
+    first, and each run before a sign is read once.
+    """
+    end = 0
+    for before in form.before_host.finditer(line):
+        run_start, run_end = before.span(1)
+        host = form.host.match(line, before.end())
+        if run_end == run_start or line[run_end - 1] in ".'" or not host:
+            continue
+        start = form.start.search(line, max(run_start, end), run_end)
+        if start is None:
+            continue
+        end = host.end()
+        yield start.start(), end
 
 
 def _find_ip_addresses(text: str, _region: str) -> Iterator[Span]:

@@ -36,6 +36,7 @@ _OTHER_NUMBER = re.compile(
 PHONE_SIGN = f"[0-9](?:{_SEPARATOR}[0-9]){{6}}"  # in every number, as Arrow's RE2 spells it
 # Regions where numbers are written two digits a group.
 _REGIONS_WITH_PAIRS = frozenset(["FR", "BE", "LU", "MC", "GP", "RE", "MQ", "GF", "TR"])
+_MAX_DIGITS = 24  # 17 is the longest national number of any plan, 7 the longest prefix before one (Japan has both)
 _WORDS_BEFORE, _TEXT_AFTER = 32, 8  # characters of context that are checked
 
 
@@ -103,8 +104,10 @@ def _is_number(chain: str, is_international: bool, is_announced: bool, region: s
     """Whether a chain of digits is a valid number; one of bare digits only if it is a mobile number."""
     import phonenumbers
 
-    metadata = phonenumbers.PhoneMetadata.metadata_for_region(region)
     digits = re.sub(r"\D", "", chain)
+    if len(digits) > _MAX_DIGITS:
+        return False
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region(region)
     if is_announced and not is_international and _NANP.match(chain):  # hosts of .com say nothing about the country
         chain, digits, is_international = f"+1{digits[-10:]}", f"1{digits[-10:]}", True
     if not is_international and metadata is not None and metadata.national_prefix == "0" and digits[0] != "0":

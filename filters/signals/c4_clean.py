@@ -27,6 +27,7 @@ from filters.signals.character_classes import SPACE, character_classes, class_in
 from filters.signals.lines import allocate_lines, splitlines
 from filters.signals.phrases import Phrases
 from pipeline.base.schema import PAGES, REJECTS
+from pipeline.base.unseen import UNSEEN
 from pipeline.config.values import Range
 from pipeline.kernels.njit import njit
 from pipeline.kernels.tokens import buffers, encode
@@ -77,7 +78,7 @@ def clean(
         table = pa.Table.from_batches([batch])
         cleaned = clean_texts(batch["text"], rules, phrases)
         text = cleaned.text.cast(pa.string())
-        has_text = pc.greater(pc.binary_length(text), 0)
+        has_text = pc.greater(pc.binary_length(pc.utf8_trim(text, characters=UNSEEN)), 0)
         yield table.set_column(table.schema.get_field_index("text"), "text", text).filter(has_text)
         rejected = np.flatnonzero(~has_text.to_numpy(zero_copy_only=False))
         if len(rejected):

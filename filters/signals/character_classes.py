@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.base.unseen import INVISIBLE
 from pipeline.kernels import disk_cache, tokens
 from pipeline.kernels.njit import njit
 from pipeline.kernels.tokens import CHARACTER, classes, decode
@@ -30,6 +31,8 @@ ICON = 4096  # a token anywhere in a word: dingbats, emoji, the ellipsis
 HYPHEN = 8192  # joins two words
 SPECIAL = 16384  # may start or end a token inside a run of non-space
 
+_NEWLINE, _RETURN = 0x0A, 0x0D
+_INVISIBLE_POINTS = tuple(map(ord, INVISIBLE))
 _PLANES_0_AND_1 = 0x20000  # codepoints with an entry of their own
 # The two entries after those: Han ideographs of planes 2 and 3, and every other codepoint.
 _HAN_ENTRY, _OTHER_ENTRY = 0x20000, 0x20001
@@ -115,6 +118,43 @@ def decode_text(data, start, end, class_bits, points, kinds):
             points[count], kinds[count] = point, class_bits[class_index(point)]
         count += 1
     points[count], kinds[count] = 0x20, class_bits[0x20]
+    return count
+
+
+@njit(cache=True, nogil=True)
+def decode_visible_text(data, start, end, class_bits, points, kinds):
+    """Decode the UTF-8 bytes [start, end) as `decode_text` does, as a reader sees them; returns how many codepoints.
+
+    What leaves no trace on the page leaves none in a signal: blanks (and a carriage return) before a line feed or the
+    end of the text, and INVISIBLE characters, are left out; a no-break, ideographic or other blank is a space.
+    """
+    count, position = 0, start
+    while position < end:
+        byte = data[position]
+        if byte < 0x80:
+            point, kind = np.uint32(byte), class_bits[byte]
+            position += 1
+            if point == _NEWLINE:
+                count = _trim_blanks(points, kinds, count)
+        else:
+            point, position = decode(data, position)
+            if point in _INVISIBLE_POINTS:
+                continue
+            kind = class_bits[class_index(point)]
+            if kind & (SPACE | BREAK) == SPACE:
+                point, kind = np.uint32(0x20), class_bits[0x20]
+        points[count], kinds[count] = point, kind
+        count += 1
+    count = _trim_blanks(points, kinds, count)
+    points[count], kinds[count] = 0x20, class_bits[0x20]
+    return count
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _trim_blanks(points, kinds, count):
+    """Number of codepoints without the blanks at their end."""
+    while count > 0 and (kinds[count - 1] & (SPACE | BREAK) == SPACE or points[count - 1] == _RETURN):
+        count -= 1
     return count
 
 

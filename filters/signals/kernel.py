@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from filters.signals.c4 import LineRules, allocate_c4_buffers, c4_signals, compile_line_phrases
-from filters.signals.character_classes import character_classes, decode_text
+from filters.signals.character_classes import character_classes, decode_visible_text
 from filters.signals.lines import (
     allocate_lines,
     count_bullets,
@@ -70,7 +70,7 @@ def measure_documents(data, offsets, settings, rows):
     ngram_chars = np.zeros(MAX_NGRAM + 1, np.int64)
     for i in range(len(rows)):
         row = rows[i]
-        length = decode_text(data, offsets[i], offsets[i + 1], settings.class_bits, points, kinds)
+        length = decode_visible_text(data, offsets[i], offsets[i + 1], settings.class_bits, points, kinds)
         count, longest = tokenize(points, kinds, length, settings.split, tokens)
         row.max_word_length, row.char_count = longest, length
 

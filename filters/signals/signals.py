@@ -3,7 +3,8 @@
 `filters.signals.columns` declares them. Definitions are those of datatrove 0.10.1 (GopherQualityFilter,
 GopherRepetitionFilter, C4QualityFilter, FineWebQualityFilter); tests/filters/test_signals_parity.py lists where ours
 differ, and why. Words are those of `filters.signals.words`, characters are codepoints. The ratio of nothing is 0, so
-no signal is ever null.
+no signal is ever null. Trailing blanks, carriage returns before line feeds, kinds of blanks and invisible characters
+change no signal (`filters.signals.character_classes.decode_visible_text`).
 """
 
 import json
@@ -33,7 +34,7 @@ from pipeline.store.shard import Shard
 GOPHER_STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
 
 
-@sidecar(version=1, columns=SIGNALS)
+@sidecar(version=2, columns=SIGNALS)
 def signals(
     pages: Shard,
     *,

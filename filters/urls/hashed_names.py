@@ -16,6 +16,7 @@ from pipeline.kernels.tokens import buffers
 
 _FNV_BASIS, _FNV_PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
 _NEWLINE, _HASH_SIGN, _ASTERISK, _COMMA, _DOT, _SLASH, _COLON, _QUESTION, _AT = 10, 35, 42, 44, 46, 47, 58, 63, 64
+_CARET, _PIPE = 94, 124
 _LAST_BLANK = 32  # bytes up to it are white space or controls
 
 
@@ -82,11 +83,12 @@ def _trim_line(data: np.ndarray, start: int, end: int) -> tuple[int, int]:
 
 @njit(cache=True, nogil=True)
 def _is_host(data: np.ndarray, start: int, end: int) -> bool:
-    """Whether [start, end) has no blank and none of / ? , : @"""
-    is_host = True
+    """Whether [start, end) has no blank, none of / ? , @ ^ | and no colon (but for the two or more of IPv6)"""
+    is_host, colons = True, 0
     for i in range(start, end):
-        is_host = is_host and data[i] > _LAST_BLANK and data[i] not in (_SLASH, _QUESTION, _COMMA, _COLON, _AT)
-    return is_host
+        is_host = is_host and data[i] > _LAST_BLANK and data[i] not in (_SLASH, _QUESTION, _COMMA, _AT, _CARET, _PIPE)
+        colons += data[i] == _COLON
+    return is_host and colons != 1
 
 
 @njit(cache=True, nogil=True)

@@ -7,6 +7,7 @@ import re
 import tarfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from ipaddress import IPv6Address
 from pathlib import Path
 from typing import IO
 
@@ -17,6 +18,7 @@ from pipeline.base.errors import UserError
 
 WORD_BREAK = re.compile(r"[\W_]+")
 _COMMENT = re.compile(r"(?:^|\s)#")
+_UNUSUAL = re.compile(r"[^\x00-\x7f]|\|\||[:![]")  # in the few lines of hosts that are not looked up as they are
 _BLOCK_BYTES = 16 << 20
 _SHOWN = 60  # characters of an entry in an error message
 
@@ -92,21 +94,52 @@ def open_archive(path: Path) -> dict[str, ListFile]:
 
 
 def read_hosts(files: list[ListFile], to_ascii: Callable[[str], str]) -> HashedNames:
-    """Read hosts, one a line. Raises UserError for a line that is no host name."""
+    """Read hosts, one a line: names, IP addresses, or `||host^`. Raises UserError for a line that is no host."""
     parts = [np.zeros(0, np.uint64)]
     for file in files:
         for first, data in file.blocks():
-            if not data.isascii():
-                lines = file.decode(first, data).split("\n")
-                ascii_lines = (line if line.isascii() else to_ascii(line.partition("#")[0].strip()) for line in lines)
-                data = "\n".join(ascii_lines).encode()
-            hashes, bad_line = hash_host_lines(np.frombuffer(data, np.uint8))
+            lines = data
+            if not data.isascii() or any(mark in data for mark in (b"||", b":", b"!", b"[")):
+                given = file.decode(first, data).split("\n")
+                plain = (_plain_host(line, to_ascii) if _UNUSUAL.search(line) else line for line in given)
+                lines = "\n".join(plain).encode()
+            hashes, bad_line = hash_host_lines(np.frombuffer(lines, np.uint8))
             if bad_line >= 0:
                 entry = data.split(b"\n")[bad_line].decode().strip()
-                hint = "one host a line" + ("; addresses go into `addresses`" if "/" in entry else "")
+                hint = "one host a line" + (
+                    "; addresses go into `addresses`"
+                    if "/" in entry
+                    else "; what stands behind ^ is for browsers, remove it or the line"
+                    if "^" in entry
+                    else ""
+                )
                 raise UserError(f"{file.name}:{first + bad_line}: '{entry[:_SHOWN]}' is no host name: {hint}")
             parts.append(hashes)
     return HashedNames(np.sort(np.concatenate(parts)))
+
+
+def plain_entry(entry: str) -> str:
+    """Return an entry of a list without the marks of Adblock Plus, `||host^`; "" for its comments (`! Title`).
+
+    What stands behind `^` (`$third-party`) is left, so that the entry is refused: it is no rule for a page.
+    """
+    if entry.startswith("!") or (entry.startswith("[Adblock") and entry.endswith("]")):
+        return ""
+    return entry[2:].removesuffix("^") if entry.startswith("||") else entry
+
+
+def plain_ipv6(host: str) -> str | None:
+    """Return the shortest form of an IPv6 address, with or without brackets; None for what is none."""
+    try:
+        return IPv6Address(host.removeprefix("[").removesuffix("]")).compressed
+    except ValueError:
+        return None
+
+
+def _plain_host(line: str, to_ascii: Callable[[str], str]) -> str:
+    """A line of a list of hosts as the others are: an IPv6 address in its shortest form, a name as DNS has it."""
+    host = plain_entry(line.partition("#")[0].strip())
+    return plain_ipv6(host) or (host if host.isascii() else to_ascii(host))
 
 
 def read_addresses(files: list[ListFile], split_url: Callable[[str], tuple[str, str]]) -> HashedNames:
@@ -114,8 +147,13 @@ def read_addresses(files: list[ListFile], split_url: Callable[[str], tuple[str, 
     addresses = []
     for file in files:
         for number, entry in file.entries():
-            host, address = split_url(entry)
-            if len(entry.split()) > 1 or not host:
+            if not (plain := plain_entry(entry)):
+                continue
+            host_part, slash, path = plain.partition("/")
+            if (ipv6 := plain_ipv6(host_part)) is not None:
+                plain = f"[{ipv6}]{slash}{path}"
+            host, address = split_url(plain)
+            if len(plain.split()) > 1 or not host or "^" in host:
                 raise UserError(f"{file.name}:{number}: '{entry[:_SHOWN]}' is no address: one host/path a line")
             addresses.append(address)
     return HashedNames(np.sort(hash_addresses(addresses)))

@@ -26,6 +26,7 @@ from filters.urls.lists import (
     datatrove_files,
     open_archive,
     open_list,
+    plain_ipv6,
     read_addresses,
     read_hosts,
     read_words,
@@ -38,11 +39,13 @@ from pipeline.store.shard import Shard
 
 _PATTERN_WORDS = 500  # of one pattern: RE2 refuses patterns that are too large
 _BATCH_ROWS = 16384
+_HOST_END = re.compile(r"[/?]")
+_MAX_LABEL = 252  # characters; a label has at most 63 bytes, and a letter may be written as four codepoints
 _SCHEME = re.compile(r"\A[A-Za-z][A-Za-z0-9+.-]*://")  # RFC 3986, section 3.1
 _IDNA_2008_LETTERS = frozenset("ßς")  # kept by IDNA 2008 (RFC 5894, section 7.2); Python's codec (2003) writes ss and σ
 
 
-@sidecar(version=2, libraries=("datatrove",), columns=URLS)
+@sidecar(version=3, libraries=("datatrove",), columns=URLS)
 def urls(
     pages: Shard,
     *,
@@ -58,7 +61,8 @@ def urls(
 
     The reason is the first that holds of `domain` (the host is listed), `subdomain` (it is below a listed one), `url`,
     `hard_word`, `soft_words` and `subword`. Lists are UTF-8 text, one entry a line, with `#` comments, plain or .gz;
-    UT1's `domains` and `urls` files are such lists. Raises UserError with file and line for an entry that is none.
+    UT1's `domains` and `urls` files are such lists, and so are lists of hosts for ad blockers (`||host^`). Raises
+    UserError with file and line for an entry that is none.
 
     Args:
         pages: Pages (schema PAGES).
@@ -125,12 +129,17 @@ class UrlLists:
 def split_url(url: str | None) -> tuple[str, str]:
     """Return (host, address): lower-case host in ASCII without port and `www.`; the address adds path and query.
 
+    An IPv6 address is in its shortest form without brackets.
+
     >>> split_url("https://www.Example.org:8080/a/B?c=1#d")
     ('example.org', 'example.org/a/B?c=1')
     """
     rest = _SCHEME.sub("", (url or "").partition("#")[0])
-    path = next((i for i, char in enumerate(rest) if char in "/?"), len(rest))
-    host = rest[:path].rpartition("@")[2].partition(":")[0].rstrip(".").lower().removeprefix("www.")
+    path = end_of_host.start() if (end_of_host := _HOST_END.search(rest)) else len(rest)
+    authority = rest[:path].rpartition("@")[2]
+    if authority.startswith("[") and (ipv6 := plain_ipv6(authority.partition("]")[0])):
+        return ipv6, (ipv6 + rest[path:]).rstrip("/")
+    host = authority.partition(":")[0].rstrip(".").lower().removeprefix("www.")
     if not host.isascii():
         host = to_ascii(host)
     return host, (host + rest[path:]).rstrip("/")
@@ -145,6 +154,8 @@ def to_ascii(host: str) -> str:
 
 
 def _label_to_ascii(label: str) -> str:
+    if len(label) > _MAX_LABEL:
+        raise UnicodeError("a label of this length is no name; the codec would take quadratic time to say so")
     if _IDNA_2008_LETTERS & set(label):
         return f"xn--{label.lower().encode('punycode').decode()}"
     return label.encode("idna").decode()

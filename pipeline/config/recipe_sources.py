@@ -10,7 +10,7 @@ from pipeline.base.errors import UserError
 from pipeline.base.paths import CONFIGS
 from pipeline.base.suggestions import nearest_name
 from pipeline.config.config_value import ConfigSource
-from pipeline.config.toml import read_toml
+from pipeline.config.toml import parse_toml, read_toml
 from pipeline.config.values import check_value
 
 _LANGUAGE_CODE_LETTERS = 3  # a longer name is a word, which resembles some code by chance
@@ -72,16 +72,16 @@ def override_sources(overrides: Mapping[str, Any]) -> list[ConfigSource]:
     sources = []
     for key, value in overrides.items():
         raw = value if isinstance(value, str) else ""
-        data: Any = _parse_toml_value(value) if isinstance(value, str) else value
+        data: Any = _parse_toml_value(key, value) if isinstance(value, str) else value
         for part in reversed(key.split(".")):
             data = {part: data}
         sources.append(ConfigSource(f"--set {key}", Path.cwd(), data, None, raw))
     return sources
 
 
-def _parse_toml_value(text: str) -> Any:
+def _parse_toml_value(key: str, text: str) -> Any:
     try:
-        document = tomllib.loads(f"value = {text}")
+        document = parse_toml(f"value = {text}", f"--set {key}")
     except tomllib.TOMLDecodeError:
         return text
     return document["value"] if len(document) == 1 else text

@@ -2,12 +2,17 @@
 
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from pipeline.base.errors import UserError
 from pipeline.base.paths import CHECKOUT
 from pipeline.config.config_value import ConfigSource
 from pipeline.config.toml_lines import line_numbers
+
+_MAX_NESTING = 20  # levels of tables and arrays
+_BRACKET = re.compile(r"[\[\]{}]")
 
 
 def read_toml(path: Path, folder: Path) -> ConfigSource:
@@ -25,10 +30,47 @@ def read_toml(path: Path, folder: Path) -> ConfigSource:
         raise UserError(f"{name}: cannot be read ({error.strerror})") from error
     text = text.replace("\r\n", "\n")
     try:
-        data = tomllib.loads(text)
+        data = parse_toml(text, name)
     except tomllib.TOMLDecodeError as error:
         raise UserError(_syntax_message(name, text, str(error))) from error
     return ConfigSource(name, folder, data, line_numbers(text))
+
+
+def parse_toml(text: str, name: str) -> dict[str, Any]:
+    """Parse a TOML document. Raises tomllib.TOMLDecodeError, and UserError for values nested too deeply.
+
+    `name` is where it comes from, for the message. tomllib, and all that reads its values, is recursive.
+    """
+    try:
+        data = tomllib.loads(text)
+        values: list[Any] = [data]
+        for _ in range(_MAX_NESTING):
+            nested = [value.values() if isinstance(value, dict) else value for value in values]
+            values = [item for value in nested for item in value if isinstance(item, dict | list)]
+            if not values:
+                return data
+    except RecursionError:
+        pass
+    place = f"{name}:{_deepest_line(text)}" if "\n" in text else name
+    raise UserError(f"{place}: values are nested more than {_MAX_NESTING} deep; no setting needs that")
+
+
+def _deepest_line(text: str) -> int:
+    """The line of a document where most brackets are open, or that has the longest dotted key."""
+    depths, depth = [], 0
+    for line in text.split("\n"):
+        counts = [depth + (opening - closing) for opening, closing in _bracket_counts(line)]
+        depths.append(max([depth, *counts, line.count(".")]))
+        depth = counts[-1] if counts else depth
+    return 1 + max(range(len(depths)), key=depths.__getitem__)
+
+
+def _bracket_counts(line: str) -> Iterator[tuple[int, int]]:
+    """(opening brackets, closing brackets) of a line up to each of its brackets."""
+    opening = closing = 0
+    for match in _BRACKET.finditer(line):
+        opening, closing = opening + (match[0] in "[{"), closing + (match[0] in "]}")
+        yield opening, closing
 
 
 def display_path(path: Path) -> str:

@@ -179,6 +179,31 @@ BAD = [
         'my.toml:1, column 12: not TOML: invalid value; the quotes are straight ones: name = "value"',
     ),
     (b'language = "xx"\n# \xfc\n', "my.toml:2: not UTF-8; save the file as UTF-8"),
+    # depth
+    (
+        'language = "xx"\na = ' + "[" * 5000 + "]" * 5000 + "\n",
+        "my.toml:2: values are nested more than 20 deep; no setting needs that",
+    ),
+    (
+        'language = "xx"\n[near]\na = ' + "[" * 5000,
+        "my.toml:3: values are nested more than 20 deep; no setting needs that",
+    ),
+    (
+        'language = "xx"\n' + "a = {" * 5000 + "b = 1" + "}" * 5000 + "\n",
+        "my.toml:2: values are nested more than 20 deep; no setting needs that",
+    ),
+    (
+        'language = "xx"\na' + ".a" * 5000 + " = 1\n",
+        "my.toml:2: values are nested more than 20 deep; no setting needs that",
+    ),
+    (
+        'language = "xx"\n[a' + ".a" * 5000 + "]\n",
+        "my.toml:2: values are nested more than 20 deep; no setting needs that",
+    ),
+    (
+        'language = "xx"\na = [\n' + "[" * 300 + "\n" + "]" * 300 + "]\n",
+        "my.toml:3: values are nested more than 20 deep; no setting needs that",
+    ),
     # language
     ("[near]\n", 'my.toml:1: no language: type language = "de" in the first line'),
     (

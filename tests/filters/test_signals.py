@@ -282,13 +282,13 @@ def words(n: int) -> str:
             "dup_5_gram",
             ("a b c d e a b c d e" + "f" * 30, 0),
             ("ab c d e f " * 2 + "g" * 18, 0.15),
-            ("a b c d e " * 2, 0.25),
+            ("a b c d e " * 2, 5 / 19),  # a blank at the end is not counted
         ),
         (
             "dup_10_gram",
             (words(9) + " x " + words(9), 0),
             ("a b c d e f g h i j " * 2 + "k" * 60, 0.1),
-            ("a b c d e f g h i j " * 2, 0.25),
+            ("a b c d e f g h i j " * 2, 10 / 39),
         ),
         ("line_punct_ratio", ("a.\n" + "a\n" * 9, 0.1), ("a.\n" * 3 + "a\n" * 22, 0.12), ("a。\na\n", 0.5)),
         (

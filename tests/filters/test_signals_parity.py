@@ -22,6 +22,12 @@ han       One word a character in scripts without spaces: datatrove's English an
           language; bounds on word length for these languages must be set anew.
 symbols   A lone ‘ is no word, a lone full-width １ is one. In datatrove's list of punctuation the first is missing and
           the second is there, between marks of which it is none.
+unseen    Blanks at the ends of lines, carriage returns before line feeds, no-break and other kinds of blanks, soft
+          hyphens and zero-width characters change none of our signals: they depend on the server and the extractor,
+          not on the page. For datatrove a line with a blank behind its full stop has no terminal mark, copies of a line
+          that differ in a blank are no duplicates, a blank line with a blank in it separates no paragraphs, and a text
+          of one U+200B has a word. So the numbers below are those of datatrove on the text as a reader sees it
+          (`reference_signals.visible`); a tenth of the real texts are not so already.
 order     Both drop the page, by another rule of the same filter first (a reason differs, the verdict does not).
 
 By definition the same, to the last digit: lines, paragraphs, bullets, ellipses, marks and lengths of lines, C4's lines.
@@ -51,9 +57,11 @@ from tests.support.peer_signals import (
     settings,
 )
 from tests.support.real_texts import real_texts
+from tests.support.reference_signals import visible
 
+_TWICE = "ein Satz, der mehrmals auf der Seite steht"
 _NEAR = 0.04  # of a share, where words are counted differently; of a number of words or sentences, so many in hundred
-KINDS = ("rare", "folded", "tokens", "han", "symbols", "order")
+KINDS = ("rare", "folded", "tokens", "han", "symbols", "order")  # unseen: both sides get the text as it is seen
 
 
 def sample(data) -> dict[str, list[str]]:
@@ -79,7 +87,7 @@ def verdicts(rows) -> dict[str, list[tuple[str, str, dict, str]]]:
     theirs = {language: peers(language) for language in ("de", "en")}
     return {
         name: [
-            (peer_verdict(theirs[language][name], text), our_verdict(name, row), row, text)
+            (peer_verdict(theirs[language][name], visible(text)), our_verdict(name, row), row, text)
             for language, text, row in rows
         ]
         for name in FILTERS
@@ -159,7 +167,7 @@ def test_numbers_agree(rows, values, column, tolerance, least):
 
 @pytest.fixture(scope="module")
 def values(rows) -> list[dict]:
-    return [peer_values(text, language) for language, text, _ in rows]
+    return [peer_values(visible(text), language) for language, text, _ in rows]
 
 
 def test_stop_words_are_hardly_ever_fewer(rows, values):
@@ -206,6 +214,27 @@ def test_tokens_abbreviations_lose_their_dot():
     row = signal_table(pa.array([""]), pa.array(["vgl. Abs. 3 bzw. 4"]), settings("de")).to_pylist()[0]
     assert row["alpha_word_ratio"] == 3 / 8  # vgl . Abs . 3 bzw . 4
     assert peer_values("vgl. Abs. 3 bzw. 4", "de")["alpha_word_ratio"] == 3 / 5
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "unseen"),
+    [
+        ("fineweb", "A line that ends well.\n" * 9, "A line that ends well. \n" * 9),
+        ("gopher_repetition", f"{_TWICE}\nb\n{_TWICE}\nc d\n{_TWICE}", f"{_TWICE}\nb\n{_TWICE} \nc d\n{_TWICE}\u00a0"),
+        ("gopher_repetition", "a\n\nb\n\na\n\nc\n\na", "a\r\n\r\nb\r\n\r\na\r\n\r\nc\r\n\r\na"),
+    ],
+)
+def test_unseen_characters_change_a_verdict_of_datatrove_only(name, text, unseen):
+    theirs, ours = both(name, text)
+    assert theirs == ours
+    assert both(name, unseen)[1] == ours
+    assert both(name, unseen)[0] != theirs
+
+
+def test_unseen_a_zero_width_space_is_no_word():
+    row = signal_table(pa.array([""]), pa.array(["\u200b"]), settings("en")).to_pylist()[0]
+    assert (row["word_count"], row["char_count"], row["line_count"]) == (0, 0, 0)
+    assert peer_values("\u200b", "en")["word_count"] == 1
 
 
 def test_han_a_character_is_a_word():

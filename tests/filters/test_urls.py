@@ -69,12 +69,23 @@ def verdict(url: str | None, **settings) -> tuple[str | None, str | None]:
         ("https://www.ßmüller.straße.example/", ("subdomain", "xn--strae-oqa.example")),
         ("https://öße.example/", ("domain", "xn--e-pfa2e.example")),
         ("https://a..ü.example/", (None, None)),
+        ("http://[2001:DB8:0::1]:8080/a?b", ("domain", "2001:db8::1")),
+        ("http://me@[2001:db8::1]", ("domain", "2001:db8::1")),
+        ("http://[2001:db8::1:1]/", (None, None)),  # IPv6 addresses have no parents
+        ("http://[2001:db8::b]/", ("domain", "2001:db8::b")),
+        ("http://[2001:db8::g]/", (None, None)),
+        ("http://[2001:db8::1", ("domain", "2001:db8::1")),
+        ("https://sub.blocked.example/", ("subdomain", "blocked.example")),
+        ("https://blocked.example.org/", (None, None)),
+        ("https://bücher.example/", ("domain", "xn--bcher-kva.example")),
         ("", (None, None)),
         (None, (None, None)),
     ],
 )
 def test_hosts(listed, url, outcome):
     names = ["bad.example", "# a comment", "", "  www.sub.host.example ", "*.xxx", "10.0.0.1"]
+    names += ["! Title: a list of an ad blocker", "[Adblock Plus 2.0]", "||blocked.example^", "||bücher.example^  # ü"]
+    names += ["2001:db8:0:0::1", "[2001:DB8::B]"]
     hosts = listed(*names, "müller.example  # Umlaute", "# größere Liste", "Straße.example", "Öße.example")
     assert verdict(url, hosts=(hosts,)) == outcome
 
@@ -97,11 +108,24 @@ def test_hosts(listed, url, outcome):
         ("https://d.example/to?u=http://good.example", "d.example/to?u=http://good.example"),
         ("d.example/to?u=http://good.example", "d.example/to?u=http://good.example"),
         ("https://good.example/", None),
+        ("https://e.example/x", "e.example"),
+        ("https://f.example/bad/x", "f.example/bad"),
+        ("https://f.example/", None),
+        ("http://[2001:db8:0::1]:80/bad/x", "2001:db8::1/bad"),
+        ("http://[2001:db8::2]/bad", "2001:db8::2/bad"),
+        ("http://[2001:db8::2]/", None),
     ],
 )
 def test_addresses(listed, url, outcome):
     addresses = listed(
-        "a.example/bad/", "https://www.b.example/x?y=1", "c.example", "d.example/to?u=http://good.example"
+        *("a.example/bad/", "https://www.b.example/x?y=1", "c.example", "d.example/to?u=http://good.example"),
+        *(
+            "! Title: of an ad blocker's list",
+            "||e.example^",
+            "||f.example/bad^",
+            "[2001:db8::1]/bad",
+            "2001:db8::2/bad",
+        ),
     )
     assert verdict(url, addresses=(addresses,)) == (("url", outcome) if outcome else (None, None))
 
@@ -172,6 +196,15 @@ _HOST = "one host a line"
             f":2: 'b.example/' is no host name: {_HOST}; addresses go into `addresses`",
         ),
         ("hosts", ["# 1", "", "0.0.0.0 a.example"], f":3: '0.0.0.0 a.example' is no host name: {_HOST}"),
+        (
+            "hosts",
+            ["||a.example^", "||b.example^$third-party"],
+            ":2: '||b.example^$third-party' is no host name: "
+            f"{_HOST}; what stands behind ^ is for browsers, remove it or the line",
+        ),
+        ("hosts", ["a.example:80"], f":1: 'a.example:80' is no host name: {_HOST}"),
+        ("hosts", ["2001:db8::1 a.example"], f":1: '2001:db8::1 a.example' is no host name: {_HOST}"),
+        ("addresses", ["||a.example^$popup"], ":1: '||a.example^$popup' is no address: one host/path a line"),
         ("addresses", ["a.example/x", "/x"], ":2: '/x' is no address: one host/path a line"),
         ("addresses", ["a.example/x y"], ":1: 'a.example/x y' is no address: one host/path a line"),
         ("hard_words", ["word", "# 2", "--"], ":3: '--' has no letter or digit: one word a line"),

@@ -190,6 +190,16 @@ def cut_apostrophe(word: str, start: int, i: int) -> tuple[int, int] | None:
     return (i + 1, i + 1) if len(head) <= 2 or head[-2:] in ("ll", "lL", "Ll", "LL") else None
 
 
+def visible(text: str) -> str:
+    """The text as a reader sees it: without invisible characters and blanks at the ends of lines, blanks as spaces."""
+    blanks = "".join(
+        {chr(i) for i in range(0x3001) if chr(i).isspace()} - set("\n\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029")
+    )
+    shown = "".join(char for char in text if char not in "\u00ad\u200b\u2060\ufeff")
+    lines = "\n".join(line.rstrip(blanks) for line in shown.split("\n"))
+    return "".join(" " if char in blanks and ord(char) >= 0x80 else char for char in lines)
+
+
 def share(part: float, total: float) -> float:
     return part / total if total else 0.0
 
@@ -289,6 +299,7 @@ RULES = {
 
 def signals(text: str, stop_words=(), split: SplitRules = PLAIN, rules: dict = RULES) -> dict:
     """Every signal of one text (c4_bad_words apart)."""
+    text = visible(text)
     words = [token for _, token in tokens(text, split)]
     real = [w for w in words if not all(is_symbol(c) for c in w)]
     cut = text.splitlines()
