@@ -3,7 +3,7 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Any, Literal, NamedTuple
@@ -18,13 +18,14 @@ from extract.record_to_page import ACCOMPANYING, process_record
 from extract.sources.record_parser import Record
 from extract.sources.registry import Event, SourceFormat, find_format
 from extract.watchdog import Limits, run_guarded
-from extract.watchdog_child import SkippedItems
+from extract.watchdog_child import ItemState, SkippedItems
 from pipeline.base.errors import UserError
 from pipeline.base.schema import PAGE_COLUMNS, PAGES, REJECTS
 from pipeline.base.user_code import UserFunction
 from pipeline.config.values import Range
 from pipeline.inputs.columns import DEFAULT_COLUMNS, Columns
-from pipeline.inputs.compression import LostRange, file_size, open_source
+from pipeline.inputs.compression import KILLED, LostRange, file_size, open_source
+from pipeline.inputs.guard import NO_GUARD, ReadGuard
 from pipeline.runner.stage import stage
 from pipeline.store.shard import Shard
 from pipeline.store.writer import Output
@@ -116,7 +117,7 @@ def pages(
     columns = Columns(text_column, url_column, id_column, date_column)
     for file_range in file_ranges(source):
         task = PagesTask(file_range, settings, columns, readers)
-        results = run_guarded(f"{__name__}:work", task, Limits(timeout, memory))
+        results = run_guarded(f"{__name__}:work", task, Limits(timeout, memory), file_range.path)
         yield from gather_tables(_new_counts(file_range, readers), results)
 
 
@@ -171,30 +172,58 @@ def gather_tables(range_counts: RangeCounts, results: Iterator[tuple[str, Any]])
 
 
 def work(
-    task: PagesTask, first_item: int, skipped_items: SkippedItems, begin: Callable[[int], None]
+    task: PagesTask, first_item: int, skipped_items: SkippedItems, begin: ItemState
 ) -> Iterator[tuple[int, tuple[str, Any]]]:
     """Process every record of a range of a file, in order, in the watchdog's child (`extract.watchdog_child.Work`)."""
     file_range = task.range
     source_format = find_format(file_range.name, task.readers)
-    settings = replace(task.settings, dump=_find_dump(file_range, source_format) or task.settings.dump)
     if source_format.holds_html or source_format.user_function:
-        _warm_up(settings)
+        _warm_up(task.settings)
+    begin.reading(0)
+    killed = begin.killed_at()
+    dump = None if killed and not killed.item else _find_dump(file_range, source_format)
+    settings = replace(task.settings, dump=dump or task.settings.dump)
     ids = RecordIds(file_range.copy)
-    for number, event in enumerate(read_events(file_range, source_format, task.columns)):
+    for number, event in _numbered_events(task, source_format, begin):
         if isinstance(event, Record) and event.type in ACCOMPANYING:
             if number >= first_item:
                 yield number, ("other", event.type)
+            begin.reading(number + 1)
             continue
         record_id = ids.assign(event)
         if number >= first_item:
             skip_reason = skipped_items.get(number)
             kind, row = process_record(event, record_id, settings, skip_reason, partial(begin, number))
             yield number, (kind, {**row, LOST_RANGE: event} if isinstance(event, LostRange) else row)
+        begin.reading(number + 1)
 
 
-def read_events(file_range: FileRange, source_format: SourceFormat, columns: Columns) -> Iterator[Event]:
+def _numbered_events(task: PagesTask, source_format: SourceFormat, begin: ItemState) -> Iterator[tuple[int, Event]]:
+    """Number what is read of a range. What nothing can be read after is a LostRange up to the end of the range."""
+    file_range, killed = task.range, begin.killed_at()
+    number, offset = 0, file_range.start
+    if not (killed and not killed.item):
+        for event in read_events(file_range, source_format, task.columns, begin):
+            number = max(number, begin.first_item)
+            yield number, event
+            number += 1
+            offset = event.offset if isinstance(event, Record) else offset
+            if killed and number >= killed.item:
+                break
+    if killed:
+        with open_source(file_range.path) as file:
+            end = file_range.end or file_size(file)
+        yield (
+            max(number, killed.item),
+            LostRange(file_range.name, offset, max(0, end - offset), killed.reason, rule=KILLED),
+        )
+
+
+def read_events(
+    file_range: FileRange, source_format: SourceFormat, columns: Columns, guard: ReadGuard = NO_GUARD
+) -> Iterator[Event]:
     """Records or rows of a range of a file, and ranges that are lost, in order."""
-    return source_format.read(file_range.path, file_range.name, file_range.start, file_range.end, columns)
+    return source_format.read(file_range.path, file_range.name, file_range.start, file_range.end, columns, guard)
 
 
 def _find_dump(file_range: FileRange, source_format: SourceFormat) -> str | None:

@@ -56,7 +56,7 @@ def process_record(
             raise Rejected("extract", rule, value, None, f"exit status {value:g}" if rule == CRASH else None)
         begin()
         if isinstance(event, LostRange):
-            rule = "not_a_warc" if event.reason in (NOT_A_WARC, EMPTY) else "damaged"
+            rule = "not_a_warc" if event.reason in (NOT_A_WARC, EMPTY) else event.rule
             raise Rejected("source", rule, float(event.length), None, event.reason)
         fields = _row_to_page(event, url, settings) if isinstance(event, Row) else _record_to_page(event, url, settings)
     except Rejected as rejected:

@@ -10,6 +10,9 @@ An item that uses its whole timeout on the CPU is skipped at once. Any other dea
 memory left over from earlier items, a machine that stood still) is retried once in a new child; the item is skipped
 only if that fails too.
 
+A work function that announces what it reads (`extract.watchdog_child.ItemState`) survives the death of its child in
+there, too: the unit of the file that is being read is tried once more and then left out, or else the rest of the file.
+
 Why not resiliparse's process guard: it interrupts a thread of the same process, which neither ends a loop in C code
 that never returns to Python nor frees its memory.
 """
@@ -26,16 +29,18 @@ import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, NoReturn
 
-from extract.watchdog_child import BETWEEN_ITEMS, ITEM_STATE
+from extract.watchdog_child import BETWEEN_ITEMS, ITEM_STATE, NOT_READING, KilledRead
 from pipeline.base.errors import UserError
 from pipeline.base.logs import replay
 from pipeline.base.paths import python_path
+from pipeline.inputs.guard import WHOLE_RANGE, Unit
 
 TIMEOUT, CRASH, MEMORY = "timeout", "crash", "memory"  # reasons for which an item is skipped
 _CHECK_SECONDS = 0.05  # between two looks at the child
 _MAX_CRASHES_BETWEEN_ITEMS = 5  # in a row
+_READING_TIMEOUTS = 20  # how many timeouts reading an item may take: there may be gigabytes to skip before it
 _COMPUTING_SHARE = 0.5  # of the timeout that must be CPU time for the item to be skipped without a retry
 
 
@@ -47,14 +52,14 @@ class Limits:
     memory: int
 
 
-def run_guarded(work: str, settings: Any, limits: Limits) -> Iterator[Any]:
+def run_guarded(work: str, settings: Any, limits: Limits, name: str = "") -> Iterator[Any]:
     """The results of `work` for all items of `settings`, in order.
 
-    `work` is "module:function" (see `extract.watchdog_child.Work`).
+    `work` is "module:function" (see `extract.watchdog_child.Work`). `name` is what errors call the settings: a file.
     Raises UserError if the function does, and RuntimeError with the child's traceback if it raises anything else, or if
     a child dies again and again between items.
     """
-    job = _GuardedJob(work, settings, limits)
+    job = _GuardedJob(work, settings, limits, name)
     while not job.finished:
         yield from job.run_in_child()
 
@@ -62,12 +67,14 @@ def run_guarded(work: str, settings: Any, limits: Limits) -> Iterator[Any]:
 class _GuardedJob:
     """One run over the items of a shard, by as many children as it takes."""
 
-    def __init__(self, work: str, settings: Any, limits: Limits):
-        self.work, self.settings, self.limits = work, settings, limits
+    def __init__(self, work: str, settings: Any, limits: Limits, name: str):
+        self.work, self.settings, self.limits, self.name = work, settings, limits, name
         self.next_item, self.finished = 0, False
         self.skipped_items: dict[int, tuple[str, float]] = {}
         self.retry_once: set[int] = set()  # items in which a child died for the first time
         self.crashes_between_items = 0  # in a row
+        self.killed_reads: dict[Unit, KilledRead] = {}
+        self.died_reading: set[tuple[Unit, int]] = set()  # units in which a child died, and which item was due
 
     def run_in_child(self) -> Iterator[Any]:
         """Results from one child, until it is finished or dead."""
@@ -83,7 +90,7 @@ class _GuardedJob:
 
     def _receive_results(self, child: "_Child") -> Generator[Any, None, bool]:
         """Yield results. Returns whether the child finished its task and is alive."""
-        if not child.send((self.work, self.settings, self.next_item, self.skipped_items)):
+        if not child.send((self.work, self.settings, self.next_item, self.skipped_items, self.killed_reads)):
             self._child_died(child, CRASH, 0)
             return False
         while True:
@@ -109,19 +116,43 @@ class _GuardedJob:
 
     def _child_died(self, child: "_Child", reason: str, value: float) -> None:
         """Decide whether the item in which the child died is skipped or tried again."""
-        item = child.current_item()
+        item, unit = child.current_item()
+        used_cpu = reason == TIMEOUT and child.item_cpu_seconds >= _COMPUTING_SHARE * value
+        if unit is not None:
+            self._child_died_reading(unit, max(item or 0, self.next_item), reason, value, used_cpu)
+            return
         if item is None or item < self.next_item:
             self.crashes_between_items += 1
             if self.crashes_between_items > _MAX_CRASHES_BETWEEN_ITEMS:
-                place = f"({reason} {value:g}) before {self.next_item}"
-                raise RuntimeError(f"extraction child dies outside of items {place}")
+                self._give_up(reason, value)
             return
-        used_cpu = reason == TIMEOUT and child.item_cpu_seconds >= _COMPUTING_SHARE * self.limits.timeout
         if item in self.retry_once or used_cpu:
             self.skipped_items[item] = (reason, value)
             self.crashes_between_items = 0
         else:
             self.retry_once.add(item)
+
+    def _child_died_reading(self, unit: Unit, item: int, reason: str, value: float, used_cpu: bool) -> None:
+        """Decide whether a unit of the file is read again, left out, or the last one that is read."""
+        if (unit, self.next_item) not in self.died_reading and not used_cpu:
+            self.died_reading.add((unit, self.next_item))
+            return
+        if unit in self.killed_reads:
+            unit = WHOLE_RANGE
+        if unit in self.killed_reads:
+            self._give_up(reason, value)
+        self.killed_reads[unit] = KilledRead(f"killed the process that read it ({_death(reason, value)})", item)
+
+    def _give_up(self, reason: str, value: float) -> NoReturn:
+        name = f"{self.name}: " if self.name else ""
+        place = f"({_death(reason, value)}) before item {self.next_item}"
+        raise RuntimeError(f"{name}extraction child dies outside of items {place}")
+
+
+def _death(reason: str, value: float) -> str:
+    if reason == TIMEOUT:
+        return f"more than {value:g} seconds"
+    return f"more than {value:g} bytes of memory" if reason == MEMORY else f"exit status {value:g}"
 
 
 class _Child:
@@ -174,10 +205,11 @@ class _Child:
                 return None, (CRASH, float(self.process.wait()))
 
     def _exceeded_limit(self, limits: Limits) -> tuple[str, float] | None:
-        item, began, cpu_began = ITEM_STATE.unpack(self.state[: ITEM_STATE.size])
-        if item >= 0 and time.monotonic() - began > limits.timeout:
+        item, began, cpu_began, level, _ = ITEM_STATE.unpack(self.state[: ITEM_STATE.size])
+        timeout = limits.timeout * (1 if level == NOT_READING else _READING_TIMEOUTS)
+        if item >= 0 and time.monotonic() - began > timeout:
             self.item_cpu_seconds = self._cpu_seconds() - cpu_began
-            return TIMEOUT, limits.timeout
+            return TIMEOUT, timeout
         return (MEMORY, float(limits.memory)) if self.memory() > limits.memory else None
 
     def _cpu_seconds(self) -> float:
@@ -196,10 +228,13 @@ class _Child:
             return int(psutil.Process(self.process.pid).memory_info().rss)
         return 0
 
-    def current_item(self) -> int | None:
-        """Number of the item that the child works on or died in, None between items."""
-        number = ITEM_STATE.unpack(self.state[: ITEM_STATE.size])[0]
-        return number if number >= 0 else None
+    def current_item(self) -> tuple[int | None, Unit | None]:
+        """(number of the item, unit of the file) that the child works on or died in.
+
+        The number is None between items, and the unit is None unless the item was being read.
+        """
+        number, _, _, level, offset = ITEM_STATE.unpack(self.state[: ITEM_STATE.size])
+        return (number if number >= 0 else None), None if level == NOT_READING else Unit(level, offset)
 
     def kill(self) -> None:
         """End the process and close the pipes."""

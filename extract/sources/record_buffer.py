@@ -30,6 +30,7 @@ class RecordBuffer:
     def __init__(self, events: Iterator[Chunk | LostRange]):
         self._events = chain(events, [None])
         self._next = next(self._events)
+        self.blanks_skipped = self.blanks_offset = 0
         self._clear()
 
     def _clear(self) -> None:
@@ -60,13 +61,32 @@ class RecordBuffer:
         return file_size if self._next is None else self._next.offset
 
     def skip_blanks(self) -> bool:
-        """Move to the next byte that is not blank. Returns False if the boundary comes first."""
+        """Move to the next byte that is not blank. Returns False if the boundary comes first.
+
+        Blanks are discarded, so that any number of them takes no memory: indexes into the buffer change.
+        `blanks_skipped` grows by their number, and `blanks_offset` is where the first of them are in the file.
+        """
         while True:
-            self.position = _BLANKS.match(self.buffer, self.position).end()  # type: ignore[union-attr]
+            begin = self.position
+            self.position = _BLANKS.match(self.buffer, begin).end()  # type: ignore[union-attr]
+            if self.position > begin and not self.blanks_skipped:
+                self.blanks_offset = self._chunks[-1][1].offset
+            self.blanks_skipped += self.position - begin
             if self.position < len(self.buffer):
                 return True
+            self.discard()
             if not self.append_chunk():
                 return False
+
+    def end_of_blanks(self, limit: int) -> int | None:
+        """Index after the blanks at the position, of which `limit` are read; None if the boundary comes first."""
+        end = self.position
+        while True:
+            end = _BLANKS.match(self.buffer, end).end()  # type: ignore[union-attr]
+            if end < len(self.buffer) or end - self.position > limit:
+                return end
+            if not self.append_chunk():
+                return None
 
     def search(self, pattern: re.Pattern[bytes], begin: int, limit: int) -> re.Match[bytes] | None:
         """The first match from `begin` on, None if the boundary or about `limit` bytes come first."""

@@ -84,15 +84,27 @@ class RecordParser:
                 self._note_content_end()
 
     def _note_content_end(self) -> None:
+        self.buffer.blanks_skipped = 0
         if not self.compressed:
             self._content_end = self.buffer.locate(self.buffer.position, False)[0]
 
     def _lost_zeros(self) -> LostRange | None:
-        """The blanks before the position, where an uncompressed file has too many for padding between records."""
-        begin = self._content_end
+        """The blanks before the position, where there are too many for padding between records."""
+        begin, blanks = self._content_end, self.buffer.blanks_skipped
         self._note_content_end()
-        length = self._content_end - begin
-        return LostRange(self.source, begin, length, "zeros in place of data") if length > MAX_PADDING_BYTES else None
+        if blanks <= MAX_PADDING_BYTES:
+            return None
+        length, reason = self._content_end - begin, "zeros in place of data"
+        if self.compressed:
+            begin, reason = self.buffer.blanks_offset, f"{blanks} zeros in place of data"
+            at_boundary = self.buffer.position >= len(self.buffer.buffer)
+            end = (
+                self.buffer.next_offset(self.file_size)
+                if at_boundary
+                else self.buffer.locate(self.buffer.position, True)[0]
+            )
+            length = max(0, end - begin)
+        return LostRange(self.source, begin, length, reason)
 
     def _record_starts(self) -> bool:
         """Whether the first line of a record is at the position."""
@@ -182,8 +194,12 @@ class RecordParser:
         return _view(buffer.buffer, begin, end), begin + length - end
 
     def _record_or_boundary_follows(self) -> bool:
-        if not self.buffer.skip_blanks():
+        end = self.buffer.end_of_blanks(MAX_PADDING_BYTES)
+        if end is None:
             return not self.buffer.damage
+        if end - self.buffer.position > MAX_PADDING_BYTES:  # a hole in the file, and not the middle of a page
+            return True
+        self.buffer.position = end
         return self._record_starts()
 
     def _read_to_next_record(self) -> tuple[memoryview, int]:

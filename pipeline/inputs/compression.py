@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, cast
 from pipeline.base.errors import UserError
 
 READ_BYTES = 1 << 18  # bytes per read
+DAMAGED, KILLED = "damaged", "killed"  # rules of the ledger for what is lost: KILLED ends the process that reads it
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class LostRange:
     length: int
     reason: str
     rows: int = 0
-    rule: str = "damaged"
+    rule: str = DAMAGED
 
 
 def open_source(path: str) -> BinaryIO:

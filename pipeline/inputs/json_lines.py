@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple
 
-from pipeline.inputs.compression import READ_BYTES, LostRange, buffer_lines, detect_codec
+from pipeline.inputs.compression import KILLED, READ_BYTES, LostRange, buffer_lines, detect_codec
 from pipeline.inputs.guard import NO_GUARD, ReadGuard, Unit
 from pipeline.inputs.members import read_member_chunks
 from pipeline.inputs.texts import MAX_ROW_BYTES
@@ -38,7 +38,7 @@ def read_objects(
         killed = guard.enter(Unit(0, offset))
         values: dict[str, Any] | LostRange
         if killed:
-            values = LostRange(source_name, offset, len(line), killed, 1, "killed")
+            values = LostRange(source_name, offset, len(line), killed, 1, KILLED)
         else:
             values = _parse_line(source_name, offset, line)
         guard.leave()

@@ -29,6 +29,9 @@ MAX_SALVAGED_BYTES = 64 << 20
 _SALVAGE_STEP_BYTES = 64  # input per call, so that little text before the damage is lost
 _MEMBER_HEAD_BYTES = 4096  # compressed bytes that must contain the first line of a record
 _FIRST_LINE_BYTES = 256
+# A member that expands to more than this and to more than so many times its stored bytes is not read to its end: texts
+# compress to a hundredth at most, zeros to a thousandth (gzip) and less (zstd).
+_MAX_MEMBER_BYTES, _MAX_MEMBER_RATIO = 1 << 30, 500
 MAX_PADDING_BYTES = 1 << 14  # of zeros between members: tapes and disks pad to blocks; more is a hole in the file
 
 
@@ -96,7 +99,7 @@ def read_member_chunks(
     """
     position: int | None = 0
     if start > LOOK_BACK_BYTES:
-        position = next_record_member(file, codec, first_line, start - LOOK_BACK_BYTES)
+        position = next_record_member(file, codec, first_line, start - LOOK_BACK_BYTES, end)
     in_range = start == 0
     for event in _read_events(file, source, codec, first_line, position):
         if isinstance(event, Chunk) and event.starts_record:
@@ -172,6 +175,8 @@ def _read_member(
             if text or at_end:
                 yield Chunk(text, start, yielded_bytes, yielded_bytes == 0 and bool(first_line.match(text)))
             yielded_bytes += len(text)
+            if yielded_bytes > max(_MAX_MEMBER_BYTES, _MAX_MEMBER_RATIO * (window.position - start)):
+                damage = damage or f"a {codec.name} member of more than {yielded_bytes} bytes"
     return damage
 
 
@@ -191,10 +196,12 @@ def _decode_until_damage(file: BinaryIO, codec: Codec, start: int) -> bytes:
     return b"".join(parts)
 
 
-def next_record_member(file: BinaryIO, codec: Codec, first_line: re.Pattern[bytes], position: int) -> int | None:
-    """Offset of the first member at or after `position` that starts a record, None if there is none."""
+def next_record_member(
+    file: BinaryIO, codec: Codec, first_line: re.Pattern[bytes], position: int, end: int | None = None
+) -> int | None:
+    """Offset of the first member in [position, end) that starts a record, None if there is none."""
     window, overlap = FileWindow(file, position), len(codec.magic) - 1
-    while len(block := window.peek(READ_BYTES)) > overlap:
+    while (end is None or window.position < end) and len(block := window.peek(READ_BYTES)) > overlap:
         index = block.find(codec.magic)
         if index < 0:
             window.skip(len(block) - overlap)

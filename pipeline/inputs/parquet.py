@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.inputs.columns import Columns
-from pipeline.inputs.compression import CheckedFile, LostRange, file_size
+from pipeline.inputs.compression import DAMAGED, KILLED, CheckedFile, LostRange, file_size
 from pipeline.inputs.guard import NO_GUARD, ReadGuard, Unit
 from pipeline.inputs.parquet_pages import ColumnPages, Segment, one_line, read_footer
 from pipeline.inputs.parquet_schema import Leaf, find_column, text_column
@@ -81,7 +81,7 @@ class _Event:
     reason: str = ""
     rows: int = 1
     size: int = 0
-    rule: str = "damaged"
+    rule: str = DAMAGED
 
     def at(self, source_name: str, first_row: int) -> Row | LostRange:
         """Return the event with the name of the file and the number of the row in it."""
@@ -232,7 +232,7 @@ def _aligned(cursors: dict[str, _Cursor], start: int, end: int) -> Iterator[_Eve
 
 
 def _rule(reason: str) -> str:
-    return "killed" if reason.startswith("killed") else "damaged"
+    return KILLED if reason.startswith(KILLED) else DAMAGED
 
 
 def _cursor_events(cursors: dict[str, _Cursor], row: int, count: int) -> Iterator[_Event]:
