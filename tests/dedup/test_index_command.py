@@ -29,7 +29,9 @@ class Shell:
 
     def __init__(self, folder: Path, capsys):
         self.folder, self.root, self._capsys = folder, folder / "root", capsys
-        (folder / "r.toml").write_text('language = "any"\n[rules]\npresets = []\n[identify]\n')
+        (folder / "r.toml").write_text(
+            'language = "any"\n[rules]\npresets = []\n[identify]\n[alarms]\nallow_empty = true\n'
+        )
 
     def __call__(self, *arguments: str, code: int = 0) -> str:
         self._capsys.readouterr()
