@@ -11,6 +11,7 @@ import pyarrow as pa
 from dedup.common.keep_policy import check_policy
 from extract.demo import crawl as demo
 from extract.sources import listing
+from extract.sources.check import check_files
 from pipeline.base.columns import Column
 from pipeline.base.errors import UserError
 from pipeline.base.suggestions import unknown_name_in_groups
@@ -153,13 +154,14 @@ class Builder:
         paths = files or tuple(path for pattern in settings.get("paths", ()) for path in self._matches(pattern))
         if paths:
             self.crawl = input_files(list(paths), settings.get("chunk_bytes"), self.readers)
+            check_files(list(paths), self.readers, self.recipe["extract"].get("text_column", "text"))
         else:
             self.crawl = self.step(demo.crawl, texts_sha256=demo.content_digest())
         return self.crawl
 
     def _matches(self, pattern: str) -> tuple[str, ...]:
         """Return the files of one entry of `source.paths`, which is relative to the recipe's folder."""
-        from pipeline.config.cli_inputs import expand_pattern
+        from pipeline.config.source_files import expand_pattern
 
         full = pattern if "://" in pattern else str(self.recipe.folder_of("source.paths") / pattern)
         return expand_pattern(full, f"{self.recipe.error_prefix('source.paths')}paths")

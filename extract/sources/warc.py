@@ -35,6 +35,7 @@ from pipeline.inputs.compression import (
 from pipeline.inputs.members import Chunk, next_record_member, read_member_chunks, read_plain_chunks
 
 NOT_A_WARC, EMPTY = "not a WARC", "empty"  # reasons for which a whole file is lost
+_SEARCHED_BYTES = 64 << 20  # of a compressed file of an unknown name, for a record
 _MAX_LEADING_BLANKS = 16  # bytes before the first thing in a file that has no record
 
 
@@ -83,6 +84,15 @@ def read_records_of_file(
         yield event
     if not found_any and start == 0 and (end is None or end >= size):  # only blank lines or zeros
         yield LostRange(source_name, 0, size, NOT_A_WARC)
+
+
+def has_records(file: BinaryIO) -> bool:
+    """Whether a file looks like a WARC or ARC by its first bytes or, where these are damaged, by later ones."""
+    codec, is_arc = _detect_format(file)
+    if codec or is_arc:
+        return is_arc or next_record_member(file, codec or GZIP, WARC_LINE, 0, _SEARCHED_BYTES) is not None
+    file.seek(0)
+    return bool(WARC_LINE.match(head := file.read(READ_BYTES)) or WARC_LINE_INSIDE.search(head))
 
 
 def _merge_lost_ranges(events: Iterator[Record | LostRange], size: int) -> Iterator[Record | LostRange]:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from extract.sources.check import check_files
 from pipeline.base.errors import UserError
 from pipeline.base.format import counted
 from pipeline.builder import DOCUMENTS, input_files, partition_count
@@ -54,7 +55,9 @@ def run(arguments: argparse.Namespace) -> None:
     make_executor = executor_maker(arguments)
     with open_index(store, arguments.name) as pointer:
         if arguments.add is not None:
-            files = input_files(list(cli_inputs.parse_source(arguments.add, "--add") or ()))
+            paths = list(cli_inputs.parse_source(arguments.add, "--add") or ())
+            files = input_files(paths)
+            check_files(paths, (), arguments.text_column, "--text-column {}")
             pointer = add_files(
                 pointer,
                 files,

@@ -1,10 +1,10 @@
 """Parsing options of the command line: which files, which folder of steps, which settings."""
 
-import glob
 import os
 import re
 
 from pipeline.base.errors import UserError
+from pipeline.config.source_files import expand_pattern, split_patterns
 
 # One `SECTION.KEY=VALUE` of a text with several, as make's SET has them: blanks separate settings where another one
 # begins after them, but not inside quotes or braces.
@@ -12,7 +12,7 @@ _SETTING = re.compile(r"""(?:"(?:[^"\\]|\\.)*"|'[^']*'|\{[^{}]*\}|\S|\s+(?![A-Za
 
 
 def parse_source(source: str | None, option: str = "--source") -> tuple[str, ...] | None:
-    """Return the files an option names: one path or glob, or several separated by blanks; None when it is not given.
+    """Return the files an option names: one path, glob, URI or list, or several between blanks; None without option.
 
     Raises UserError where there is no such file.
     """
@@ -21,30 +21,8 @@ def parse_source(source: str | None, option: str = "--source") -> tuple[str, ...
     if not source.strip():
         or_omit = ", or leave it out for the recipe's own (else the demo crawl)" if option == "--source" else ""
         raise UserError(f"{option} is empty: give files{or_omit}")
-    source = os.path.expanduser(source)
-    # A single name may have blanks in it.
-    is_single = os.path.exists(source) or "://" in source or glob.glob(source, recursive=True)
-    patterns = [source] if is_single else [os.path.expanduser(pattern) for pattern in source.split()]
-    return tuple(dict.fromkeys(path for pattern in patterns for path in expand_pattern(pattern, option)))
-
-
-def expand_pattern(pattern: str, location: str) -> tuple[str, ...]:
-    """Return the files of a path or glob (`**` descends), sorted; URIs as they are.
-
-    `location` names the option or setting in errors. Raises UserError when there is no file.
-    """
-    if "://" in pattern:
-        return (pattern,)
-    paths = tuple(path for path in sorted(glob.glob(pattern, recursive=True)) if os.path.isfile(path))
-    if os.path.isdir(pattern):
-        example = f"{pattern.rstrip('/')}/*.warc.gz"
-        raise UserError(f"{location} {pattern}: a folder; give its files, for example '{example}'")
-    if not paths:
-        raise UserError(f"{location} {pattern}: no file is there; give WARC, WET, Parquet or JSONL files, or a glob")
-    for path in paths:
-        if re.search("[\udc80-\udcff]", path):
-            raise UserError(f"{location} {path!a}: the name of the file is not UTF-8; rename it")
-    return paths
+    files = (path for pattern in split_patterns(source) for path in expand_pattern(pattern, option))
+    return tuple(dict.fromkeys(files))
 
 
 def parse_root(root: str) -> str:

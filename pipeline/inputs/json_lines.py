@@ -140,14 +140,12 @@ def _read_plain_lines(
     file.seek(position)
     number = 0
     while (end is None or position < end) and (line := file.readline(MAX_ROW_BYTES + 1)):
-        size = len(line)
+        size, has_end = len(line), line.endswith(b"\n")
         number += 1
-        while len(line) > MAX_ROW_BYTES and not line.endswith(b"\n") and (part := file.readline(READ_BYTES)):
-            size += len(part)
-            if part.endswith(b"\n"):
-                break
-        if size > MAX_ROW_BYTES + 1:
-            yield position, number, _too_long(source_name, position, size)
+        while len(line) > MAX_ROW_BYTES and not has_end and (part := file.readline(READ_BYTES)):
+            size, has_end = size + len(part), part.endswith(b"\n")
+        if size - has_end > MAX_ROW_BYTES:
+            yield position, number, _too_long(source_name, position, size - has_end)
         elif line.strip(_BLANKS):
             yield position, number, line.rstrip(b"\r\n")
         position += size

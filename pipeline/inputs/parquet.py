@@ -11,10 +11,12 @@ import pyarrow.parquet as pq
 from pipeline.inputs.columns import Columns
 from pipeline.inputs.compression import DAMAGED, KILLED, CheckedFile, LostRange, file_size
 from pipeline.inputs.guard import NO_GUARD, ReadGuard, Unit
-from pipeline.inputs.parquet_pages import ColumnPages, Segment, one_line, read_footer
+from pipeline.inputs.parquet_footer import read_footer, row_groups
+from pipeline.inputs.parquet_pages import ColumnPages, Segment, one_line
 from pipeline.inputs.parquet_schema import Leaf, find_column, text_column
 from pipeline.inputs.rows import Row
 from pipeline.inputs.texts import TextColumn, Unreadable, plain_values
+from pipeline.inputs.thrift import Struct
 
 _BATCH_ROWS, _BATCH_BYTES = 256, 16 << 20  # of a batch as Python objects, unless one row has more
 _BUFFER_BYTES = 8 << 20  # of a column that Arrow holds in memory as it is stored
@@ -41,10 +43,10 @@ def read_parquet(
     """
     size, checked = file_size(file), CheckedFile(file)
     try:
+        footer = read_footer(checked, size)
+        groups = row_groups(footer, size)
         table = pq.ParquetFile(checked, buffer_size=_BUFFER_BYTES, page_checksum_verification=True)
         schema = table.schema_arrow
-        groups = [table.metadata.row_group(i) for i in range(table.num_row_groups)]
-        places = [(_first_byte(group, size), max(0, group.num_rows)) for group in groups]
     except Exception as error:  # noqa: BLE001 - whatever Arrow raises for damaged bytes
         checked.raise_read_error()
         if start == 0:
@@ -55,21 +57,12 @@ def read_parquet(
         if role != "text" and (leaf := find_column(schema, name, option)):
             leaves[role] = leaf
     first_row = 0
-    for i, (first_byte, rows) in enumerate(places):
-        if start <= first_byte and (end is None or first_byte < end):
-            reader = _GroupReader(table, i, leaves, checked, size, guard)
-            for rows_or_lost in reader.read(Unit(0, first_byte)):
-                yield rows_or_lost.at(source_name, first_row)
-        first_row += rows
-
-
-def _first_byte(group: Any, size: int) -> int:
-    """Return where a row group begins: inside the file whatever its metadata says, so that one range reads it."""
-    offsets = []
-    for k in range(group.num_columns):
-        column = group.column(k)
-        offsets += [offset for offset in (column.dictionary_page_offset, column.data_page_offset) if offset]
-    return min(max(0, min(offsets, default=0)), max(0, size - 1))
+    for i, group in enumerate(groups):
+        if start <= group.first_byte and (end is None or group.first_byte < end):
+            reader = _GroupReader(table, footer, i, leaves, checked, size, guard)
+            for event in reader.read():
+                yield event.at(source_name, first_row)
+        first_row += group.rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,24 +88,27 @@ class _Event:
 class _GroupReader:
     """Reads one row group: by Arrow as far as that goes, and then page by page."""
 
-    def __init__(self, table: Any, group: int, leaves: dict[str, Leaf], file: CheckedFile, size: int, guard: ReadGuard):
-        self._table, self._group, self._leaves = table, group, leaves
+    def __init__(
+        self,
+        table: Any,
+        footer: Struct,
+        group: int,
+        leaves: dict[str, Leaf],
+        file: CheckedFile,
+        size: int,
+        guard: ReadGuard,
+    ):
+        self._table, self._footer, self._group, self._leaves = table, footer, group, leaves
         self._file, self._file_size, self._guard = file, size, guard
-        self._metadata = table.metadata.row_group(group)
-        self._rows = max(0, self._metadata.num_rows)
-        text = self._text_metadata()
-        self._stored_bytes = max(1, text.total_compressed_size if text else 1)
-        self._plain_bytes = max(1, text.total_uncompressed_size if text else 1)
+        metadata = row_groups(footer, size)[group]
+        self._unit, self._rows = Unit(0, metadata.first_byte), metadata.rows
+        self._stored_bytes, self._plain_bytes = (max(1, n) for n in metadata.columns[leaves["text"].number])
 
-    def _text_metadata(self) -> Any:
-        number = self._leaves["text"].number
-        return self._metadata.column(number) if number < self._metadata.num_columns else None
-
-    def read(self, unit: Unit) -> Iterator[_Event]:
+    def read(self) -> Iterator[_Event]:
         """Yield an event for every row of the group, or one for several rows that are lost together."""
         limit = max(_MAX_TEXT_BYTES, _MAX_TEXT_RATIO * self._stored_bytes)
         text_bytes = done = 0
-        for event in self._events(unit):
+        for event in self._events():
             if text_bytes > limit:
                 lost = self._rows - done
                 reason = f"the row group has more than {limit} bytes of text"
@@ -126,16 +122,17 @@ class _GroupReader:
     def _bytes_of(self, rows: int) -> int:
         return self._stored_bytes * rows // max(1, self._rows)
 
-    def _events(self, unit: Unit) -> Iterator[_Event]:
+    def _events(self) -> Iterator[_Event]:
         if not self._rows:
             return
-        done, killed = 0, self._guard.enter(unit)
+        done, killed = 0, self._guard.enter(self._unit)
         is_bomb = self._plain_bytes > max(_MIN_BOMB_BYTES, _BOMB_RATIO * self._stored_bytes)
         if not killed and not is_bomb:
             try:
                 for batch in self._arrow_batches():
-                    yield from _batch_events(batch, done)
-                    done += len(batch["text"])
+                    for event in _batch_events(batch, done):
+                        yield event
+                        done = event.number + 1
                 if done >= self._rows:
                     return
             except Exception:  # noqa: BLE001 - whatever Arrow raises for damaged bytes; the pages say what it is
@@ -164,15 +161,13 @@ class _GroupReader:
 
     def _page_events(self, start: int) -> Iterator[_Event]:
         """Yield the rows from `start` on, page by page."""
+        place = (self._file, self._file_size, self._footer, self._group)
         try:
-            footer = read_footer(self._file, self._file_size)
-            cursors = {
-                role: _Cursor(
-                    ColumnPages(self._file, self._file_size, footer, self._group, leaf.number, self._guard).segments()
-                )
-                for role, leaf in self._leaves.items()
-            }
-            yield from _aligned(cursors, start, self._rows)
+            pages = {role: ColumnPages(*place, leaf.number, self._guard) for role, leaf in self._leaves.items()}
+            cursors = {role: _Cursor(column.segments()) for role, column in pages.items()}
+            for event in _aligned(cursors, start, self._rows):
+                yield event
+                start = event.number + event.rows
         except (ValueError, KeyError, IndexError, TypeError) as error:
             self._file.raise_read_error()
             lost = self._rows - start

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from pipeline.inputs.compression import CheckedFile
 from pipeline.inputs.guard import ReadGuard, Unit
+from pipeline.inputs.parquet_footer import BYTE_ARRAY, MAGIC, leaf_schema
 from pipeline.inputs.texts import MAX_ROW_BYTES, TOO_LONG
 from pipeline.inputs.thrift import BINARY, I32, I64, LIST, STRUCT, Struct, ThriftError, read_struct, write_struct
 
@@ -26,12 +27,9 @@ MAX_PAGE_BYTES = 512 << 20  # of a decompressed page; the rows of larger ones ar
 _MAX_UNKNOWN_BYTES = 256 << 20  # of a page whose long values cannot be replaced, for its encoding
 _HEADER_BYTES = 1 << 13  # read for the header of a page; with statistics it may be longer
 _MAX_HEADER_BYTES = 1 << 22
-_MAGIC = b"PAR1"
 _CODECS = {1: "snappy", 2: "gzip", 4: "brotli", 6: "zstd", 7: "lz4_raw"}
 _PLAIN, _PLAIN_DICTIONARY = 0, 2
 _DATA, _DICTIONARY, _DATA_V2 = 0, 2, 3  # types of pages
-_BYTE_ARRAY = 6  # physical type
-_OPTIONAL, _REPEATED = 1, 2
 _CREATED_BY = b"parquet-cpp-arrow version 26.0.0"
 
 
@@ -54,17 +52,6 @@ class _Page:
     rows: int
 
 
-def read_footer(file: BinaryIO | CheckedFile, size: int) -> Struct:
-    """Return the metadata of a Parquet file of `size` bytes (`FileMetaData`). Raises ThriftError, OSError."""
-    file.seek(max(0, size - 8))
-    tail = file.read(8)
-    length = int.from_bytes(tail[:4], "little")
-    if tail[4:] != _MAGIC or length > size - 8:
-        raise ThriftError("no footer")
-    file.seek(size - 8 - length)
-    return read_struct(file.read(length))[0]
-
-
 class ColumnPages:
     """The pages of one column of a row group. Raises ThriftError for a column that this cannot read."""
 
@@ -80,10 +67,10 @@ class ColumnPages:
             self._start = min(offsets)
             self._end = min(file_size, self._start + self._column[7][1])
             self._codec = self._column[4][1]
-            self._schema, self._path, self._is_optional = _leaf_schema(footer[2][1][1], leaf)
+            self._schema, self._path, self._is_optional = leaf_schema(footer[2][1][1], leaf)
         except (KeyError, IndexError, TypeError, ValueError) as error:
             raise ThriftError(f"the footer does not describe the column ({error!r})") from error
-        self._is_text = self._column[1][1] == _BYTE_ARRAY
+        self._is_text = self._column[1][1] == BYTE_ARRAY
         self._dictionary: bytes | None = None
 
     def segments(self) -> Iterator[Segment]:
@@ -192,7 +179,7 @@ class ColumnPages:
     def _read_alone(self, page: bytes, rows: int) -> pa.Array:
         """Let Arrow read one data page."""
         dictionary = self._dictionary or b""
-        start = len(_MAGIC)
+        start = len(MAGIC)
         known_codec = self._codec in _CODECS
         size = len(dictionary) + len(page)
         column = {
@@ -218,7 +205,7 @@ class ColumnPages:
                 6: (BINARY, _CREATED_BY),
             }
         )
-        data = b"".join([_MAGIC, dictionary, page, footer, len(footer).to_bytes(4, "little"), _MAGIC])
+        data = b"".join([MAGIC, dictionary, page, footer, len(footer).to_bytes(4, "little"), MAGIC])
         names = [".".join(part.decode() for part in self._path)] if dictionary and self._is_text else None
         table = pq.ParquetFile(pa.BufferReader(data), read_dictionary=names).read(use_threads=False)
         array: Any = table.column(0).combine_chunks()
@@ -233,41 +220,6 @@ class ColumnPages:
 def _encoding(page: _Page) -> int:
     number, field = {_DATA: (5, 2), _DICTIONARY: (7, 2), _DATA_V2: (8, 4)}[page.kind]
     return int(page.header[number][1][field][1])
-
-
-def _leaf_schema(elements: list[Struct], leaf: int) -> tuple[list[Struct], list[bytes], bool]:
-    """Return (the schema of one leaf, its path, whether it has definition levels).
-
-    The text of a leaf is read as bytes. Raises ThriftError for a repeated leaf.
-    """
-    path = _path_of_leaf(elements, leaf)
-    if any(element.get(3, (I32, 0))[1] == _REPEATED for element in path):
-        raise ThriftError("it is a list")
-    root = {**elements[0], 5: (I32, 1)}
-    groups = [{**group, 5: (I32, 1)} for group in path[:-1]]
-    last = path[-1]
-    if last[1][1] == _BYTE_ARRAY:
-        last = {number: field for number, field in last.items() if number not in (6, 10)}
-    names = [element[4][1] for element in path]
-    return [root, *groups, last], names, any(element.get(3, (I32, 0))[1] == _OPTIONAL for element in path)
-
-
-def _path_of_leaf(elements: list[Struct], leaf: int) -> list[Struct]:
-    """Return the schema elements from below the root down to the leaf of this number."""
-    stack: list[list[Any]] = [[elements[0], elements[0][5][1]]]  # elements and how many children are still to come
-    count = 0
-    for element in elements[1:]:
-        while stack and not stack[-1][1]:
-            stack.pop()
-        stack[-1][1] -= 1
-        children = element.get(5, (I32, 0))[1]
-        if children or 1 not in element:
-            stack.append([element, children])
-            continue
-        if count == leaf:
-            return [*(group for group, _ in stack[1:]), element]
-        count += 1
-    raise ThriftError(f"no leaf {leaf}")
 
 
 def _without_long_values(data: memoryview) -> bytes:

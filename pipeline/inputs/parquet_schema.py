@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 
 from pipeline.base.errors import UserError
 from pipeline.inputs.columns import Path, resolve
-from pipeline.inputs.compression import CheckedFile
+from pipeline.inputs.compression import CheckedFile, file_size
+from pipeline.inputs.parquet_footer import read_footer
 from pipeline.inputs.texts import holds_text
 
 
@@ -96,6 +97,7 @@ def read_schema(file: BinaryIO) -> pa.Schema | None:
     """Return the schema of an open Parquet file, None if it cannot be read. Raises OSError if reading fails."""
     checked = CheckedFile(file)
     try:
+        read_footer(checked, file_size(file))
         return pq.ParquetFile(checked).schema_arrow
     except Exception:  # noqa: BLE001 - whatever Arrow raises for damaged bytes
         checked.raise_read_error()
