@@ -204,7 +204,8 @@ def _numbered_events(task: PagesTask, source_format: SourceFormat, begin: ItemSt
     number, offset = 0, file_range.start
     if not (killed and not killed.item):
         for event in read_events(file_range, source_format, task.columns, begin):
-            number = max(number, begin.first_item)
+            if isinstance(event, LostRange) and event.rule == KILLED:
+                number = max(number, begin.first_item)
             yield number, event
             number += 1
             offset = event.offset if isinstance(event, Record) else offset

@@ -44,8 +44,8 @@ class ItemState(ReadGuard):
     """Says in shared memory which item the child reads or works on, and which units of a file readers leave out.
 
     `state(number)` announces work on an item, `state.reading(number)` that it is being read. As a guard of readers, it
-    knows the units in which a child died. `first_item` is the least number that the next item may have: where rows of
-    such a unit were delivered before the child died, their numbers are used up.
+    knows the units in which a child died. `first_item` is the least number that the loss of such a unit may have: rows
+    of it that were delivered before the child died have used up numbers.
     """
 
     def __init__(self, memory: mmap.mmap, killed_reads: Mapping[Unit, KilledRead]):

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 from pipeline.inputs.compression import LostRange
-from pipeline.inputs.members import Chunk
+from pipeline.inputs.members import MAX_PADDING_BYTES, Chunk
 
 _BLANKS = re.compile(rb"[\r\n\t \0]*")
 _DISCARD_BYTES = 1 << 20  # consumed text is discarded when there is this much, or when nothing else is left
@@ -64,12 +64,13 @@ class RecordBuffer:
         """Move to the next byte that is not blank. Returns False if the boundary comes first.
 
         Blanks are discarded, so that any number of them takes no memory: indexes into the buffer change.
-        `blanks_skipped` grows by their number, and `blanks_offset` is where the first of them are in the file.
+        `blanks_skipped` grows by their number, and `blanks_offset` is the place in the file of the chunk from which on
+        there are too many for padding.
         """
         while True:
             begin = self.position
             self.position = _BLANKS.match(self.buffer, begin).end()  # type: ignore[union-attr]
-            if self.position > begin and not self.blanks_skipped:
+            if self.position > begin and self.blanks_skipped <= MAX_PADDING_BYTES:
                 self.blanks_offset = self._chunks[-1][1].offset
             self.blanks_skipped += self.position - begin
             if self.position < len(self.buffer):

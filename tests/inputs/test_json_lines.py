@@ -68,9 +68,8 @@ def test_damage_inside_a_member_loses_that_member_from_there_on():
     data = bytearray(b"".join(gzip.compress(line * 100) for line in GOOD))
     data[len(gzip.compress(GOOD[0] * 100)) + 20] ^= 0xFF
     read_texts = read(bytes(data))
-    assert read_texts[:100] == ["Zeile 0"] * 100 and read_texts[-300:] == sum(
-        [[f"Zeile {i}"] * 100 for i in (2, 3, 4)], []
-    )
+    last_members = [f"Zeile {i}" for i in (2, 3, 4) for _ in range(100)]
+    assert read_texts[:100] == ["Zeile 0"] * 100 and read_texts[-300:] == last_members
 
 
 @pytest.mark.parametrize(

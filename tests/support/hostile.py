@@ -80,3 +80,50 @@ def hostile_engine(page: DecodedPage, favour: str, markdown: bool) -> str:
     if "[memory error]" in html:
         raise MemoryError
     return "" if "[nothing]" in html else html
+
+
+def parquet_work(task, first_item, skipped_items, begin):
+    """The pages' own work with an Arrow that dies in pages that contain `[exit]`, and in row groups that have one."""
+    from extract import pages
+    from pipeline.inputs import parquet, parquet_pages
+
+    class HostileGroup(parquet._GroupReader):
+        def _arrow_batches(self):
+            for batch in super()._arrow_batches():
+                if any("[exit]" in text for text in batch["text"].to_pylist()):
+                    os._exit(7)
+                yield batch
+
+    class HostilePages(parquet_pages.ColumnPages):
+        def _plain_page(self, page):
+            data = super()._plain_page(page)
+            if b"[exit]" in data:
+                os._exit(7)
+            return data
+
+    real = parquet._GroupReader, parquet.ColumnPages
+    parquet._GroupReader, parquet.ColumnPages = HostileGroup, HostilePages
+    try:
+        yield from pages.work(task, first_item, skipped_items, begin)
+    finally:
+        parquet._GroupReader, parquet.ColumnPages = real
+
+
+def json_work(task, first_item, skipped_items, begin):
+    """The pages' own work with a JSON parser that dies in lines that contain `[exit]`, or eats memory."""
+    from extract import pages
+    from pipeline.inputs import json_lines
+
+    real = json_lines._parse_line
+
+    def parse_line(source_name, offset, line):
+        for word in ("exit=7", "eat=900", "spin"):
+            if f"[{word}]".encode() in line:
+                act(word)
+        return real(source_name, offset, line)
+
+    json_lines._parse_line = parse_line
+    try:
+        yield from pages.work(task, first_item, skipped_items, begin)
+    finally:
+        json_lines._parse_line = real
