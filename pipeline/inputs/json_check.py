@@ -8,6 +8,7 @@ from pipeline.inputs.columns import column_value, has_path, missing_column, poss
 from pipeline.inputs.compression import DecodeError, LostRange, detect_codec, open_decompressed
 from pipeline.inputs.json_lines import read_objects
 
+OTHER_JSON = ("a JSON ", "UTF-16")  # begin what is said of files that are JSON, but not lines of UTF-8
 _SAMPLE_LINES = 100
 _HEAD_BYTES = 4096
 _JQ = "type jq -c {} {} > lines.jsonl and give that file"
@@ -24,12 +25,13 @@ def check_json_lines(file: BinaryIO, path: str, text_column: str, option: str) -
     if encoding:
         return f"{encoding}; type iconv -f {encoding} -t UTF-8 {shlex.quote(path)} > lines.jsonl and give that file"
     names: dict[str, Any] = {}
-    objects = 0
+    objects = broken_lines = 0
     broken = ""
     for line in islice(read_objects(file, path), _SAMPLE_LINES):
         if isinstance(line.values, LostRange):
             if not line.is_json:
                 return ""
+            broken_lines += 1
             broken = broken or f"line {line.number} is {line.values.reason.partition(' (char')[0]}"
             continue
         objects += 1
@@ -59,7 +61,7 @@ def check_json_lines(file: BinaryIO, path: str, text_column: str, option: str) -
     start = head.lstrip()
     if start.startswith(b"["):
         return f"a JSON array; {_JQ.format(repr('.[]'), shlex.quote(path))}"
-    if start.startswith(b"{") and broken:
+    if start.startswith(b"{") and broken_lines > 1:
         return f"a JSON object over several lines; {_JQ.format('.', shlex.quote(path))}"
     if broken and _is_printable(head):
         return f'not JSON lines ({broken}); each line is like {{"text": "..."}}'

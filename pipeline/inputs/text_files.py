@@ -9,6 +9,7 @@ import pyarrow as pa
 from pipeline.base.errors import UserError
 from pipeline.inputs.columns import Columns, column_value, has_path, missing_column, possible_paths
 from pipeline.inputs.compression import LostRange, detect_codec, is_compressed, open_source
+from pipeline.inputs.json_check import OTHER_JSON, check_json_lines
 from pipeline.inputs.json_lines import JSON_SUFFIXES, Line, read_objects
 from pipeline.inputs.parquet import read_parquet
 from pipeline.inputs.parquet_pages import one_line
@@ -92,13 +93,19 @@ def _read_parquet(
             if schema is not None and id_column and not found:
                 raise UserError(missing_column(id_column, schema.names, "--id-column {}"))
             columns = Columns(text_column, "", name if found else "", "")
+            any_row, problem = False, ""
             for event in read_parquet(file, path.name, columns, option=option, choice="there are {}"):
                 if not isinstance(event, LostRange):
+                    any_row = True
                     yield event.values["id"] if found else event.offset, event.values["text"]
                 elif schema is None or on_lost is None:
-                    raise UserError(f"not a readable Parquet file ({event.reason})")
+                    reason = event.reason.removeprefix("no Parquet file (").removesuffix(")")
+                    raise UserError(f"not a readable Parquet file ({reason})")
                 else:
+                    problem = problem or event.reason
                     on_lost(f"{path}: {event.reason}")
+            if problem and not any_row:
+                raise UserError(f"no row can be read ({problem})")
         except UserError as error:
             raise UserError(f"{path}: {error}") from error
         except OSError as error:
@@ -112,6 +119,9 @@ def _read_json_lines(
     with open_source(str(path)) as file:
         if is_compressed(path.name) and detect_codec(file) is None and file.seek(0) == 0 and file.read(1):
             raise UserError(f"{path}:1: cannot be read further (it is not compressed); rename it or compress it")
+        problem = check_json_lines(file, str(path), text_column, option) if on_lost else ""
+        if problem.startswith(OTHER_JSON):
+            raise UserError(f"{path}: {problem}")
         file.seek(0)
         try:
             for line in read_objects(file, path.name):
