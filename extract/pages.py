@@ -105,7 +105,8 @@ def pages(
         max_html_bytes: Size in bytes above which a page is rejected.
         max_undecodable: Share (0 to 1) of undecodable characters above which a page is rejected.
         keep_truncated: Keep pages that the crawler or damage to the file has truncated.
-        text_column: Column of a table that has the text, which is taken as it is ("a.b" is field b of struct a).
+        text_column: Column of a table that has the text, which is taken as it is. "a.b" is a column of that name, or
+            field b of column a; where a table has both, quotes decide: '"a.b"' is the column, '"a"."b"' the field.
         url_column: Column of a table that has the address of a document.
         id_column: Column of a table that has the id of a document.
         date_column: Column of a table that has the date of capture.
