@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 from pipeline.inputs.compression import LostRange
-from pipeline.inputs.members import MAX_PADDING_BYTES, Chunk
+from pipeline.inputs.members import MAX_PADDING_BYTES, ZEROS, Chunk
 
 _BLANKS = re.compile(rb"[\r\n\t \0]*")
 _DISCARD_BYTES = 1 << 20  # consumed text is discarded when there is this much, or when nothing else is left
@@ -69,7 +69,10 @@ class RecordBuffer:
         """
         while True:
             begin = self.position
-            self.position = _BLANKS.match(self.buffer, begin).end()  # type: ignore[union-attr]
+            if begin or self.buffer != ZEROS:
+                self.position = _BLANKS.match(self.buffer, begin).end()  # type: ignore[union-attr]
+            else:
+                self.position = len(ZEROS)
             if self.position > begin and self.blanks_skipped <= MAX_PADDING_BYTES:
                 self.blanks_offset = self._chunks[-1][1].offset
             self.blanks_skipped += self.position - begin

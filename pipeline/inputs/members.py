@@ -29,6 +29,7 @@ MAX_SALVAGED_BYTES = 64 << 20
 _SALVAGE_STEP_BYTES = 64  # input per call, so that little text before the damage is lost
 _MEMBER_HEAD_BYTES = 4096  # compressed bytes that must contain the first line of a record
 _FIRST_LINE_BYTES = 256
+ZEROS = bytes(READ_BYTES)  # compared with what is read: holes of files may have terabytes of them
 # A member that expands to more than this and to more than so many times its stored bytes is not read to its end: texts
 # compress to a hundredth at most, zeros to a thousandth (gzip) and less (zstd).
 _MAX_MEMBER_BYTES, _MAX_MEMBER_RATIO = 1 << 30, 500
@@ -143,7 +144,7 @@ def _skip_to_member(window: FileWindow, codec: Codec, source: str) -> Generator[
             window.skip(frame_size)
         elif head[:1] == b"\0":
             start = window.position
-            while (block := window.peek(READ_BYTES)) and not block.lstrip(b"\0"):
+            while (block := window.peek(READ_BYTES)) and (block == ZEROS or not block.lstrip(b"\0")):
                 window.skip(len(block))
             window.skip(len(block) - len(block.lstrip(b"\0")))
             if window.position - start > MAX_PADDING_BYTES:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from pipeline.inputs.columns import Columns
 from pipeline.inputs.compression import DAMAGED, KILLED, CheckedFile, LostRange, file_size
 from pipeline.inputs.guard import NO_GUARD, ReadGuard, Unit
-from pipeline.inputs.parquet_footer import read_footer, row_groups
+from pipeline.inputs.parquet_footer import RowGroup, read_footer, row_groups
 from pipeline.inputs.parquet_pages import ColumnPages, Segment, one_line
 from pipeline.inputs.parquet_schema import Leaf, find_column, text_column
 from pipeline.inputs.rows import Row
@@ -59,7 +59,7 @@ def read_parquet(
     first_row = 0
     for i, group in enumerate(groups):
         if start <= group.first_byte and (end is None or group.first_byte < end):
-            reader = _GroupReader(table, footer, i, leaves, checked, size, guard)
+            reader = _GroupReader(table, footer, i, group, leaves, checked, size, guard)
             for event in reader.read():
                 yield event.at(source_name, first_row)
         first_row += group.rows
@@ -93,6 +93,7 @@ class _GroupReader:
         table: Any,
         footer: Struct,
         group: int,
+        metadata: RowGroup,
         leaves: dict[str, Leaf],
         file: CheckedFile,
         size: int,
@@ -100,7 +101,6 @@ class _GroupReader:
     ):
         self._table, self._footer, self._group, self._leaves = table, footer, group, leaves
         self._file, self._file_size, self._guard = file, size, guard
-        metadata = row_groups(footer, size)[group]
         self._unit, self._rows = Unit(0, metadata.first_byte), metadata.rows
         self._stored_bytes, self._plain_bytes = (max(1, n) for n in metadata.columns[leaves["text"].number])
 

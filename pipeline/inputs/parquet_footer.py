@@ -25,13 +25,19 @@ class RowGroup:
     columns: tuple[tuple[int, int], ...]  # (stored bytes, decompressed bytes) of each
 
 
-def read_footer(file: BinaryIO | CheckedFile, size: int) -> Struct:
-    """Return the metadata of a Parquet file of `size` bytes (`FileMetaData`). Raises ThriftError, OSError."""
+def footer_bytes(file: BinaryIO | CheckedFile, size: int) -> int:
+    """Return the size of the footer of a file of `size` bytes. Raises ThriftError if there is none."""
     file.seek(max(0, size - 8))
     tail = file.read(8)
     length = int.from_bytes(tail[:4], "little")
     if tail[4:] != MAGIC or length > size - 8:
         raise ThriftError("no footer")
+    return length
+
+
+def read_footer(file: BinaryIO | CheckedFile, size: int) -> Struct:
+    """Return the metadata of a Parquet file of `size` bytes (`FileMetaData`). Raises ThriftError, OSError."""
+    length = footer_bytes(file, size)
     file.seek(size - 8 - length)
     footer = read_struct(file.read(length))[0]
     try:

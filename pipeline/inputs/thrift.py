@@ -19,71 +19,75 @@ class ThriftError(ValueError):
 def read_struct(data: bytes | memoryview, position: int = 0) -> tuple[Struct, int]:
     """Return the struct that starts at `position`, and the position after it. Raises ThriftError."""
     try:
-        return _Reader(data, position).read_struct(0)
+        return _read_struct(data, position, 0)
     except IndexError as error:
         raise ThriftError("the bytes end inside a struct") from error
 
 
-class _Reader:
-    def __init__(self, data: bytes | memoryview, position: int):
-        self.data, self.position = data, position
+def _read_struct(data: bytes | memoryview, position: int, depth: int) -> tuple[Struct, int]:
+    """Footers have millions of fields, so that what a field needs most often is spelled out here."""
+    if depth > _MAX_DEPTH:
+        raise ThriftError("structs are nested too deeply")
+    fields: Struct = {}
+    number = 0
+    while header := data[position]:
+        position += 1
+        kind, delta = header & 15, header >> 4
+        if delta:
+            number += delta
+        else:
+            value, position = _read_varint(data, position)
+            number = (value >> 1) ^ -(value & 1)
+        if I16 <= kind <= I64:
+            value = data[position]
+            if value < 128:
+                position += 1
+            else:
+                value, position = _read_varint(data, position)
+            fields[number] = kind, (value >> 1) ^ -(value & 1)
+        elif kind <= FALSE:
+            fields[number] = kind, kind == TRUE
+        else:
+            content, position = _read_value(data, position, kind, depth)
+            fields[number] = kind, content
+    return fields, position + 1
 
-    def read_struct(self, depth: int) -> tuple[Struct, int]:
-        if depth > _MAX_DEPTH:
-            raise ThriftError("structs are nested too deeply")
-        fields: Struct = {}
-        number = 0
-        while header := self._byte():
-            kind, delta = header & 15, header >> 4
-            number = number + delta if delta else self._zigzag()
-            fields[number] = (kind, kind == TRUE if kind in (TRUE, FALSE) else self._value(kind, depth))
-        return fields, self.position
 
-    def _byte(self) -> int:
-        value = self.data[self.position]
-        self.position += 1
-        return value
+def _read_varint(data: bytes | memoryview, position: int) -> tuple[int, int]:
+    value = shift = 0
+    while (byte := data[position]) >= 128:
+        value |= (byte & 127) << shift
+        shift += 7
+        position += 1
+        if shift > 63:
+            raise ThriftError("an integer is too long")
+    return value | byte << shift, position + 1
 
-    def _varint(self) -> int:
-        value = shift = 0
-        while True:
-            byte = self._byte()
-            value |= (byte & 127) << shift
-            if byte < 128:
-                return value
-            shift += 7
-            if shift > 63:
-                raise ThriftError("an integer is too long")
 
-    def _zigzag(self) -> int:
-        value = self._varint()
-        return (value >> 1) ^ -(value & 1)
-
-    def _bytes(self, count: int) -> bytes:
-        value = bytes(self.data[self.position : self.position + count])
-        if len(value) < count:
+def _read_value(data: bytes | memoryview, position: int, kind: int, depth: int) -> tuple[Any, int]:
+    if kind in (BINARY, DOUBLE):
+        size, position = (8, position) if kind == DOUBLE else _read_varint(data, position)
+        if size > len(data) - position:
             raise ThriftError("the bytes end inside a struct")
-        self.position += count
-        return value
-
-    def _value(self, kind: int, depth: int) -> Any:
-        if kind in (TRUE, FALSE, BYTE):
-            return self._byte()
-        if kind in (I16, I32, I64):
-            return self._zigzag()
-        if kind == DOUBLE:
-            return self._bytes(8)
-        if kind == BINARY:
-            return self._bytes(self._varint())
-        if kind in (LIST, SET):
-            header = self._byte()
-            size = self._varint() if header >> 4 == _LONG_LIST else header >> 4
-            if size > len(self.data) - self.position:
-                raise ThriftError("a list is longer than the bytes")
-            return header & 15, [self._value(header & 15, depth + 1) for _ in range(size)]
-        if kind == STRUCT:
-            return self.read_struct(depth + 1)[0]
+        return bytes(data[position : position + size]), position + size
+    if kind == STRUCT:
+        return _read_struct(data, position, depth + 1)
+    if kind in (TRUE, FALSE, BYTE):
+        return data[position], position + 1
+    if kind in (I16, I32, I64):
+        value, position = _read_varint(data, position)
+        return (value >> 1) ^ -(value & 1), position
+    if kind not in (LIST, SET):
         raise ThriftError(f"a field of type {kind}")
+    header = data[position]
+    size, position = _read_varint(data, position + 1) if header >> 4 == _LONG_LIST else (header >> 4, position + 1)
+    if size > len(data) - position or depth > _MAX_DEPTH:
+        raise ThriftError("a list is longer than the bytes, or nested too deeply")
+    items = []
+    for _ in range(size):
+        item, position = _read_value(data, position, header & 15, depth + 1)
+        items.append(item)
+    return (header & 15, items), position
 
 
 def write_struct(fields: Struct) -> bytes:
