@@ -16,6 +16,7 @@ EXEMPT = {
     "pipeline/base/paths.py": "the prefix is what precedes its own name",
     "extract/demo/http.py": "extract.demo is what the demo's WARC files say made them",
     "pipeline/inputs/parquet.py": "extract.text_column is a setting of a recipe",
+    "extract/sources/check.py": "extract.text_column is a setting of a recipe",
     "filters/make_presets.py": "a tool that writes into a checkout",
 }
 
