@@ -31,6 +31,7 @@ CONCURRENT_PARTS = 2
 KEPT_BYTES = 64 << 20  # of small objects that a process has read lately
 NO_RANGE = ("status code: 416", "non-partial response")  # how endpoints answer when a range of nothing is asked for
 CONNECT_SECONDS = 10.0
+MAX_PART_RETRIES = 12
 MIN_BYTES_PER_SECOND = 1 << 18  # a request of PART_BYTES at this rate is not too slow
 
 
@@ -51,12 +52,13 @@ class Bucket:
     def info(self, name: str) -> fs.FileInfo:
         """Type (a file or nothing: folders are only in lists) and size of an object."""
         size = self._listed_size(name)
-        if size is None:
-            try:
-                size = self._run(name, "read", lambda: obstore.head(self._client, name))["size"]
-            except DamagedObject:
-                size = -1
-        return _file_info(name, size)
+        if size is not None:
+            return _file_info(name, size)
+        try:
+            meta = self._run(name, "read", lambda: obstore.head(self._client, name))
+        except DamagedObject:
+            return _file_info(name, -1)
+        return fs.FileInfo(name, fs.FileType.File, size=meta["size"], mtime=meta["last_modified"].timestamp())
 
     def _listed_size(self, name: str) -> int | None:
         """Size by the listing that is in force, -1 for what is not in it; None without a listing."""
@@ -154,7 +156,8 @@ class Bucket:
 
         def write() -> None:
             if digest is not None:
-                answer = obstore.put(self._client, name, path, use_multipart=False)
+                client = self._client if size <= SMALL_OBJECT_BYTES else self._uploads
+                answer = obstore.put(client, name, path, use_multipart=False)
             else:
                 parts: Any = {"chunk_size": PART_BYTES, "max_concurrency": CONCURRENT_PARTS}
                 answer = obstore.put(self._uploads, name, path, use_multipart=True, **parts)
@@ -273,18 +276,23 @@ def _open_bucket(root: str, policy: RetryPolicy, environment: tuple[tuple[str, s
 
 
 def _clients(root: str, policy: RetryPolicy, environment: Mapping[str, str]) -> tuple[S3Store, S3Store]:
-    """Two clients of a bucket: one that does not try again by itself, and one for multipart uploads.
+    """Two clients of a bucket: one that does not try again by itself, and one for uploads that take their time.
 
-    Parts are tried again one by one: an upload that began again from its first part would not end on a bad line.
+    That one tries parts of a multipart upload again one by one: from its first part on, it would not end on a bad line.
     """
     settings = bucket_settings(root, environment)
-    slowest = timedelta(seconds=policy.timeout_seconds + PART_BYTES / MIN_BYTES_PER_SECOND)
-    client_options: Any = {
-        "allow_http": settings.pop("allow_http"),
-        "connect_timeout": timedelta(seconds=min(CONNECT_SECONDS, policy.timeout_seconds)),
-        "read_timeout": timedelta(seconds=policy.timeout_seconds),
-        "timeout": slowest,
-    }
-    retries: Any = {"max_retries": 12, "retry_timeout": timedelta(seconds=policy.budget_seconds)}
-    once = S3Store(**settings, client_options=client_options, retry_config={"max_retries": 0})
-    return once, S3Store(**settings, client_options=client_options, retry_config=retries)
+    allow_http = settings.pop("allow_http")
+
+    def client(seconds: float, retries: int) -> S3Store:
+        options: Any = {
+            "allow_http": allow_http,
+            "connect_timeout": timedelta(seconds=min(CONNECT_SECONDS, policy.timeout_seconds)),
+            "read_timeout": timedelta(seconds=seconds),
+            "timeout": timedelta(seconds=seconds_to_transfer),
+        }
+        retry: Any = {"max_retries": retries, "retry_timeout": timedelta(seconds=policy.budget_seconds)}
+        return S3Store(**settings, client_options=options, retry_config=retry)
+
+    # An upload has no answer before its last byte is sent.
+    seconds_to_transfer = policy.timeout_seconds + PART_BYTES / MIN_BYTES_PER_SECOND
+    return client(policy.timeout_seconds, 0), client(seconds_to_transfer, MAX_PART_RETRIES)

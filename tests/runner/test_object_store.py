@@ -6,6 +6,7 @@ import time
 import pytest
 
 from pipeline.base.errors import StorageError, UserError
+from pipeline.inputs.compression import open_source
 from pipeline.runner.scheduler import InProcess, execute
 from pipeline.store import object_store
 from pipeline.store.aws_settings import bucket_settings
@@ -32,7 +33,7 @@ def endpoint(upstream, monkeypatch):
         started.append(proxy.__enter__())
         for name, value in client_settings(proxy.url).items():
             monkeypatch.setenv(name, value)
-        monkeypatch.setenv("CORPUS_STORE_TIMEOUT_SECONDS", "0.3")
+        monkeypatch.setenv("CORPUS_STORE_TIMEOUT_SECONDS", "0.3" if rate else "30")
         monkeypatch.setenv("CORPUS_STORE_RETRY_SECONDS", str(budget))
         return proxy
 
@@ -132,7 +133,7 @@ def test_what_was_acknowledged_and_not_kept_is_found_before_the_manifest_is_writ
 
 @pytest.mark.parametrize("fault", ["500", "503", "reset", "stall"])
 def test_an_endpoint_that_stays_away_is_one_line_within_the_budget(endpoint, fault):
-    endpoint(1.0, (fault,), budget=1)
+    endpoint(1.0, (fault,), budget=0.5)
     store, began = Store(root("away")), time.monotonic()
     for attempt in (
         lambda: store.write("x.json", b"1"),
@@ -187,6 +188,24 @@ def test_requests_of_the_small_run(endpoint):
     assert requests["HEAD"] <= steps + 1  # each manifest, and the first object
     assert requests["GET list"] <= 3 * steps + 1
     assert requests["GET"] <= 2 * tasks + 3 * steps
+
+
+def test_sources_on_s3_are_read_whole_or_not_at_all(endpoint):
+    endpoint()
+    data = os.urandom(3 * SMALL_OBJECT_BYTES)
+    Store(root("sources/x")).write("a b.warc.gz", data)
+    uri = root("sources/x/a%20b.warc.gz")
+    endpoint(0.2, seed=4)
+    with open_source(uri) as file:
+        assert file.seek(0, os.SEEK_END) == len(data)
+        file.seek(5)
+        assert b"".join(iter(lambda: file.read(300_000), b"")) == data[5:]
+    endpoint(budget=0.5)
+    with pytest.raises(UserError, match=r"sources/nothing\.warc: cannot be read"):
+        open_source(root("sources/nothing.warc"))
+    endpoint(1.0, ("503",), budget=0.5)
+    with pytest.raises(StorageError, match=r"sources/x/a b\.warc\.gz: cannot be read \(503"):
+        open_source(uri)
 
 
 def test_a_listing_answers_for_its_folder_and_knows_what_is_written_meanwhile(endpoint):

@@ -44,12 +44,12 @@ class FaultyEndpoint:
         self._sent: Counter[tuple[str, str, str]] = Counter()
         self._invisible: dict[str, int] = {}  # objects whose next reads are answered with 404: how many
         self._stopped = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"endpoint": self}))
+        self._server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"endpoint": self}))
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def __enter__(self) -> "FaultyEndpoint":
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -106,6 +106,11 @@ def _applies(fault: str, name: str) -> bool:
     if fault == "half_stored":
         return name in ("PUT", "PUT uploadId")
     return True
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """A client that has gone away, as one does whose patience is shorter than a stall."""
 
 
 class _Handler(BaseHTTPRequestHandler):
