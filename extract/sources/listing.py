@@ -8,7 +8,8 @@ from typing import Any
 from extract.sources.registry import find_format
 from pipeline.base.errors import UserError
 from pipeline.base.user_code import UserFunction
-from pipeline.inputs.compression import open_source
+from pipeline.inputs.compression import open_source, source_bucket
+from pipeline.store.filesystem import Store
 
 MIN_CHUNK_BYTES, MAX_CHUNK_BYTES = 1 << 26, 1 << 30  # of the default size of a range
 MAX_CHUNKS = 4096  # of files that can be split: what a shard writes for each partition are requests of an object store
@@ -75,6 +76,10 @@ def _size_and_mtime(path: str) -> tuple[int, int]:
         if "://" not in path:
             status = os.fstat(file.fileno())
             return status.st_size, status.st_mtime_ns
+    if path.startswith("s3://"):
+        root, name = source_bucket(path)
+        info = Store(root).info(name)
+        return int(info.size), int(info.mtime_ns or 0)
     from pyarrow import fs
 
     file_system, inner_path = fs.FileSystem.from_uri(path)

@@ -31,3 +31,11 @@ class OutsideBounds(Exception):
 
     The text has one line for each bound that is violated.
     """
+
+
+class StorageError(OSError):
+    """An object store fails for longer than the retry policy allows, or for good: one line that names the object."""
+
+
+class DamagedObject(StorageError):
+    """An object is not there, or is shorter than it should be, and that has not passed."""

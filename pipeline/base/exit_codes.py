@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from pipeline.base.errors import CorruptFile, OutsideBounds, RunFailed, UserError
+from pipeline.base.errors import CorruptFile, OutsideBounds, RunFailed, StorageError, UserError
 from pipeline.base.logs import UNDATED
 
 RUN_FAILED, BAD_INPUT, OUTSIDE_BOUNDS, STOPPED = 1, 2, 3, 130
@@ -47,6 +47,8 @@ def exit_code_of(command: Callable[[], None]) -> int:
     except BrokenPipeError:
         sys.stderr.close()  # the reader of the output has ended, as `head` does
         return RUN_FAILED
+    except StorageError as error:
+        return _failed(RUN_FAILED, f"{error}; what was finished is kept, the same command continues")
     except OSError as error:
         if error.errno not in PERMISSION_OR_SPACE:
             raise

@@ -2,11 +2,13 @@
 
 import io
 import os
+import urllib.parse
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
-from pipeline.base.errors import UserError
+from pipeline.base.errors import DamagedObject, StorageError, UserError
+from pipeline.store.filesystem import Store
 
 READ_BYTES = 1 << 18  # bytes per read
 DAMAGED, KILLED = "damaged", "killed"  # rules of the ledger for what is lost: KILLED ends the process that reads it
@@ -32,9 +34,13 @@ class LostRange:
 def open_source(path: str) -> BinaryIO:
     """Open a seekable binary file at a local path or a URI that pyarrow knows (`s3://`, `gs://`, `file://`, `hdfs://`).
 
-    Raises UserError when the file does not exist or may not be read.
+    Reads on S3 are tried again as those of the store are. Raises UserError when the file does not exist or may not be
+    read, StorageError when S3 fails for longer than that.
     """
     try:
+        if path.startswith("s3://"):
+            root, name = source_bucket(path)
+            return cast(BinaryIO, Store(root).open(name))
         if "://" not in path:
             if os.path.isdir(path):
                 raise IsADirectoryError(21, "is a folder")
@@ -44,8 +50,17 @@ def open_source(path: str) -> BinaryIO:
         file_system, inner_path = fs.FileSystem.from_uri(path)
         return cast(BinaryIO, file_system.open_input_file(inner_path))
     except (OSError, ValueError) as error:
+        if isinstance(error, StorageError) and not isinstance(error, DamagedObject):
+            raise
         reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         raise UserError(f"{path}: cannot be read ({reason}); give the path of an existing file") from error
+
+
+def source_bucket(uri: str) -> tuple[str, str]:
+    """Split `s3://bucket/key` into the root of a store, the bucket, and the name of the object in it."""
+    parts = urllib.parse.urlsplit(uri)
+    root = f"s3://{parts.netloc}" + (f"?{parts.query}" if parts.query else "")
+    return root, urllib.parse.unquote(parts.path.lstrip("/"))
 
 
 def file_size(file: BinaryIO) -> int:

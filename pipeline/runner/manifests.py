@@ -28,14 +28,15 @@ def read_manifest(store: Store, step: Step) -> dict | None:
     """Return the manifest of a finished step; None where there is none, where it is corrupt, or where a file that it
     lists is missing or has another size."""
     name = f"{folder_of(step)}/manifest.json"
-    if not store.exists(name):
-        return None
-    try:
-        manifest = store.read_json(name)
-    except CorruptFile as error:
-        log.warning("%s; the step is looked at as unfinished", error)
-        return None
-    return None if damaged_files(store, folder_of(step), manifest) else manifest
+    with store.listing(folder_of(step)):
+        if not store.exists(name):
+            return None
+        try:
+            manifest = store.read_final_json(name)
+        except CorruptFile as error:
+            log.warning("%s; the step is looked at as unfinished", error)
+            return None
+        return None if damaged_files(store, folder_of(step), manifest) else manifest
 
 
 def damaged_files(store: Store, folder: str, manifest: dict) -> list[str]:
@@ -67,7 +68,7 @@ class ShardList:
 
     def shards(self) -> list[Shard]:
         """Read the manifest and return the shards."""
-        markers = self.store.read_json(f"{self.folder}/manifest.json")["shards"]
+        markers = self.store.read_final_json(f"{self.folder}/manifest.json")["shards"]
         common, heads, count = (self.store, self.folder), dict[str, bytes](), len(markers)
         return [
             Shard(*common, i, count, self.bucket, {}, marker["outputs"], marker["files"], heads)

@@ -169,11 +169,12 @@ class Scheduler:
         self._locked_elsewhere.discard(key)
         lock.__enter__()
         del self._waiting[key]
-        if read_manifest(self._store, step) is not None:  # the other run has finished it
-            lock.__exit__(None, None, None)
-            return
-        self._store.remove_temporaries(folder)
-        running = self._running[key] = StepRun(step, self._store, lock, self._running)
+        with self._store.listing(folder):
+            if read_manifest(self._store, step) is not None:  # the other run has finished it
+                lock.__exit__(None, None, None)
+                return
+            self._store.remove_temporaries(folder)
+            running = self._running[key] = StepRun(step, self._store, lock, self._running)
         for index in sorted(running.waiting):
             self._queue_or_give_up(running, index)
         if running.over and key in self._running:
@@ -208,14 +209,17 @@ class Scheduler:
         self._in_flight -= 1
         running = self._running[_step_key(task)]
         if error is None:
-            running.done(task.index)
-        elif task.attempt < MAX_ATTEMPTS and not isinstance(error, UserError | CorruptFile):
+            try:
+                running.done(task.index)
+            except CorruptFile as unreadable:  # an object store has acknowledged the marker and not kept it
+                error = OSError(str(unreadable))
+        if error is not None and task.attempt < MAX_ATTEMPTS and not isinstance(error, UserError | CorruptFile):
             attempt = task.attempt + 1
             text = f"{task.label}: {first_line(error)}; trying again ({attempt} of {MAX_ATTEMPTS})"
             log.warning(text, extra=_about(task.step, task.index))
             self._enqueue(replace(task, attempt=attempt))
             return
-        else:
+        if error is not None:
             self._user_errors += isinstance(error, UserError)
             self.corrupt_files |= {error.name} if isinstance(error, CorruptFile) else set()
             running.failures.append(describe_failure(self._store, task, error))
@@ -245,6 +249,10 @@ class Scheduler:
                 if running.begun is None:
                     log.info(running.begin(), extra=_about(step.name))
                 log.info(running.publish(), extra=_about(step.name))
+        except CorruptFile as error:
+            self.corrupt_files.add(error.name)
+            self._failures.append(f"{step.name}: {error}")
+            self._failed.add(step.key)
         finally:
             running.lock.__exit__(None, None, None)
 

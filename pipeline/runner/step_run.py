@@ -69,7 +69,7 @@ class StepRun:
         return Shard(self._store, self.folder, index, len(self), None, {}, marker["outputs"], marker["files"])
 
     def done(self, index: int) -> None:
-        """Note that shard `index` is finished."""
+        """Note that shard `index` is finished. Raises CorruptFile when its marker is damaged."""
         self.shards[index] = self._store.read_json(marker_name(self.folder, index))
 
     def begin(self) -> str:
@@ -122,17 +122,29 @@ class StepRun:
         self._store.remove_temporaries(self.folder)  # of workers that died
         seconds = round(time.monotonic() - (self.begun or time.monotonic()), 3)
         ordered = [self.shards[index] for index in range(len(self))]
+        self._check_objects(ordered)
         cost = {
             "shards": [shard["cost"] for shard in ordered],
             "wall_seconds": seconds,
             "input_bytes": input_bytes(self.step),
         }
-        self._store.write_json(f"{self.folder}/cost.json", cost)
+        self._store.write_json(f"{self.folder}/cost.json", cost, durable=False)
         shards = [{name: value for name, value in shard.items() if name != "cost"} for shard in ordered]
         step, totals = self.step, _totals(shards)
         manifest = {"step": step.name, "key": step.key, "identity": step.identity, "shards": shards, **totals}
         self._store.write_json(f"{self.folder}/manifest.json", manifest, indent=1)
         return f"{step.name}: done, {totals['rows'].get('part', 0):,} rows, {seconds:.1f} s"
+
+    def _check_objects(self, markers: list[dict]) -> None:
+        """Raise CorruptFile when an object store has not kept what it has acknowledged: one request for all files."""
+        if self._store.local:
+            return
+        with self._store.listing(self.folder):
+            for index, marker in enumerate(markers):
+                for name in missing_files(self._store, self.folder, marker, index):
+                    name = f"{self.folder}/{name}"
+                    size = self._store.size(name)
+                    raise CorruptFile(name, self._store.uri(name), f"{max(size, 0):,} bytes of it are stored")
 
 
 def _totals(shards: list[dict]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from typing import Any
 from pipeline.runner.manifests import ShardList, marker_name
 from pipeline.store.filesystem import Store
 from pipeline.store.writer import ShardWriter
+
+RETRY_SECONDS = 1.0  # before the second attempt of a task at most; twice as long before each further one
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ class Task:
 
 def run_task(task: Task) -> None:
     """Run one shard and write its marker, last of all. Runs in the worker."""
+    if task.attempt > 1:  # what made the attempt before fail (a full disk, a node, a service) may need time to pass
+        time.sleep(random.uniform(0.5, 1.0) * RETRY_SECONDS * 2 ** (task.attempt - 2))
     before, started = _cpu_seconds(), time.monotonic()
     inputs = {parameter: _opened(given) for parameter, given in task.inputs.items()}
     with ShardWriter(task.store, task.folder, task.index, task.outputs) as writer:

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import xxhash
 
-from pipeline.base.errors import CorruptFile
+from pipeline.base.errors import CorruptFile, DamagedObject
 from pipeline.store.filesystem import Store
 
 HASH_BLOCK_BYTES = 1 << 20
@@ -35,12 +35,12 @@ def open_verified(store: Store, name: str, entry: Mapping[str, Any]) -> pa.Nativ
     Raises CorruptFile where size or checksum differ.
     """
     known = (store.uri(name), entry["xxh3"])
-    if known in _verified:
-        return store.open(name)
     try:
-        file = store.open(name)
-    except FileNotFoundError as error:
-        raise CorruptFile(name, store.uri(name), "it is missing") from error
+        file = store.open(name, entry["bytes"])
+    except (FileNotFoundError, DamagedObject) as error:
+        raise CorruptFile(name, store.uri(name), "it is missing or cut") from error
+    if known in _verified:
+        return file
     if entry["bytes"] > MAX_BYTES_IN_MEMORY:
         with file:
             digest, opened = hash_file(file), None
@@ -49,8 +49,9 @@ def open_verified(store: Store, name: str, entry: Mapping[str, Any]) -> pa.Nativ
             data = file.read()
         digest, opened = xxhash.xxh3_128_hexdigest(data), pa.BufferReader(data)
     if digest != entry["xxh3"]:
+        store.forget(name)
         raise CorruptFile(name, store.uri(name))
     _verified[known] = None
     if len(_verified) > MAX_REMEMBERED:
         _verified.popitem(last=False)
-    return opened or store.open(name)
+    return opened or store.open(name, entry["bytes"])

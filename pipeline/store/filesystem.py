@@ -1,8 +1,9 @@
-"""The root folder of all steps, local or on S3: the only code that knows file systems.
+"""The root folder of all steps, local or on S3 (`object_store.py`): the only code that knows file systems.
 
 `root/<step>/<key>/` holds `part-00000.parquet ...` (or `.arrows`, for what is shuffled by bucket: `shuffle.py`), in
 `shards/` a marker for each finished shard, and, written last, `manifest.json`. A folder with a manifest is complete.
-Files appear whole or not at all: written to a temporary file and renamed on a local disk, one PUT on an object store.
+Files appear whole or not at all: written to a temporary file and renamed on a local disk; one PUT or one multipart
+upload, checked after it, on an object store.
 Everything but costs (`cost.json`) depends on the step's identity alone.
 """
 
@@ -11,10 +12,11 @@ import json
 import os
 import shutil
 import tempfile
+import urllib.parse
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import xxhash
@@ -22,6 +24,9 @@ from pyarrow import fs
 
 from pipeline.base.errors import CorruptFile, UserError
 from pipeline.base.file_lock import try_lock_file
+
+if TYPE_CHECKING:
+    from pipeline.store import object_store
 
 TEMPORARY_PREFIX = ".tmp-"  # begins the names of files that are not complete yet
 CHECKSUM_KEY = "xxh3"  # of a JSON file: of its other keys
@@ -37,11 +42,15 @@ class Store:
 
     def __init__(self, root: str | Path):
         self.root = str(root) if "://" in str(root) else str(Path(root).absolute())
-        try:
-            remote: tuple[Any, str] | None = fs.FileSystem.from_uri(self.root) if "://" in self.root else None
-        except (pa.ArrowInvalid, OSError) as error:
-            raise UserError(f"ROOT={root}: not a folder that can be used ({error})") from error
-        self._fs, self._base = remote or (fs.LocalFileSystem(), self.root)
+        self._bucket: object_store.Bucket | None = None
+        if self.root.startswith("file://"):
+            self.root = urllib.parse.unquote(urllib.parse.urlsplit(self.root).path)
+        elif "://" in self.root:
+            from pipeline.store.object_store import open_bucket  # takes time, which runs on a local disk do without
+
+            self.root = self.root.rstrip("/")
+            self._bucket = open_bucket(self.root)
+        self._local_fs = fs.LocalFileSystem()
         if self.local and os.path.isfile(self.root):
             raise UserError(f"ROOT={root}: a file, not a folder; give another ROOT")
 
@@ -50,21 +59,23 @@ class Store:
 
     @property
     def local(self) -> bool:
-        return isinstance(self._fs, fs.LocalFileSystem)
+        return self._bucket is None
 
     def path(self, name: str) -> str:
-        """Path of `name` within its file system."""
-        return f"{self._base}/{name}" if name else self._base
+        """Local path of `name`; on an object store its full name."""
+        return f"{self.root}/{name}" if name else self.root
 
     def uri(self, name: str) -> str:
         """Full name of `name`, as a user types it."""
         return f"{self.root}/{name}"
 
     def exists(self, name: str) -> bool:
+        """Whether there is a file `name`; on a local disk, also a folder."""
         return self.info(name).type != fs.FileType.NotFound
 
     def info(self, name: str) -> fs.FileInfo:
-        return self._fs.get_file_info(self.path(name))
+        """Type and size of a file; its type is NotFound where there is none. Object stores know no folders here."""
+        return self._bucket.info(name) if self._bucket else self._local_fs.get_file_info(self.path(name))
 
     def size(self, name: str) -> int:
         """Bytes of a file; -1 when it does not exist."""
@@ -73,11 +84,37 @@ class Store:
 
     def list(self, name: str = "") -> list[fs.FileInfo]:
         """Entries directly below folder `name`, sorted by name; empty when it does not exist."""
-        entries = self._fs.get_file_info(fs.FileSelector(self.path(name), allow_not_found=True))
+        if self._bucket:
+            entries = self._bucket.list(name)
+        else:
+            entries = self._local_fs.get_file_info(fs.FileSelector(self.path(name), allow_not_found=True))
         return sorted(entries, key=lambda info: info.path)
 
-    def open(self, name: str) -> pa.NativeFile:
-        return self._fs.open_input_file(self.path(name))
+    def listing(self, name: str) -> "contextlib.AbstractContextManager[None]":
+        """Within the block, what `exists`, `info` and `size` say of files below folder `name` is as at its beginning.
+
+        On an object store that is one request for all of them. What this process writes in the meantime is known.
+        """
+        return self._bucket.listing(name) if self._bucket else contextlib.nullcontext()
+
+    def open(self, name: str, size: int | None = None) -> pa.NativeFile:
+        """Open a file that exists. `size` is given for files of finished shards, which never change."""
+        return self._bucket.open(name, size) if self._bucket else self._local_fs.open_input_file(self.path(name))
+
+    def forget(self, name: str) -> None:
+        """Note that what was read of a file was not what it should be: it is read anew the next time."""
+        if self._bucket:
+            self._bucket.forget(name)
+
+    def read_final_json(self, name: str) -> Any:
+        """Read what `write_json` has written and what never changes, such as a manifest; errors as `read_json` has."""
+        if self._bucket is None:
+            return self.read_json(name)
+        try:
+            return self._parse_json(name, self._bucket.read_final(name), checked=True)
+        except CorruptFile:
+            self.forget(name)
+            raise
 
     def read_json(self, name: str, checked: bool = True) -> Any:
         """Read what `write_json` has written; with `checked` False, any JSON file.
@@ -85,7 +122,9 @@ class Store:
         Raises CorruptFile where the file's own checksum differs or the file is cut.
         """
         with self.open(name) as file:
-            data = file.read()
+            return self._parse_json(name, file.read(), checked)
+
+    def _parse_json(self, name: str, data: bytes, checked: bool) -> Any:
         try:
             value = json.loads(data)
         except ValueError as error:
@@ -95,7 +134,8 @@ class Store:
         return value
 
     def write(self, name: str, data: bytes, durable: bool = True) -> None:
-        with self.writing(name, durable) as path:
+        """Write bytes. A `durable` file survives a power failure in full, and is looked up after its upload."""
+        with self.writing(name, durable, check_size=durable) as path:
             path.write_bytes(data)
 
     def write_json(self, name: str, value: dict[str, Any], indent: int | None = None, durable: bool = True) -> None:
@@ -108,12 +148,12 @@ class Store:
         self.write(name, data, durable)
 
     @contextlib.contextmanager
-    def writing(self, name: str, durable: bool = True) -> Iterator[Path]:
+    def writing(self, name: str, durable: bool = True, check_size: bool = False) -> Iterator[Path]:
         """A local path to write to. It becomes `name` when the block ends normally, and is removed otherwise."""
         temporary = self.temporary_path(os.path.dirname(name))
         try:
             yield temporary
-            self.move_into_place(temporary, name, durable)
+            self.move_into_place(temporary, name, durable, check_size)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
@@ -124,33 +164,32 @@ class Store:
         os.makedirs(parent, exist_ok=True)
         return Path(parent, f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}")
 
-    def move_into_place(self, temporary: Path, name: str, durable: bool = True) -> None:
-        """Make the file at a temporary path the file `name`. A `durable` file survives a power failure in full."""
-        target = self.path(name)
-        if self.local:
-            if durable:
-                with open(temporary, "rb") as file:
-                    os.fsync(file.fileno())
-            os.replace(temporary, target)
-        else:
-            data = temporary.read_bytes()  # read before anything is sent: half a file never becomes an object
-            with self._fs.open_output_stream(
-                target, compression=None
-            ) as sink:  # else names in .gz are compressed again
-                sink.write(data)
-            if self.size(name) != len(data):
-                raise OSError(f"{self.uri(name)}: {self.size(name):,} bytes are there, {len(data):,} were written")
+    def move_into_place(self, temporary: Path, name: str, durable: bool = True, check_size: bool = False) -> None:
+        """Make the file at a temporary path the file `name`. A `durable` file survives a power failure in full.
+
+        With `check_size`, an object store is asked how long it is, even where it has acknowledged its digest.
+        """
+        if self._bucket:
+            self._bucket.upload(temporary, name, check_size)
             temporary.unlink()
+            return
+        if durable:
+            with open(temporary, "rb") as file:
+                os.fsync(file.fileno())
+        os.replace(temporary, self.path(name))
 
     def delete_file(self, name: str) -> None:
         """Remove a file; nothing happens where there is none."""
-        with contextlib.suppress(FileNotFoundError):
-            self._fs.delete_file(self.path(name))
+        if self._bucket:
+            self._bucket.delete_file(name)
+        else:
+            Path(self.path(name)).unlink(missing_ok=True)
 
     def copy(self, source: str, target: str) -> None:
         """Give `target` the bytes of `source`: by a hard link on a local disk, as a copy elsewhere."""
-        if not self.local:
-            return self._fs.copy_file(self.path(source), self.path(target))
+        if self._bucket:
+            self._bucket.copy(source, target)
+            return
         with self.writing(target) as temporary:
             try:
                 os.link(self.path(source), temporary)
@@ -159,7 +198,10 @@ class Store:
 
     def delete(self, name: str) -> None:
         """Delete a folder and everything in it."""
-        self._fs.delete_dir(self.path(name))
+        if self._bucket:
+            self._bucket.delete(name)
+        else:
+            self._local_fs.delete_dir(self.path(name))
 
     def remove_temporaries(self, name: str) -> None:
         """Remove what killed writers have left in folder `name` and below. Call it with the folder's lock held."""

@@ -164,7 +164,7 @@ def test_a_bucket_costs_one_read_of_its_place_and_one_of_its_rows(tmp_path, monk
             return self.file.read_at(count, offset)
 
     plain = Store.open
-    monkeypatch.setattr(Store, "open", lambda self, name: Counting(plain(self, name)))
+    monkeypatch.setattr(Store, "open", lambda self, name, size=None: Counting(plain(self, name, size)))
     heads: dict[str, bytes] = {}
     for bucket in (500, 501):
         Shard(Store(tmp_path), "s/k", 0, 1, bucket, {}, found, heads=heads).table()

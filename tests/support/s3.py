@@ -1,6 +1,6 @@
-"""A real S3 endpoint on localhost, as a fixture."""
+"""A real S3 endpoint on localhost: as a fixture, and for programs."""
 
-import os
+import contextlib
 import signal
 import socket
 import subprocess
@@ -8,15 +8,18 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 
 import pytest
 
 from pipeline.store.filesystem import Store
 
+BUCKET = "corpora"
 
-@pytest.fixture(scope="module")
-def s3():
-    """A real S3 endpoint on localhost (moto's server), its bucket `corpora`, and the environment that points there."""
+
+@contextlib.contextmanager
+def s3_server() -> Iterator[str]:
+    """Start moto's server with an empty bucket; yields its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -26,27 +29,38 @@ def s3():
         stderr=subprocess.DEVNULL,
     )
     url = f"http://127.0.0.1:{port}"
-    settings = {
-        "AWS_ENDPOINT_URL": url,
-        "AWS_ACCESS_KEY_ID": "key",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
-    before = {name: os.environ.get(name) for name in settings}
-    os.environ.update(settings)
-    request = urllib.request.Request(f"{url}/corpora", method="PUT")
+    request = urllib.request.Request(f"{url}/{BUCKET}", method="PUT")
     for _ in range(100):
         try:
             urllib.request.urlopen(request, timeout=5)
             break
         except urllib.error.URLError:
             time.sleep(0.2)
-    yield "s3://corpora"
-    server.send_signal(signal.SIGTERM)
-    server.wait(timeout=30)
-    for name, value in before.items():
-        os.environ.pop(name) if value is None else os.environ.update({name: value})
+    try:
+        yield url
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait(timeout=30)
+
+
+def client_settings(url: str) -> dict[str, str]:
+    """The environment that makes clients use the endpoint at `url`."""
+    return {
+        "AWS_ENDPOINT_URL": url,
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+@pytest.fixture(scope="module")
+def s3():
+    """A real S3 endpoint on localhost (moto's server), its bucket `corpora`, and the environment that points there."""
+    with s3_server() as url, pytest.MonkeyPatch.context() as patch:
+        for name, value in client_settings(url).items():
+            patch.setenv(name, value)
+        yield f"s3://{BUCKET}"
 
 
 def download(store: Store, name: str = "") -> dict[str, bytes]:
