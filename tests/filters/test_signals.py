@@ -490,7 +490,9 @@ def test_default_stop_words_are_gopher_s():
     assert GOPHER_STOP_WORDS == ("the", "be", "to", "of", "and", "that", "have", "with")
 
 
-SEEN = "Ein Satz mit Punkt.\n\nEin zweiter Absatz, der länger ist...\n- ein Punkt\nEin Satz mit Punkt.\n\n12 km {x}\nDas Ende"
+SEEN = (
+    "Ein Satz mit Punkt.\n\nEin zweiter Absatz, der länger ist...\n- ein Punkt\nEin Satz mit Punkt.\n\n12 km {x}\nEnde"
+)
 
 
 @pytest.mark.parametrize(
