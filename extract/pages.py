@@ -59,7 +59,7 @@ class PagesTask:
 
 
 @stage(
-    version=9,
+    version=10,
     libraries=(*engines.LIBRARIES, "isal", "brotli", "lz4", "backports.zstd", "pyarrow"),
     outputs={"part": PAGES, "rejects": REJECTS, "records": RECORDS, "ranges": RANGES},
     columns=PAGE_COLUMNS,

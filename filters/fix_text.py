@@ -3,13 +3,15 @@
 import functools
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.base.combining_marks import order_marks
+from pipeline.base.time_limit import document_time_limit
 
 # All that ftfy changes with the settings below, mojibake and composition apart (its tables of C0, C1 and
 # interlinear controls, line separators, byte order marks), as Arrow's RE2 spells it; its strings hold no surrogates.
@@ -20,7 +22,7 @@ _LINE_START = re.compile(r"(?<=\n)")
 _VERBOSE = re.compile(r"(?P<set>\[[^]]*\])|(?P<any>\\[sw])|#.*|[\s^]")
 
 
-def fix_mojibake(texts: pa.Array) -> pa.Array:
+def fix_mojibake(texts: pa.Array, documents: Sequence[str] | None = None) -> pa.Array:
     """Undo mojibake, remove control characters, make line breaks "\\n" and compose letters (NFC); nulls stay.
 
     The result is that of `ftfy.fix_text` with `ftfy_settings`, which treats each line by itself, and it takes a
@@ -28,10 +30,14 @@ def fix_mojibake(texts: pa.Array) -> pa.Array:
 
     Time is linear. What ftfy does with a line may take more (it composes what it has decoded, see
     `pipeline.base.combining_marks`), so lines of more than _MAX_PIECE characters, of which there are hardly any in real
-    texts, are passed to it in pieces that end at white space.
+    texts, are passed to it in pieces that end at white space. Raises DocumentTimeout for a text that takes minutes;
+    `documents` are the names of the texts in its message.
     """
-    may_change = _may_change(texts)
-    fixed = [_fix_lines(text) for text in texts.filter(may_change).to_pylist()]
+    may_change, fixed = _may_change(texts), []
+    for row in np.flatnonzero(may_change.to_numpy(zero_copy_only=False)).tolist():
+        text = texts[row].as_py()
+        with document_time_limit(text, "fixing", documents[row] if documents else f"text {row}"):
+            fixed.append(_fix_lines(text))
     return pc.replace_with_mask(texts, may_change, pa.array(fixed, texts.type))
 
 

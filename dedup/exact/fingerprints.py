@@ -25,7 +25,7 @@ _SCHEME_AND_WWW = re.compile(r"^[a-z][a-z0-9+.-]*://(?:www\.)?", re.IGNORECASE)
 _DEFAULT_PORT = re.compile(r":(?:80|443)$")
 
 
-@stage(version=2, libraries=("xxhash",), outputs={"part": FINGERPRINTS})
+@stage(version=3, libraries=("xxhash",), outputs={"part": FINGERPRINTS})
 def fingerprints(pages: Shard) -> Iterator[pa.Table]:
     """Hash text and URL of every document in their normal forms (`dedup.exact.normal_form`, `normal_url`)."""
     for batch in pages.batches(["id", "url", "text"]):

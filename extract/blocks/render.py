@@ -19,6 +19,8 @@ _HASHES = {TAG_NUMBERS[f"h{level}"]: "#" * level for level in range(1, 7)}
 _SEPARATORS = dict.fromkeys(product(("quoted", "quoted item"), repeat=2), "\n>\n")
 _SEPARATORS |= {("item", "item"): "\n", ("quoted item", "quoted item"): "\n"}
 _INDENT = " " * 4  # of one level of list items in Markdown
+_MAX_START_TAG = 4096  # bytes of a start tag that are read: a large one may be read for each element in it
+_MAX_PADDED, _MAX_PADDED_RATIO = 10_000, 20  # cells of a padded Markdown table, and for each cell that it has
 _LINE_NUMBERS = re.compile(r"\s*\d+(?:\s+\d+)*\s*")  # in a cell beside code
 _LANGUAGE = re.compile(rb"(?:\b|_)(?:lang(?:uage)?|brush|highlight-source)(?:-|: ?)([A-Za-z][\w+#]*)")
 _CODE_TAG = re.compile(rb"\s*<code[^>]*>")
@@ -153,7 +155,8 @@ class _Writer:
         parent = int(self.parent[item])
         if self.tag[parent] != TAG_NUMBERS["ol"]:
             is_task = self.markdown and b"task-list" in self._start_tag(item)
-            checkbox = _CHECKBOX.match(self.html, int(self.source_end[item])) if is_task else None
+            begin = int(self.source_end[item])
+            checkbox = _CHECKBOX.match(self.html, begin, begin + _MAX_START_TAG) if is_task else None
             return "- " if not checkbox else "- [x] " if _CHECKED.search(checkbox[0]) else "- [ ] "
         place = int(self.enclosing[item]["item_number"])
         if value := _VALUE.search(self._start_tag(item)):
@@ -166,7 +169,8 @@ class _Writer:
     def _start_tag(self, node: int) -> bytes:
         """Source of an element's start tag."""
         end = int(self.source_end[node])
-        return self.html[max(0, self.html.rfind(b"<", 0, end)) : end]
+        lowest = max(0, end - _MAX_START_TAG)
+        return self.html[max(lowest, self.html.rfind(b"<", lowest, end)) : end]
 
     def _listing(self, around: Enclosing, blocks: range) -> str:
         """Code as it is, without line numbers beside it."""
@@ -195,7 +199,10 @@ class _Writer:
         if not self.markdown:
             return "\n".join(" | ".join(cells).strip(" |") for cells in lines)
         width = max(map(len, lines))
-        padded = ["| " + " | ".join(cells + [""] * (width - len(cells))) + " |" for cells in lines]
+        # one row of thousands of cells must not add that many to each other one; renderers add what a row lacks
+        is_even = width * len(lines) <= _MAX_PADDED + _MAX_PADDED_RATIO * sum(map(len, lines))
+        lines = [lines[0] + [""] * (width - len(lines[0])), *lines[1:]]
+        padded = ["| " + " | ".join(cells + [""] * (width - len(cells)) * is_even) + " |" for cells in lines]
         return "\n".join([padded[0], "|" + " --- |" * width, *padded[1:]])
 
     def _cell(self, cell: int) -> str:

@@ -38,6 +38,7 @@ _IS_LAYOUT_TAG = np.isin(TAG_NAMES, ("table", "h1", "h2", "h3", "h4", "form", "a
 _MIN_COLUMNS, _MIN_FILLED_CELLS, _MAX_WORDS_PER_CELL = 2, 2, 50  # of a data table
 _SPAN = re.compile(rb"\s(colspan|rowspan)\s*=\s*[\"']?(\d{1,4})", re.I)
 _MAX_SPAN = 50  # columns or rows of a cell
+_MAX_SPANNED, _MAX_SPANNED_RATIO = 2000, 20  # positions of a table, and for each cell so far, that cells above may take
 
 
 class Outline(NamedTuple):
@@ -136,12 +137,16 @@ def align_columns(rows: list[list[int]], start_tag: Callable[[int], bytes]) -> l
     """
     spanned: set[tuple[int, int]] = set()
     aligned: list[list[int]] = []
+    n_cells = 0
     for row_number, row in enumerate(rows):
         line: list[int] = []
         for cell in row:
             while (row_number, len(line)) in spanned:
                 line.append(0)
             n_columns, n_rows = _cell_spans(start_tag(cell))
+            n_cells += 1
+            if len(spanned) + n_columns * n_rows > _MAX_SPANNED + _MAX_SPANNED_RATIO * n_cells:
+                n_rows = 1
             spanned.update((row_number + i, len(line) + k) for i in range(1, n_rows) for k in range(n_columns))
             line += [cell] + [0] * (n_columns - 1)
         aligned.append(line)

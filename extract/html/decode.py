@@ -21,7 +21,7 @@ _META_BYTES = 4096  # searched for <meta>; the standard says 1,024, but browsers
 _MIN_EXTRA_BYTES, _MIN_EXTRA_BYTES_MULTI = 1, 12  # continuation bytes of UTF-8 that outweigh a declared set
 _HEADER_CHARSET = re.compile(r"charset\s*+=\s*+(?:[\"']\s*+)?([^\s\"';,]+)", re.I)
 _COMMENT = re.compile(rb"<!--.*?(?:-->|\Z)", re.S)
-_META = re.compile(rb"<meta[\s/][^>]*?charset\s*=\s*[\"']?\s*([^\s\"'/>;]+)", re.I)
+_META = re.compile(rb"<meta[\s/](?:(?!<meta[\s/])[^>])*?charset\s*+=\s*+(?:[\"']\s*+)?([^\s\"'/>;]+)", re.I)
 _XML = re.compile(rb"\A\s*<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9._:-]+)", re.I)
 _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xfe\xff", "utf-16-be"), (b"\xff\xfe", "utf-16-le"))
 _MULTI_BYTE_CODECS = {"gb18030", "big5hkscs", "cp932", "cp949", "euc_jp"}

@@ -18,11 +18,12 @@ _FORMULA_START = re.compile(
     r"(?=[\s/>])(?P<rest>(?:[^<>\"']|\"[^\"]*+\"|'[^']*+')*+)>)",
     re.I,
 )
-# No possessive repeat of a group with a lookahead in it: Python 3.11 before 3.11.5 gets these wrong.
-_ANNOTATION = re.compile(r"<(?:[a-z]+:)?annotation\s[^<>]*?tex[^<>]*>([^<]*)</(?:[a-z]+:)?annotation", re.I)
+# No possessive repeat of a group with a lookahead in it: Python 3.11 before 3.11.5 gets these wrong. The first match of
+# an atomic group is as good as another one, since what follows it reads on to the same place.
+_ANNOTATION = re.compile(r"<(?:[a-z]+:)?annotation\s(?>[^<>]*?tex)[^<>]*+>([^<]*)</(?:[a-z]+:)?annotation", re.I)
 _ALT_TEXT = re.compile(r"^<[^>]*?\salttext\s*=\s*(?:\"([^\"]*)\"|'([^']*)')", re.I)
 _TEX_SCRIPT = re.compile(
-    r"<script[^<>]*?\stype\s*=\s*[\"']?math/tex[^<>]*>([^<]*(?:<(?!/?script)[^<]*)*)</script", re.I
+    r"<script(?>[^<>]*?\stype\s*=\s*[\"']?math/tex)[^<>]*+>([^<]*(?:<(?!/?script)[^<]*)*)</script", re.I
 )
 _TEX_SCRIPT_FOLLOWS = re.compile(r"\s*(?:</(?:span|div)>\s*){0,3}<script[^<>]*?\stype\s*=\s*[\"']?math/tex", re.I)
 _IMAGE_ALT = re.compile(r"<img\s(?:(?!<img\s)[^>])*?\balt\s*=\s*(?:\"([^\"]*)\"|'([^']*)')", re.I)

@@ -128,7 +128,7 @@ def _convert_text(element: Any, _depth: int) -> str:
 
 
 def _convert_space(element: Any, _depth: int) -> str:
-    width = re.fullmatch(r"(\d*\.?\d+)em", element.get("width", "").strip())
+    width = re.fullmatch(r"(\d++(?:\.\d+)?|\.\d+)em", element.get("width", "").strip())
     return r"\quad " if width and float(width[1]) >= 1 else r"\ " if width and float(width[1]) > 0.2 else ""
 
 

@@ -25,6 +25,7 @@ import pyarrow.compute as pc
 from filters.pii.phone import PHONE_SIGN, Span, find_phones
 from pipeline.base.errors import UserError
 from pipeline.base.suggestions import unknown_name
+from pipeline.base.time_limit import document_time_limit
 
 KINDS = ("email", "iban", "ip", "phone")  # in this order, so that an address with digits is never taken for a number
 TAG = "<{kind}-pii>"  # as Apertus writes them (arXiv:2509.14233, section 3.1.3)
@@ -86,8 +87,17 @@ _SIGNS = {
 }
 
 
-def mask_all(texts: pa.Array, kinds: Sequence[str], regions: Sequence[str], tag: str) -> tuple[pa.Array, list[Counter]]:
-    """Mask each text as `mask` does, nulls stay; returns (texts, counts of each text). `regions`: one a text."""
+def mask_all(
+    texts: pa.Array,
+    kinds: Sequence[str],
+    regions: Sequence[str],
+    tag: str,
+    documents: Sequence[str] | None = None,
+) -> tuple[pa.Array, list[Counter]]:
+    """Mask each text as `mask` does, nulls stay; returns (texts, counts of each text). `regions`: one a text.
+
+    Raises DocumentTimeout for a text that takes minutes; `documents` are the names of the texts in its message.
+    """
     counts: list[Counter] = [Counter() for _ in regions]
     if not kinds:
         return texts, counts
@@ -96,7 +106,9 @@ def mask_all(texts: pa.Array, kinds: Sequence[str], regions: Sequence[str], tag:
     may_change, masked = has_sign.any(axis=0), []
     for row in np.flatnonzero(may_change).tolist():
         possible = [kind for kind, sign in zip(kinds, has_sign[:, row], strict=True) if sign]
-        text, counts[row] = mask(texts[row].as_py(), kinds, regions[row], tag, possible)
+        text = texts[row].as_py()
+        with document_time_limit(text, "masking", documents[row] if documents else f"text {row}"):
+            text, counts[row] = mask(text, kinds, regions[row], tag, possible)
         masked.append(text)
     return pc.replace_with_mask(texts, pa.array(may_change), pa.array(masked, texts.type)), counts
 

@@ -43,7 +43,7 @@ class CleanedTexts(NamedTuple):
     lines: np.ndarray  # (d, len(RULES)) int64: lines by verdict, in the order of `filters.signals.c4.RULES`
 
 
-@stage(version=1, libraries=(), outputs={"part": PAGES, "rejects": REJECTS})
+@stage(version=2, libraries=(), outputs={"part": PAGES, "rejects": REJECTS})
 def clean(
     pages: Shard,
     *,

@@ -10,6 +10,7 @@ import xxhash
 from dedup.exact.exact import HASH_ROWS, key_rows, select_representatives
 from pipeline.base.errors import UserError
 from pipeline.base.paths import PLUGINS_MODULE
+from pipeline.base.time_limit import TimeLimitExceeded, time_limit
 from pipeline.base.user_code import UserFunction, describe_error
 from pipeline.plugins.declarations import SelectionDeclaration, SidecarDeclaration
 from pipeline.runner.stage import selection as selection_stage
@@ -19,6 +20,9 @@ from pipeline.store.shard import Shard
 from pipeline.store.writer import Output
 
 _BATCH_DOCUMENTS = 1024
+# A batch that takes longer is done again document by document, each against the same limit. So a slow function goes on,
+# and one that hangs is reported with its document.
+_LIMIT_SECONDS = 300.0
 
 
 def declared_sidecar(function: UserFunction) -> SidecarDeclaration:
@@ -109,11 +113,43 @@ def _call(function: UserFunction, inputs: tuple[str, ...], settings: dict[str, A
     """Call the user's function on a batch. Raises UserError with its file and line and the document it failed on."""
     code = function.load()
     try:
-        return code(*(batch[name] for name in inputs), **settings)
+        with time_limit(_LIMIT_SECONDS):
+            return code(*(batch[name] for name in inputs), **settings)
+    except TimeLimitExceeded:
+        return _call_one_by_one(function, inputs, settings, batch)
     except Exception as error:
         culprit = _first_failing(code, inputs, settings, batch)
-        row = f" (document {batch['id'][culprit]}, {batch['url'][culprit]})" if culprit is not None else ""
+        row = f" ({_document(batch, culprit)})" if culprit is not None else ""
         raise UserError(f"{describe_error(error, function.path)}{row}") from error
+
+
+def _document(batch: pa.RecordBatch, row: int) -> str:
+    return f"document {batch['id'][row]}, {batch['url'][row]}"
+
+
+def _call_one_by_one(
+    function: UserFunction, inputs: tuple[str, ...], settings: dict[str, Any], batch: pa.RecordBatch
+) -> Any:
+    """Call the user's function on one document after the other, and join what it returns for them.
+
+    Raises UserError with the document for which it takes longer than the limit, or on which it fails.
+    """
+    code = function.load()
+    values: list[Any] = []
+    columns: dict[str, list[Any]] = {}
+    for row in range(batch.num_rows):
+        try:
+            with time_limit(_LIMIT_SECONDS):
+                answer = code(*(batch[name].slice(row, 1) for name in inputs), **settings)
+        except TimeLimitExceeded as error:
+            raise UserError(f"{function.path}: {function.name} {error} ({_document(batch, row)})") from None
+        except Exception as error:
+            raise UserError(f"{describe_error(error, function.path)} ({_document(batch, row)})") from error
+        for name, value in answer.items() if isinstance(answer, dict) else ():
+            columns.setdefault(name, []).extend(_array(function, value, None, 1, name).to_pylist())
+        if not isinstance(answer, dict):
+            values += _array(function, answer, None, 1, "one document").to_pylist()
+    return columns or values
 
 
 def _first_failing(
@@ -122,8 +158,9 @@ def _first_failing(
     """Return the first document that the function fails on by itself; None where it fails on the whole batch only."""
     for i in range(batch.num_rows):
         try:
-            code(*(batch[name].slice(i, 1) for name in inputs), **settings)
-        except Exception:  # noqa: BLE001 - the error itself is reported by the caller
+            with time_limit(_LIMIT_SECONDS):
+                code(*(batch[name].slice(i, 1) for name in inputs), **settings)
+        except (Exception, TimeLimitExceeded):  # noqa: BLE001 - the error itself is reported by the caller
             return i
     return None
 

@@ -25,7 +25,7 @@ _FROM_SIDECARS = ["language", "script", "language_score", "quality", "word_count
 _BATCH = 1024
 
 
-@stage(version=3, libraries=("ftfy", "phonenumbers", "python-stdnum"), outputs={"part": DATA, "totals": TOTALS})
+@stage(version=4, libraries=("ftfy", "phonenumbers", "python-stdnum"), outputs={"part": DATA, "totals": TOTALS})
 def data(
     layout: list[Shard],
     ledgers: list[Shard],
@@ -141,12 +141,14 @@ def _batches(tables: Iterator[pa.Table]) -> Iterator[list[pa.Table]]:
 def _published(rows: pa.Table, totals: Counter, settings: tuple) -> pa.Table:
     kinds, region, tag, fixes_text = settings
     regions = [personal.region_of(host, region) for host in rows["host"].to_pylist()]
+    addresses = zip(rows["id"].to_pylist(), rows["url"].to_pylist(), strict=True)
+    names = [f"document {id_} ({url})" for id_, url in addresses]
     masks: list[Counter] = [Counter() for _ in regions]  # of each document, by kind
     columns = {}
     for name in ("text", "title", "author"):
         original = pc.fill_null(rows[name], "") if name == "text" else rows[name]
-        fixed = fix_mojibake(original.combine_chunks()) if fixes_text else original.combine_chunks()
-        columns[name], counts = personal.mask_all(fixed, kinds, regions, tag)
+        fixed = fix_mojibake(original.combine_chunks(), names) if fixes_text else original.combine_chunks()
+        columns[name], counts = personal.mask_all(fixed, kinds, regions, tag, names)
         if name == "text":
             totals["mended"] += pc.sum(pc.not_equal(fixed, original), min_count=0).as_py()
         for mask, count in zip(masks, counts, strict=True):

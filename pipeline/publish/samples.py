@@ -114,7 +114,7 @@ def _masked_excerpts(
     for shard, ids in sorted(wanted.items()):
         for page in _rows_with_ids(pages[shard].batches(["id", "host", "title", "text"], rows=_BATCH_ROWS), ids):
             country = pii.region_of(page["host"], region)
-            title, _ = pii.mask(page["title"] or "", region=country)
+            title, _ = pii.mask((page["title"] or "")[:_MASKED_CHARACTERS], region=country)
             text, _ = pii.mask(page["text"][:_MASKED_CHARACTERS], region=country)
             excerpts[shard, page["id"]] = {"title": title, "excerpt": _excerpt(text)}
     return excerpts

@@ -285,3 +285,37 @@ def test_real_pages_short_cut_and_idempotence(shared):
             seen, masked = seen + 1, masked + bool(counts)
     assert seen >= 90
     assert 10 <= masked <= 60  # neither blind nor wild
+
+
+ADDRESSES_IN_A_ROW = [
+    ("a'.'a'.'b@c.de", E),
+    ("..a@b.de..c@d.de", f"..{E}..{E}"),
+    ("a@2x.png..c@d.de", f"a@2x.png..{E}"),  # the first is a file, the second starts behind two dots
+    ("a@b.de.c@d.de", "a@b.de.c@d.de"),  # .c is no top-level domain, and no address starts inside another one
+    ("a.@b.de, .@b.de, a@.de", "a.@b.de, .@b.de, a@.de"),
+    ("git@a.bc:x git@a.bc", f"git@a.bc:x {E}"),
+]
+
+
+@pytest.mark.parametrize(("text", "masked"), ADDRESSES_IN_A_ROW)
+def test_addresses_that_touch(text, masked):
+    assert pii.mask(text, ["email"])[0] == masked
+
+
+def test_masking_ends_after_so_many_passes(monkeypatch):
+    text = "a@b.de@c.de@d.de"  # with this tag each pass makes an address of the tag and what follows
+    assert pii.mask(text, ["email"], tag="x")[0] == "x@x"
+    monkeypatch.setattr(pii, "_MAX_PASSES", 1)
+    assert pii.mask("a@b.de@c.de", ["email"], tag="x")[0] == "x@c.de"
+
+
+@pytest.mark.parametrize("blank", [" ", "\t", ""])
+def test_a_long_line_is_fixed_in_pieces(blank):
+    line = f"schÃ¶n und grÃ¼n{blank}" * 5_000
+    fixed = fix_mojibake(pa.array([f"{line}\nkurz grÃ¼n\n", None])).to_pylist()
+    assert fixed == [f"schön und grün{blank}" * 5_000 + "\nkurz grün\n", None]
+
+
+def test_a_cut_does_not_part_a_letter_from_its_marks():
+    text = "x" * 19_999 + "a\u0308" * 3
+    assert fix_mojibake(pa.array([text])).to_pylist() == ["x" * 19_999 + "äää"]

@@ -488,3 +488,44 @@ def test_signals_of_a_file(tmp_path):
 
 def test_default_stop_words_are_gopher_s():
     assert GOPHER_STOP_WORDS == ("the", "be", "to", "of", "and", "that", "have", "with")
+
+
+SEEN = (
+    "Ein Satz mit Punkt.\n\nEin zweiter Absatz, der länger ist...\n- ein Punkt\nEin Satz mit Punkt.\n\n12 km {x}\nEnde"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "unseen"),
+    [
+        ("blanks at the ends of lines", SEEN.replace("\n", "  \n") + " "),
+        ("tabs at the ends of lines", SEEN.replace("\n", "\t\n") + "\t"),
+        ("CRLF", SEEN.replace("\n", "\r\n") + "\r"),
+        ("blanks and CRLF", SEEN.replace("\n", " \r\n")),
+        ("no-break blanks", SEEN.replace(" ", "\u00a0")),
+        ("some no-break blanks", SEEN.replace("mit ", "mit\u00a0", 1)),
+        ("narrow no-break blanks", SEEN.replace(" ", "\u202f")),
+        ("ideographic blanks", SEEN.replace(" ", "\u3000")),
+        ("no-break blanks at the ends of lines", SEEN.replace("\n", "\u00a0\n")),
+        ("soft hyphens", SEEN.replace("Absatz", "Ab\u00adsatz")),
+        ("zero-width spaces", SEEN.replace(" ", "\u200b ").replace("\n", "\u200b\n")),
+        ("word joiners", SEEN.replace("km", "\u2060km")),
+        ("a byte order mark", "\ufeff" + SEEN),
+    ],
+)
+def test_what_is_not_seen_changes_no_signal(name, unseen):
+    assert unseen != SEEN
+    assert signals_of([unseen]) == signals_of([SEEN])
+
+
+@given(st.text(st.sampled_from("aB1. -\n\r\t\u00a0\u200b\u00ad\u3000\u2028\x0b\u0301天…"), max_size=60))
+@example("a\r  \n")
+@example("\u200b\u2028\n")
+def test_signals_are_those_of_the_text_as_it_is_seen(text):
+    assert signals_of([text]) == signals_of([reference.visible(text)])
+
+
+@pytest.mark.parametrize("text", ["", " ", "\u200b", "\u00ad \u2060\ufeff\u200b", "\u00a0\r"])
+def test_a_text_of_which_nothing_is_seen_has_no_words(text):
+    (row,) = signals_of([text])
+    assert {name: value for name, value in row.items() if name != "id" and value} == {}

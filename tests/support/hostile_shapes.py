@@ -13,7 +13,8 @@ from re import _parser as parser  # type: ignore[attr-defined]
 
 GROWTH = 5.0  # times the time that four times the size may take
 MIN_SECONDS = 0.08  # CPU; below it a clock says nothing about growth
-_MAX_SEEDS = 150  # of one pattern
+_FOLLOWING_NODES = 24  # of what follows a repeat, and its beginnings, that are repeated
+_MAX_SEEDS = 400  # of one pattern
 
 # A seed that is repeated, or a beginning and a seed.
 SEEDS: dict[str, str | tuple[str, str]] = {
@@ -206,7 +207,7 @@ def pattern_seeds(pattern: re.Pattern) -> list[tuple[str, str]]:
         if example:
             seeds[("", example + " ")] = None
             seeds[("", example[:-1] + "\0")] = None
-    for start, bodies in _repeats(tree, ""):
+    for start, bodies in _repeats(tree, "", ()):
         for body in bodies:
             if body:
                 seeds |= {(start, body): None, ("", body): None, ("", start + body * 3): None}
@@ -285,22 +286,25 @@ def _named(item) -> set[str]:
     return {char for char in candidates if tests[argument](char)}
 
 
-def _repeats(tree, start: str) -> Iterator[tuple[str, list[str]]]:
-    """(what stands before, what a repeat matches) of every repeat in a parsed pattern."""
-    for node in tree:
+def _repeats(tree, start: str, after: tuple) -> Iterator[tuple[str, list[str]]]:
+    """(what stands before, what a repeat matches or what must follow it) of every repeat in a parsed pattern."""
+    for i, node in enumerate(tree):
+        rest = (*list(tree)[i + 1 :], *after)
         operator, argument = node
         if operator in (constants.MAX_REPEAT, constants.MIN_REPEAT, constants.POSSESSIVE_REPEAT):
             yield start, list(islice(_examples(argument[2]), 6))
-            yield from _repeats(argument[2], start)
+            following = next(_examples(rest[:_FOLLOWING_NODES]), "")
+            yield start, [following[:end] for end in range(1, len(following) + 1)][-_FOLLOWING_NODES:]
+            yield from _repeats(argument[2], start, rest)
         elif operator is constants.SUBPATTERN:
-            yield from _repeats(argument[-1], start)
+            yield from _repeats(argument[-1], start, rest)
         elif operator is constants.BRANCH:
             for branch in argument[1]:
-                yield from _repeats(branch, start)
+                yield from _repeats(branch, start, rest)
         elif operator in (constants.ASSERT, constants.ASSERT_NOT):
-            yield from _repeats(argument[1], start)
+            yield from _repeats(argument[1], start, rest)
         elif operator is constants.ATOMIC_GROUP:
-            yield from _repeats(argument, start)
+            yield from _repeats(argument, start, rest)
         start += next(_node_examples(node), "")
 
 
@@ -316,11 +320,13 @@ def growth_fault(measure: Callable[[int], float], size: int, seconds_per_mb: flo
 
     `measure` returns CPU seconds for a size. A time below MIN_SECONDS passes: it is linear enough for the size.
     """
-    large = measure(4 * size)
     bound = max(MIN_SECONDS, seconds_per_mb * 4 * size / 1e6)
+    small = measure(size)
+    if small > bound:
+        return f"{small:.2f} s for {size:,} characters"
+    large = measure(4 * size)
     if large <= MIN_SECONDS:
         return ""
-    small = measure(size)
     for _ in range(2):  # the best of three, where something else disturbed the clock
         if large <= max(MIN_SECONDS, GROWTH * small) and large <= bound:
             return ""

@@ -154,12 +154,14 @@ def _extraction() -> dict[str, TextFunction]:
 
 
 def _deduplication() -> dict[str, TextFunction]:
-    from dedup.exact import exact
+    from dedup.exact import fingerprints
     from pipeline.kernels.tokens import words
 
     return {
-        "dedup.exact.exact.text_hashes": lambda text: exact.text_hashes(pa.chunked_array([_column(text)])),
-        "dedup.exact.exact.normal_url": exact.normal_url,
+        "dedup.exact.fingerprints.text_hashes": lambda text: fingerprints.text_hashes(
+            pa.chunked_array([_column(text)])
+        ),
+        "dedup.exact.fingerprints.normal_url": fingerprints.normal_url,
         "pipeline.kernels.tokens.words": lambda text: words(_column(text)),
     }
 

@@ -60,7 +60,7 @@ def bar_segments(total: float, parts: list[tuple[float, str]]) -> list[tuple[str
 
 def join_lines(text: str) -> str:
     """Return the text in one line, with a sign for each line break: menus of a word a line would fill screens."""
-    return re.sub(r"\s*\n\s*", " ↵ ", text)
+    return re.sub(r"(?<!\s)\s*\n\s*", " ↵ ", text)
 
 
 def _charts(stats: dict[str, Any]) -> list[tuple[str, list[tuple[str, float]]]]:
