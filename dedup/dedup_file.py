@@ -72,7 +72,7 @@ def deduplicate_texts(texts: list[pa.Array], **settings: Any) -> pa.Table:
 
 def near_selection(pages: pa.Table, **settings: Any) -> pa.Table:
     """Return the SELECTION of near deduplication of a table of PAGES in memory, with these settings of [near]."""
-    source = InputFiles("pages", None, ())
+    source = InputFiles("pages", (), ())
     chain = near_duplicates(settings_binder(**settings), source, 1 + pages.num_rows // DOCUMENTS_PER_PARTITION)
     return evaluate(chain.near, {"pages": [Shard.of(pages)]})["near"].table()
 

@@ -124,7 +124,7 @@ def pages(
 
 def file_ranges(source: Shard | list[Shard]) -> Iterator[FileRange]:
     """The rows of the source table, with raw files of the shard as absolute paths."""
-    for shard in source if isinstance(source, list) else [source]:
+    for shard in [source] if isinstance(source, Shard) else source:
         for row in shard.table().to_pylist():
             path = row["path"]
             path = path if "://" in path or os.path.isabs(path) else str(shard.file(path))

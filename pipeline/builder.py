@@ -41,9 +41,8 @@ def locate_errors(prefix: str) -> Iterator[None]:
 def input_files(paths: list[str], chunk_bytes: int | None = None, readers: tuple[UserFunction, ...] = ()) -> InputFiles:
     """Return these files as input, larger ones in ranges of `chunk_bytes`. `readers` are the user's."""
     rows = listing.list_chunks(paths, chunk_bytes, readers)
-    files = sorted({(row["name"], row["size"], row["mtime_ns"]) for row in rows})
-    chunk_bytes = chunk_bytes or listing.default_chunk_bytes(sum(size for _, size, _ in files))
-    return InputFiles("files", [[list(file) for file in files], chunk_bytes], tuple(rows))
+    names = ("name", "size", "mtime_ns", "start", "end", "copy")
+    return InputFiles("files", tuple([row[name] for name in names] for row in rows), tuple(rows))
 
 
 def partition_count(crawl: InputFiles | Step, gib: int, readers: tuple[UserFunction, ...] = ()) -> int:

@@ -16,7 +16,7 @@ from pipeline.builder import Builder, locate_errors
 from pipeline.config.recipe_file import Config
 from pipeline.config.recipe_sources import shipped_languages
 from pipeline.publish.statistics.alarms import AlarmBounds
-from pipeline.runner.dag import Asset, InputFiles, Step
+from pipeline.runner.dag import Asset, InputFiles, Step, digest
 
 
 class _Every(frozenset):
@@ -111,7 +111,10 @@ def alarm_bounds(b: Builder) -> dict[str, Any]:
 
 
 def description(recipe: Config, steps: Mapping[str, Step]) -> str:
-    """Return the recipe as JSON, for the published folder: name, rules with their reasons, and the key of each step."""
+    """Return the recipe as JSON, for the published folder: name, rules with their reasons, hashes of steps' settings.
+
+    Keys of steps are in the folder's manifest: here they would make a corpus of the same rows another one.
+    """
     rules = [{**rule, "why": recipe.reasons.get(rule["name"], "")} for rule in recipe.rules]
-    keys = {name: bound.key for name, bound in steps.items()}
-    return json.dumps({"name": recipe.name, "rules": rules, "steps": keys}, sort_keys=True)
+    settings = {name: digest(bound.params) for name, bound in steps.items()}
+    return json.dumps({"name": recipe.name, "rules": rules, "steps": settings}, sort_keys=True)

@@ -38,7 +38,7 @@ HASH_ROWS = pa.schema(
 )
 
 
-@stage(version=2, outputs={"part": HASH_ROWS})
+@stage(version=2, outputs={"part": HASH_ROWS}, numbered=True)
 def exact_hashes(
     pages: Shard,
     fingerprints: Shard,
@@ -59,7 +59,7 @@ def exact_hashes(
     yield from _fingerprint_rows("text_hash", pages, fingerprints, selection, scores, keep, scope, partitions)
 
 
-@stage(version=1, outputs={"part": HASH_ROWS})
+@stage(version=1, outputs={"part": HASH_ROWS}, numbered=True)
 def url_hashes(
     pages: Shard,
     fingerprints: Shard,

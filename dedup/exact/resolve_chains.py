@@ -36,7 +36,7 @@ LINKS = pa.schema(
 )
 
 
-@stage(version=2, libraries=("xxhash",), outputs={"part": LINKS})
+@stage(version=2, libraries=("xxhash",), outputs={"part": LINKS}, numbered=True)
 def chain_links(
     selections: Mapping[str, Shard],
     resolved: list[Shard] | None = None,

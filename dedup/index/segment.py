@@ -22,16 +22,17 @@ from dedup.common.selections import read_selection
 from dedup.index.byte_ranges import read_ranges
 from dedup.index.files import (
     BAND,
+    BANDS_FILE,
     BLOCK_BANDS,
+    DOCUMENTS_FILE,
+    FENCES_FILE,
     RECORD,
+    SHINGLES_FILE,
     Segment,
     StoredIndex,
-    bands_file,
-    block_index_file,
-    documents_file,
     read_block_index,
     read_gap,
-    shingles_file,
+    stored_file,
 )
 from dedup.near.lsh import band_hashes_of, sketch_halves
 from dedup.near.minhash import band_hashes, minhash
@@ -58,8 +59,8 @@ def index_documents(pages: Shard, signatures: Shard, selection: Shard | None = N
     assert signed["id"].equals(documents["id"]), f"{signatures.folder}: ids differ from the documents'"
     kept = read_selection(documents["id"], selection).keep
     records: list[bytes] = []
-    yield Output.file(shingles_file(pages.index), _shingles_and_records(signatures, signed, kept, records))
-    yield Output.file(documents_file(pages.index), b"".join(records))
+    yield Output.file(SHINGLES_FILE, _shingles_and_records(signatures, signed, kept, records))
+    yield Output.file(DOCUMENTS_FILE, b"".join(records))
     dumps = documents.filter(pa.array(kept)).group_by("dump")
     counts = dumps.aggregate([([], "count_all"), ("date", "min"), ("date", "max")]).sort_by("dump")
     yield counts.select(["dump", "count_all", "date_min", "date_max"]).rename_columns(DUMPS.names).cast(DUMPS)
@@ -94,7 +95,7 @@ def id_hashes(ids: list[bytes]) -> np.ndarray:
     return np.array([xxhash.xxh3_64_intdigest(b"id" + value) for value in ids], np.uint64)
 
 
-@stage(version=1, libraries=("xxhash",), outputs={"part": ROWS})
+@stage(version=1, libraries=("xxhash",), outputs={"part": ROWS}, numbered=True)
 def index_rows(signatures: Shard, selection: Shard | None = None, *, partitions: int = 16) -> Iterator[Output]:
     """Write a row for every band of the documents that are kept, and for their ids, in the partition of the hash.
 
@@ -114,7 +115,7 @@ def index_rows(signatures: Shard, selection: Shard | None = None, *, partitions:
 def index_bands(rows: list[Shard]) -> Iterator[Output]:
     """Store one partition of a dump's bands, sorted."""
     table = concat_shards(rows, ROWS)
-    yield from _band_files(_sorted_bands(table["hash"].to_numpy(), table["doc"].to_numpy()), rows[0].bucket or 0)
+    yield from _band_files(_sorted_bands(table["hash"].to_numpy(), table["doc"].to_numpy()))
 
 
 def _sorted_bands(hashes: np.ndarray, doc: np.ndarray) -> np.ndarray:
@@ -124,18 +125,18 @@ def _sorted_bands(hashes: np.ndarray, doc: np.ndarray) -> np.ndarray:
     return out
 
 
-def _band_files(bands: np.ndarray, partition: int) -> Iterator[Output]:
-    yield Output.file(bands_file(partition), bands.tobytes())
-    yield Output.file(block_index_file(partition), bands["hash"][::BLOCK_BANDS].tobytes())
+def _band_files(bands: np.ndarray) -> Iterator[Output]:
+    yield Output.file(BANDS_FILE, bands.tobytes())
+    yield Output.file(FENCES_FILE, bands["hash"][::BLOCK_BANDS].tobytes())
 
 
-@stage(version=1, outputs={})
+@stage(version=1, outputs={}, numbered=True)
 def index_merge(segments: Shard) -> Iterator[Output]:
     """Merge one partition of several segments. Memory: 72 bytes a band of the partition."""
     index = StoredIndex.from_shard(segments)
     parts = [_read_partition(index, segment, segments.index, segments.count) for segment in index.segments]
     bands = np.concatenate([np.empty(0, BAND), *parts])
-    yield from _band_files(bands[np.argsort(bands["hash"], kind="stable")], segments.index)
+    yield from _band_files(bands[np.argsort(bands["hash"], kind="stable")])
 
 
 def _read_partition(index: StoredIndex, segment: Segment, partition: int, partitions: int) -> np.ndarray:
@@ -146,10 +147,10 @@ def _read_partition(index: StoredIndex, segment: Segment, partition: int, partit
     low, high = (-(-(k << 32) // partitions) for k in (partition, partition + 1))  # bounds of hashes >> 32
     parts = [np.empty(0, BAND)]
     for p in range(low * segment.partitions >> 32, ((high - 1) * segment.partitions >> 32) + 1):
-        block_index = read_block_index(index.store, segment.folder, p) >> np.uint64(32)
+        block_index = read_block_index(index.store, segment.manifest, p) >> np.uint64(32)
         first = max(int(np.searchsorted(block_index, np.uint64(low), "left")) - 1, 0)
         last = int(np.searchsorted(block_index, np.uint64(high), "left"))
-        with index.store.open(f"{segment.folder}/{bands_file(p)}") as file:
+        with index.store.open(stored_file(index.store, segment.manifest, BANDS_FILE, p)) as file:
             size = BLOCK_BANDS * BAND.itemsize
             start, end = first * size, max(min(last * size, file.size()), first * size)
             data, _ = read_ranges(file, np.array([start]), np.array([end]), read_gap(index.store))
@@ -183,9 +184,9 @@ def index_withdrawn(
     bounds = np.append(0, np.cumsum(records["count"]))
     records["start"] = bounds[:-1]
     hashes = np.concatenate([np.zeros(0, np.uint64), *sets])
-    yield Output.file(documents_file(0), records.tobytes())
-    yield Output.file(shingles_file(0), hashes.tobytes())
-    yield from _band_files(_compute_bands(records, hashes, bounds, bands, rows), 0)
+    yield Output.file(DOCUMENTS_FILE, records.tobytes())
+    yield Output.file(SHINGLES_FILE, hashes.tobytes())
+    yield from _band_files(_compute_bands(records, hashes, bounds, bands, rows))
 
 
 def find_documents(stored: StoredIndex, ids: list[bytes]) -> tuple[np.ndarray, np.ndarray]:

@@ -36,7 +36,7 @@ CANDIDATES = pa.schema(
 BUFFER_BYTES = 64 << 20  # shingles that a task has in memory before it writes or compares them
 
 
-@stage(version=1, outputs={"part": CANDIDATES})
+@stage(version=1, outputs={"part": CANDIDATES}, numbered=True)
 def near_candidates(
     pages: Shard,
     signatures: Shard,

@@ -23,7 +23,7 @@ from pipeline.store.writer import Output
 BANDS = pa.schema([("hash", pa.uint64()), ("doc", pa.int64()), ("sketch_a", pa.uint64()), ("sketch_b", pa.uint64())])
 
 
-@stage(version=1, outputs={"part": BANDS})
+@stage(version=1, outputs={"part": BANDS}, numbered=True)
 def near_bands(
     pages: Shard,
     signatures: Shard,

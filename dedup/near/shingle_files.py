@@ -4,7 +4,7 @@ What is compared with an index, and what is added to it, are shingle sets, as in
 the most expensive part of all three, and `signatures` has done it: here the sets are stored, so that none of the others
 reads a text.
 
-    sets-<shard>.bin   sets of all documents, one after the other (sorted uint64) | their d + 1 bounds (int64)
+    sets.bin   sets of all documents, one after the other (sorted uint64) | their d + 1 bounds (int64)
 """
 
 from collections.abc import Iterator
@@ -20,13 +20,9 @@ from pipeline.runner.stage import stage
 from pipeline.store.shard import Shard
 from pipeline.store.writer import Output
 
+SETS_FILE = "sets.bin"  # raw file of a shard
 BATCH_DOCUMENTS = 1024  # whose shingles take a few MB: memory that is used again needs no new pages of the system
 READ_BYTES = 16 << 20  # of shingles at a time
-
-
-def sets_file(shard: int) -> str:
-    """Return the name of the file with the shingle sets of a shard."""
-    return f"sets-{shard:05d}.bin"
 
 
 @stage(version=signatures.stage.version, outputs={"part": SIGNATURES})
@@ -45,7 +41,7 @@ def signatures_and_sets(
         ngram: Words a shingle.
     """
     tables: list[pa.Table] = []
-    yield Output.file(sets_file(pages.index), _sets_and_bounds(pages, bands, rows, ngram, tables))
+    yield Output.file(SETS_FILE, _sets_and_bounds(pages, bands, rows, ngram, tables))
     yield from tables
 
 
@@ -62,7 +58,7 @@ def _sets_and_bounds(pages: Shard, bands: int, rows: int, ngram: int, tables: li
 
 def has_shingle_sets(signatures: Shard) -> bool:
     """Return whether this shard was written by `signatures_and_sets`."""
-    return signatures.store is not None and signatures.store.exists(_path(signatures))
+    return SETS_FILE in signatures.files
 
 
 def read_shingle_sets(signatures: Shard, rows: np.ndarray) -> Iterator[tuple[int, int, np.ndarray, np.ndarray]]:
@@ -71,7 +67,7 @@ def read_shingle_sets(signatures: Shard, rows: np.ndarray) -> Iterator[tuple[int
     Each item is (low, high, hashes, bounds): the sets of rows[low:high] and their (high - low + 1,) bounds.
     """
     assert signatures.store is not None
-    with signatures.store.open(_path(signatures)) as file:
+    with signatures.store.open(signatures.raw(SETS_FILE)) as file:
         size = 8 * (signatures.rows() + 1)
         bounds = np.frombuffer(file.read_at(size, file.size() - size), np.int64)
         starts, ends, low = bounds[rows], bounds[rows + 1], 0
@@ -79,10 +75,6 @@ def read_shingle_sets(signatures: Shard, rows: np.ndarray) -> Iterator[tuple[int
             high = max(low + 1, int(np.searchsorted(ends, starts[low] + READ_BYTES // 8, "right")))
             yield low, high, *_read_sets(file, starts[low:high], ends[low:high])
             low = high
-
-
-def _path(signatures: Shard) -> str:
-    return f"{signatures.folder}/{sets_file(signatures.index)}"
 
 
 def _read_sets(file: pa.NativeFile, starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -55,7 +55,7 @@ PASSAGE_ROWS = pa.schema(
 Scope = Literal["corpus", "dump", "across"]
 
 
-@stage(version=2, libraries=("xxhash",), outputs={"part": PASSAGE_ROWS, "local": PASSAGES})
+@stage(version=2, libraries=("xxhash",), outputs={"part": PASSAGE_ROWS, "local": PASSAGES}, numbered=True)
 def span_hashes(
     pages: Shard,
     selection: Shard | None = None,

@@ -35,7 +35,7 @@ ANCHORS = pa.schema([("hash", pa.uint64()), ("doc", pa.int64()), ("place", pa.in
 Tokens = Annotated[int, Range(10, 10000)]
 
 
-@stage(version=1, outputs={"part": ANCHORS, "local": PASSAGES})
+@stage(version=1, outputs={"part": ANCHORS, "local": PASSAGES}, numbered=True)
 def anchor_hashes(
     pages: Shard,
     selection: Shard | None = None,
@@ -76,7 +76,7 @@ def repeated_anchors(anchors: list[Shard]) -> Iterator[Output]:
     yield from partition_rows(passages_of(table), shard_of(table["doc"].to_numpy()))
 
 
-@stage(version=1, libraries=("xxhash",), outputs={"part": PASSAGE_ROWS, "local": PASSAGES})
+@stage(version=1, libraries=("xxhash",), outputs={"part": PASSAGE_ROWS, "local": PASSAGES}, numbered=True)
 def substring_hashes(
     pages: Shard,
     anchors: Shard,

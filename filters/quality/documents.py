@@ -73,7 +73,7 @@ def batches_with_language(pages: Shard, languages: Shard) -> Iterator[tuple[pa.R
     for batch in pages.batches(["id", "host", "text"]):
         rows = table.slice(position, len(batch))
         if not rows["id"].combine_chunks().equals(batch["id"]):
-            raise AssertionError(f"shard {pages.index}: ids of pages and languages differ from row {position} on")
+            raise AssertionError(f"{pages.label}: ids of pages and languages differ from row {position} on")
         yield batch, rows["language"]
         position += len(batch)
 

@@ -39,7 +39,7 @@ def run_tiny_pipeline(name: str) -> None:
     from pipeline.build import load_recipe, recipe_schema
     from pipeline.index.compaction import commit_run
     from pipeline.index.pointer import Pointer
-    from pipeline.runner.manifests import folder_of
+    from pipeline.runner.manifests import output_folder
     from pipeline.runner.scheduler import InProcess, execute
     from pipeline.store.filesystem import Store
 
@@ -54,7 +54,7 @@ def run_tiny_pipeline(name: str) -> None:
             execute(first.steps[step], store, InProcess)
         if index:
             index = commit_run(index, first.steps, first.adds_to_index, InProcess)
-            published = tuple(map(str, Path(store.root, folder_of(first.corpus), "data").glob("*.parquet")))
+            published = tuple(map(str, Path(store.root, output_folder(store, first.corpus), "data").glob("*.parquet")))
             second = load_recipe(str(recipe_file), published, {}, index)
             execute(second.steps["index"], store, InProcess)
 

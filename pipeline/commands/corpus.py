@@ -11,7 +11,7 @@ from pipeline.base.format import plain
 from pipeline.commands.options import add_run_options, bind_recipe, executor_maker, open_store
 from pipeline.index.compaction import commit_run
 from pipeline.index.pointer import Pointer, load_pointer, open_index
-from pipeline.runner.manifests import folder_of, read_manifest
+from pipeline.runner.manifests import manifest_name, output_folder, read_manifest
 from pipeline.runner.run_records import record_run
 from pipeline.runner.scheduler import execute
 from pipeline.store.filesystem import Store
@@ -51,10 +51,10 @@ def _make_corpus(arguments: argparse.Namespace, store: Store, index: Pointer | N
             raise _unusable_root(arguments.root, error) from error
     if warning := build.index_warning():
         log.warning(warning)
-    folder = folder_of(build.corpus)
-    finished_before = store.exists(f"{folder}/manifest.json")
+    finished_before = store.exists(manifest_name(build.corpus))
     make_executor = executor_maker(arguments)
     execute(build.goal, store, make_executor, arguments.shuffle)
+    folder = output_folder(store, build.corpus)
     stats = store.read_json(f"{folder}/stats.json", checked=False)
     if index and stats["violations"]:
         log.warning("index %s: not changed, since the run is outside of what its recipe allows", index.name)

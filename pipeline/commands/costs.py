@@ -1,6 +1,6 @@
 """`python -m pipeline costs FOLDER`: what a corpus cost, step by step.
 
-The figures come from the `cost.json` of its steps. They are not in the corpus itself, whose bytes must not depend on
+The figures come from the `costs` of its steps. They are not in the corpus itself, whose bytes must not depend on
 the machine.
 """
 
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pipeline.base.errors import UserError
 from pipeline.base.format import counted
 from pipeline.commands.options import open_corpus
+from pipeline.runner.manifests import costs_of, read_costs
 from pipeline.store.filesystem import Store
 
 HEADER = ("step", "CPU", "of all", "records a core-second", "tasks", "longest", "wall", "peak memory")
@@ -50,9 +51,8 @@ def costs_table(folder: Store) -> str:
     Raises UserError where the steps are not beside the corpus.
     """
     stats = folder.read_json("stats.json", checked=False)
-    parent, key = posixpath.split(folder.root.rstrip("/"))
-    root, name = posixpath.split(parent)
-    steps = {**stats["recipe"]["steps"], name: key}
+    steps = folder.read_json("manifest.json").get("steps", {})
+    root = posixpath.dirname(posixpath.dirname(folder.root.rstrip("/")))
     costs = sorted(_read_costs(Store(root), steps), key=lambda cost: (-sum(cost.cpu_seconds), cost.step))
     if len(costs) < 2:  # only that of the corpus itself
         raise UserError(f"{folder.root}: its steps are not beside it; give the folder below ROOT that `corpus` printed")
@@ -66,11 +66,9 @@ def costs_table(folder: Store) -> str:
 
 
 def _read_costs(root: Store, steps: dict[str, str]) -> Iterator[StepCost]:
-    """Costs of those steps (name and key) whose folders still exist."""
-    for step, key in steps.items():
-        name = f"{step}/{key}/cost.json"
-        if root.exists(name):
-            cost = root.read_json(name)
-            cpu_seconds = [shard["cpu_seconds"] for shard in cost["shards"]]
-            peak = max((shard["peak_rss_bytes"] for shard in cost["shards"]), default=0)
-            yield StepCost(step, cpu_seconds, cost["wall_seconds"], peak)
+    """Costs of those steps (name and manifest) whose costs are still there."""
+    for step, manifest in steps.items():
+        if costs := read_costs(root, costs_of(manifest)):
+            table, totals = costs
+            peak = max(table["peak_rss_bytes"].to_pylist(), default=0)
+            yield StepCost(step, table["cpu_seconds"].to_pylist(), totals["wall_seconds"], peak)

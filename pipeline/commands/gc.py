@@ -1,21 +1,26 @@
-"""`python -m pipeline gc`: list step folders that no recorded run and no index needs; `--yes` removes them."""
+"""`python -m pipeline gc`: list shards and folders that no recorded run and no index needs; `--yes` removes them."""
 
 import argparse
+import contextlib
 import logging
 import os
+import re
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
-from pyarrow import fs
-
-from pipeline.base.errors import UserError
+from pipeline.base.errors import CorruptFile, UserError
 from pipeline.base.exit_codes import reason_of
-from pipeline.base.format import format_bytes
+from pipeline.base.format import counted, format_bytes
 from pipeline.base.suggestions import unknown_name
 from pipeline.commands.options import add_log_option, open_store
 from pipeline.index.pointer import index_names, load_pointer
+from pipeline.runner.known_shards import shard_key_of
+from pipeline.runner.manifests import key_folders, load_manifest
 from pipeline.runner.run_records import RunRecord, recorded_runs
-from pipeline.store.filesystem import Store
+from pipeline.store.filesystem import TEMPORARY_PREFIX, Store
+from pipeline.store.shard import KEY_BYTES
+from pipeline.store.shard_table import ShardTable
 
 log = logging.getLogger(__name__)
 
@@ -40,24 +45,23 @@ def run(arguments: argparse.Namespace) -> None:
     try:
         runs = recorded_runs(store)
         forgotten = _forgotten_runs(runs, arguments.keep, arguments.run)
-        folders = unused_folders(store, forgotten, arguments.published)
-        sizes = {folder: files_below(store, folder) for folder in folders}
+        unused = find_unused(store, forgotten, arguments.published)
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
             f"ROOT={arguments.root}: cannot be read ({reason_of(error)}); give a folder of steps"
         ) from error
-    freed = format_bytes(_freed_bytes(store, {name: size for files in sizes.values() for name, size in files.items()}))
+    freed = format_bytes(_freed_bytes(store, {name: size for item in unused for name, size in item.files.items()}))
     for record in runs:
         log.info("recorded run %s%s", _describe(record), ": to be forgotten" if record in forgotten else "")
     if arguments.yes:
         for record in forgotten:
             store.delete_file(record.file)
-    for folder in folders:
+    for item in unused:
         state = "not needed"
         if arguments.yes:
-            state = "removed" if remove_folder(store, folder) else "in use"
-        print(f"{state}: {store.uri(folder)} ({format_bytes(sum(sizes[folder].values()))})")
-    if not folders and not forgotten:
+            state = "removed" if remove_unused(store, item, runs) else "in use"
+        print(f"{state}: {item.describe(store)} ({format_bytes(sum(item.files.values()))})")
+    if not unused and not forgotten:
         log.info("nothing to remove in %s", store.root)
         return
     if arguments.yes:
@@ -83,40 +87,96 @@ def _forgotten_runs(runs: list[RunRecord], keep: int | None, names: list[str]) -
     return list({record.name: record for record in [*surplus, *(known[name] for name in names)]}.values())
 
 
-def unused_folders(store: Store, forgotten: Collection[RunRecord] = (), published: bool = False) -> list[str]:
-    """Step folders that no index and no recorded run needs, apart from runs that are to be forgotten.
+@dataclass(frozen=True)
+class Unused:
+    """What may be removed.
 
-    A published corpus is one of them only if `published`.
+    folder: relative to the root. locks: folders whose locks a run would hold that uses it.
+    shards: how many of the `of` shards of a folder that runs share; `of` is 0 where the whole folder may go.
+    files: bytes of each file, by name relative to the root.
     """
-    needed = {folder for record in recorded_runs(store) if record not in forgotten for folder in record.folders}
-    needed |= {folder for name in index_names(store) for folder in load_pointer(store, name).folders()}
-    steps = [name for name in _subfolders(store, "") if name != "runs" and name[0] != "."]
-    folders = [f"{step}/{name}" for step in steps for name in _subfolders(store, step)]
-    unused = [folder for folder in folders if folder not in needed and _is_step_folder(store, folder)]
-    return [folder for folder in unused if published or not is_published(store, folder)]
+
+    folder: str
+    locks: tuple[str, ...]
+    files: dict[str, int]
+    shards: int = 0
+    of: int = 0
+
+    def describe(self, store: Store) -> str:
+        which = f"{self.shards:,} of {counted(self.of, 'shard')} in " if self.of else ""
+        return f"{which}{store.uri(self.folder)}"
 
 
-def _subfolders(store: Store, folder: str) -> list[str]:
-    return [info.base_name for info in store.list(folder) if info.type == fs.FileType.Directory]
+def find_unused(store: Store, forgotten: Collection[RunRecord] = (), published: bool = False) -> list[Unused]:
+    """Return what no index and no recorded run needs, apart from runs that are to be forgotten.
+
+    A published corpus is part of it only if `published`. No folder is ever touched that no step has written.
+    """
+    needed = {name for record in recorded_runs(store) if record not in forgotten for name in record.needs}
+    needed |= {name for index in index_names(store) for name in load_pointer(store, index).needs()}
+    unused: list[Unused] = []
+    for folder in key_folders(store):
+        sizes = store.sizes(folder)
+        if "manifest.json" in sizes or ("/" in folder and not any(_is_of_keys(name) for name in sizes)):
+            unused += _unused_old_folder(folder, sizes, needed, published)
+        else:
+            unused += _unused_shards(store, folder, sizes, needed, published)
+    return unused
 
 
-def _is_step_folder(store: Store, folder: str) -> bool:
-    """Whether the folder is a step of this program: no other folder is ever removed."""
-    return store.exists(f"{folder}/manifest.json") or bool(store.list(f"{folder}/shards"))
+def _is_of_keys(name: str) -> bool:
+    return name.startswith(("manifests/", "shards/")) and bool(re.search(r"/[0-9a-f]{24}\.", name))
 
 
-def is_published(store: Store, folder: str) -> bool:
-    """Whether the folder is a finished corpus."""
-    return store.exists(f"{folder}/stats.json") and store.exists(f"{folder}/manifest.json")
+def _unused_old_folder(folder: str, sizes: dict[str, int], needed: set[str], published: bool) -> list[Unused]:
+    """Return the folder of a step that an earlier release has written, or a published folder of its."""
+    is_step = "manifest.json" in sizes or any(name.startswith("shards/") for name in sizes)
+    kept = folder in needed or (is_published(sizes) and not published)
+    files = {f"{folder}/{name}": size for name, size in sizes.items()}
+    return [Unused(folder, (folder,), files)] if is_step and not kept else []
 
 
-def files_below(store: Store, folder: str) -> dict[str, int]:
-    """Size in bytes of every file in a folder and its subfolders, by name."""
-    files: dict[str, int] = {}
-    for info in store.list(folder):
-        name = f"{folder}/{info.base_name}"
-        files |= files_below(store, name) if info.type == fs.FileType.Directory else {name: info.size}
-    return files
+def is_published(sizes: Mapping[str, int], prefix: str = "") -> bool:
+    """Return whether a folder, of which this is the listing, is a finished corpus."""
+    return f"{prefix}stats.json" in sizes and f"{prefix}manifest.json" in sizes
+
+
+def _unused_shards(store: Store, folder: str, sizes: dict[str, int], needed: set[str], published: bool) -> list[Unused]:
+    """Return the shards of a folder that no manifest needs, and those manifests that nothing needs.
+
+    A run that is recorded and not finished may need any of them.
+    """
+    manifests = {name for name in needed if name.startswith(f"{folder}/manifests/")}
+    keys = {name.split("/")[1] for name in needed if name.startswith(f"{folder}/")} - {"manifests"}
+    owners: dict[str, dict[str, int]] = {}  # by key of the shard, "" for what belongs to none
+    for name, size in sizes.items():
+        owners.setdefault(shard_key_of(name), {})[f"{folder}/{name}"] = size
+    others = owners.pop("", {})
+    try:
+        for name in manifests:
+            column = ShardTable(load_manifest(store, name).table).column("key").hex()
+            keys |= {column[i : i + 2 * KEY_BYTES] for i in range(0, len(column), 2 * KEY_BYTES)}
+    except (CorruptFile, OSError):  # not written yet, or damaged
+        return []
+    steps = {name.rpartition("/")[2].partition(".")[0] for name in manifests}
+    records = {name: size for name, size in others.items() if _may_go(name.removeprefix(f"{folder}/"), steps)}
+    locks = tuple(sorted({f"{folder}/locks/{name.split('/')[1]}" for name in sizes if name.startswith("locks/")}))
+    spare = {key: files for key, files in owners.items() if key not in keys}
+    if "/" not in folder:  # published folders, one a key
+        corpora = {key: files for key, files in spare.items() if is_published(sizes, f"{key}/")}
+        chosen = {key: files for key, files in spare.items() if published or key not in corpora}
+        return [Unused(f"{folder}/{key}", locks, files) for key, files in sorted(chosen.items())]
+    if not keys and not manifests:
+        return [Unused(folder, locks, {f"{folder}/{name}": size for name, size in sizes.items()})]
+    files = {name: size for some in spare.values() for name, size in some.items()}
+    return [Unused(folder, locks, records | files, len(spare), len(owners))] if spare else []
+
+
+def _may_go(name: str, steps: set[str]) -> bool:
+    """Return whether a file that belongs to no shard is of a step that is not one of `steps`; locks stay."""
+    kind, _, file = name.partition("/")
+    step, _, rest = file.partition("/")
+    return step.partition(".")[0] not in steps and (kind != "locks" or rest.startswith(TEMPORARY_PREFIX))
 
 
 def _freed_bytes(store: Store, sizes: dict[str, int]) -> int:
@@ -131,11 +191,25 @@ def _freed_bytes(store: Store, sizes: dict[str, int]) -> int:
     return sum(size for size, remaining in links.values() if not remaining)
 
 
-def remove_folder(store: Store, folder: str) -> bool:
-    """Delete a step's folder; returns False while a run has it locked."""
-    lock = store.lock(folder)
-    if lock is None:
-        return False
-    with lock:
-        store.delete(folder)
+def remove_unused(store: Store, item: Unused, runs: Collection[RunRecord]) -> bool:
+    """Remove what none of these runs needs; returns False while a run uses the folder, or when there is a new run.
+
+    Manifests go before markers, and these before files: what is left when it is interrupted is seen to be incomplete.
+    """
+    with contextlib.ExitStack() as stack:
+        for name in item.locks:
+            lock = store.lock(name)
+            if lock is None:
+                return False
+            stack.enter_context(lock)
+        if any(record not in runs for record in recorded_runs(store)):
+            return False
+        if item.of:
+            for name in sorted(item.files, key=lambda name: ("/manifests/" not in name, "/shards/" not in name)):
+                store.delete_file(name)
+        else:
+            store.delete(item.folder)
+            for name in item.files:
+                if not name.startswith(f"{item.folder}/"):  # the marker of a published folder
+                    store.delete_file(name)
     return True

@@ -27,18 +27,20 @@ def plan_table(steps: list[PlannedStep]) -> str:
     rows = [HEADER, *map(_cells, steps)]
     widths = [max(len(row[i]) for row in rows) for i in range(4)]
     lines = ["  ".join([*(cell.ljust(n) for cell, n in zip(row, widths, strict=False)), row[4]]) for row in rows]
-    to_run = [step for step in steps if step.state == "run"]
+    to_run = [step for step in steps if step.state in ("run", "may run")]
+    depending = sum(step.state == "may run" for step in steps)
     known = [step.cpu_seconds for step in to_run if step.cpu_seconds is not None]
     cost = f"about {_duration(sum(known))} of CPU"
     if len(known) < len(to_run):
         unknown = "cost unknown: never measured here"
         cost = f"{cost}, and {counted(len(to_run) - len(known), 'step')} with {unknown}" if known else unknown
-    return "\n".join([*lines, f"{len(to_run)} of {len(steps)} steps to run: {cost}"])
+    at_most = f", {depending} of them only if what they read changes" if depending else ""
+    return "\n".join([*lines, f"{len(to_run)} of {len(steps)} steps to run{at_most}: {cost}"])
 
 
 def _cells(step: PlannedStep) -> tuple[str, str, str, str, str]:
     cpu, disk = "", ""
-    if step.state == "run":
+    if step.state in ("run", "may run"):
         cpu = "?" if step.cpu_seconds is None else _duration(step.cpu_seconds)
         disk = "?" if step.disk_bytes is None else f"{step.disk_bytes / 1e6:,.1f} MB"
     return step.step, step.state, cpu, disk, "; ".join(step.reasons)

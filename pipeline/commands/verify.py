@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from pipeline.base.errors import CorruptFile, UserError
 from pipeline.base.format import counted
 from pipeline.config.cli_inputs import parse_root
-from pipeline.runner.manifests import listed_files
-from pipeline.runner.repair import forget_shard
+from pipeline.runner.known_shards import forget_shard
+from pipeline.runner.manifests import key_folders, load_manifest, manifests_in
 from pipeline.store.checksums import hash_file
 from pipeline.store.filesystem import Store
+from pipeline.store.shard import listed_files
+from pipeline.store.shard_table import ShardTable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,12 +24,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     store = Store(arguments.folder if arguments.folder is not None else parse_root(arguments.root))
     files, problems = 0, []
-    for folder in [""] if arguments.folder is not None else _step_folders(store):
-        for name, problem in _check_folder(store, folder):
-            files += 1
-            if problem:
-                print(f"corrupt: {store.uri(name)} ({problem})")
-                problems.append(name)
+    checked = _check_published(store) if arguments.folder is not None else _check_steps(store)
+    for name, problem in checked:
+        files += 1
+        if problem:
+            print(f"corrupt: {store.uri(name)} ({problem})")
+            problems.append(name)
     if not files:
         raise UserError(f"{store.root}: no finished step and no published folder; give another folder or --root")
     if not problems:
@@ -45,29 +47,40 @@ def run(arguments: argparse.Namespace) -> None:
     raise SystemExit(1)
 
 
-def _step_folders(store: Store) -> Iterator[str]:
-    for step in store.list():
-        for entry in store.list(step.base_name) if not step.is_file else []:
-            folder = f"{step.base_name}/{entry.base_name}"
-            if store.exists(f"{folder}/manifest.json"):
-                yield folder
+def _check_steps(store: Store) -> Iterator[tuple[str, str]]:
+    """Yield every file that a manifest lists, once, and the manifests, with what is wrong with them; "" for nothing."""
+    for folder in key_folders(store):
+        seen: set[str] = set()
+        for name in manifests_in(store, folder):
+            try:
+                shards = list(ShardTable(load_manifest(store, name).table).shards())
+                yield name, ""
+            except CorruptFile as error:
+                yield error.name, error.problem
+                continue
+            for key, marker in shards:
+                if key not in seen:
+                    seen.add(key)
+                    yield from _check_files(store, f"{folder}/", marker, key)
 
 
-def _check_folder(store: Store, folder: str) -> Iterator[tuple[str, str]]:
-    """Yield every file that a manifest lists, and the manifest, with what is wrong with it; "" for nothing."""
-    prefix = f"{folder}/" if folder else ""
-    if not store.exists(f"{prefix}manifest.json"):
+def _check_published(store: Store) -> Iterator[tuple[str, str]]:
+    """The same of a published folder."""
+    if not store.exists("manifest.json"):
         return
     try:
-        markers = store.read_json(f"{prefix}manifest.json")["shards"]
-        yield f"{prefix}manifest.json", ""
-    except (CorruptFile, KeyError) as error:
-        yield f"{prefix}manifest.json", getattr(error, "problem", "it lists no shards")
+        (marker,) = store.read_json("manifest.json")["shards"]
+        yield "manifest.json", ""
+    except (CorruptFile, KeyError, ValueError) as error:
+        yield "manifest.json", getattr(error, "problem", "it lists no files")
         return
-    for index, marker in enumerate(markers):
-        digests = [entry["xxh3"] for entry in [*marker["outputs"].values(), *marker["files"].values()]]
-        for (name, size), digest in zip(listed_files(marker, index), digests, strict=True):
-            yield f"{prefix}{name}", _problem(store, f"{prefix}{name}", size, digest)
+    for name, file in marker["files"].items():
+        yield name, _problem(store, name, file["bytes"], file["xxh3"])
+
+
+def _check_files(store: Store, prefix: str, marker: dict, key: str) -> Iterator[tuple[str, str]]:
+    for name, size, digest in listed_files(marker, key):
+        yield f"{prefix}{name}", _problem(store, f"{prefix}{name}", size, digest)
 
 
 def _problem(store: Store, name: str, size: int, digest: str) -> str:

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from dedup.index.files import BAND
+from dedup.index.files import BAND, BANDS_FILE
 from dedup.index.segment import index_merge
 from pipeline.index import identity
 from pipeline.index.pointer import DumpEntry, Pointer, SegmentEntry
 from pipeline.runner.dag import InputFiles, Step, step
-from pipeline.runner.manifests import folder_of
+from pipeline.runner.manifests import manifest_name, output_folder, shards_of
 from pipeline.runner.scheduler import MakeExecutor, execute
 
 MERGED_SEGMENTS = 4  # segments of one size that become one: an index of N dumps has at most 3 log4(N) + 2
@@ -26,7 +26,8 @@ def commit_run(pointer: Pointer, steps: Mapping[str, Step], adds: bool, make_exe
     if adds:
         pointer = add_dump(pointer, steps, source, identity.fingerprint(steps), identity.band_parameters(steps))
     else:
-        pointer = _replace_corpus(pointer, pointer.position(source), folder_of(steps["corpus"]))
+        corpus = output_folder(pointer.store, steps["corpus"])
+        pointer = _replace_corpus(pointer, pointer.position(source), corpus)
     return compact(pointer, make_executor)
 
 
@@ -43,8 +44,8 @@ def add_dump(
     pointer: Pointer, steps: Mapping[str, Step], source: str, fingerprint: str, parameters: dict[str, Any]
 ) -> Pointer:
     """Add the dump whose step `index_entry` is finished, as the last one of the index."""
-    description = pointer.store.read_json(f"{folder_of(steps['index_entry'])}/entry.json", checked=False)
-    bands, corpus = steps["index_bands"], steps.get("corpus")
+    store, bands, corpus = pointer.store, steps["index_bands"], steps.get("corpus")
+    description = store.read_json(shards_of(store, steps["index_entry"])[0].raw("entry.json"), checked=False)
     entry: DumpEntry = {
         "shards": description["shards"],
         "rows": description["rows"],
@@ -53,13 +54,13 @@ def add_dump(
         "source": source,
         "fingerprint": fingerprint,
         "key": bands.key,
-        "documents": folder_of(steps["index_documents"]),
-        "corpus": folder_of(corpus) if corpus else None,
+        "documents": manifest_name(steps["index_documents"]),
+        "corpus": output_folder(store, corpus) if corpus else None,
     }
-    shards = pointer.store.read_json(f"{folder_of(bands)}/manifest.json")["shards"]
-    size = sum(file["bytes"] for shard in shards for file in shard["files"].values())
+    shards = shards_of(store, bands)
+    size = sum(shard.files[BANDS_FILE]["bytes"] for shard in shards)
     segment: SegmentEntry = {
-        "folder": folder_of(bands),
+        "manifest": manifest_name(bands),
         "first": pointer.position(source),
         "entries": 1,
         "rows": size // BAND.itemsize,
@@ -80,7 +81,7 @@ def compact(pointer: Pointer, make_executor: MakeExecutor, everything: bool = Fa
         goal = _merge_step(pointer, segments, partitions)
         execute(goal, pointer.store, make_executor)
         merged: SegmentEntry = {
-            "folder": folder_of(goal),
+            "manifest": manifest_name(goal),
             "first": segments[0]["first"],
             "entries": sum(segment["entries"] for segment in segments),
             "rows": rows,
@@ -104,8 +105,8 @@ def _mergeable(pointer: Pointer, everything: bool) -> slice | None:
 
 
 def _merge_step(pointer: Pointer, segments: tuple[SegmentEntry, ...], partitions: int) -> Step:
-    folders = [segment["folder"] for segment in segments]
+    manifests = [segment["manifest"] for segment in segments]
     stored = pointer.stored()
-    merged = replace(stored, segments=tuple(segment for segment in stored.segments if segment.folder in folders))
-    identity_ = {"segments": folders, "partitions": partitions}
-    return step(index_merge, segments=InputFiles("segments", identity_, (merged.as_row(),) * partitions))
+    merged = replace(stored, segments=tuple(segment for segment in stored.segments if segment.manifest in manifests))
+    identities = ({"segments": manifests, "partitions": partitions},) * partitions
+    return step(index_merge, segments=InputFiles("segments", identities, (merged.as_row(),) * partitions))

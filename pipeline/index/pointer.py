@@ -34,18 +34,18 @@ class DumpEntry(TypedDict):
     source: str  # key of its input
     fingerprint: str  # of how its documents were read and chosen
     key: str  # of its bands: its content
-    documents: str  # folder
+    documents: str  # manifest of the step that wrote them
     shards: int  # of `documents`
     rows: int  # documents
     label: str
     dates: list[str | None]  # of the first and the last capture
-    corpus: str | None  # folder; None for a corpus that was added from files
+    corpus: str | None  # published folder; None for a corpus that was added from files
 
 
 class SegmentEntry(TypedDict):
     """Bands of consecutive dumps, as `index.json` has them."""
 
-    folder: str
+    manifest: str  # of the step that wrote them
     first: int  # position of the first dump
     entries: int  # dumps
     rows: int  # bands
@@ -55,7 +55,7 @@ class SegmentEntry(TypedDict):
 class WithdrawnEntry(TypedDict):
     """Documents that no run may keep, as `index.json` has them."""
 
-    folder: str
+    manifest: str
     key: str
     rows: int
 
@@ -83,7 +83,7 @@ class Pointer:
         """The index as the dump at position `before` sees it."""
         keys = [entry["key"] for entry in self.entries[:before]]
         withdrawn = self.withdrawn["key"] if self.withdrawn else None
-        return InputFiles("index", {"dumps": keys, "withdrawn": withdrawn}, (self.stored(before).as_row(),))
+        return InputFiles("index", ({"dumps": keys, "withdrawn": withdrawn},), (self.stored(before).as_row(),))
 
     def stored(self, before: int | None = None) -> StoredIndex:
         """Where all files are now. Documents of the dumps from position `before` on are not visible."""
@@ -96,11 +96,11 @@ class Pointer:
             for entry, first in zip(self.entries, first_shards, strict=False)
         ]
         segments = [
-            Segment(entry["folder"], first_shards[entry["first"]], entry["partitions"]) for entry in self.segments
+            Segment(entry["manifest"], first_shards[entry["first"]], entry["partitions"]) for entry in self.segments
         ]
         if self.withdrawn:
-            documents.insert(0, IndexedDocuments(self.withdrawn["folder"], 0, 1, "withdrawn documents"))
-            segments.insert(0, Segment(self.withdrawn["folder"], 0, 1))
+            documents.insert(0, IndexedDocuments(self.withdrawn["manifest"], 0, 1, "withdrawn documents"))
+            segments.insert(0, Segment(self.withdrawn["manifest"], 0, 1))
         visible_shards = first_shards[len(self.entries) if before is None else before]
         return StoredIndex(self.store, tuple(documents), tuple(segments), visible_shards, withdrawn_shards)
 
@@ -134,11 +134,11 @@ class Pointer:
         entries = (*self.entries[:position], entry)
         return replace(self, entries=entries, segments=(*segments, segment), parameters=parameters)
 
-    def folders(self) -> set[str]:
-        """Folders that the index needs: garbage collection keeps them."""
-        folders = {entry["documents"] for entry in self.entries} | {segment["folder"] for segment in self.segments}
-        folders |= {entry["corpus"] for entry in self.entries if entry["corpus"]}
-        return folders | ({self.withdrawn["folder"]} if self.withdrawn else set())
+    def needs(self) -> set[str]:
+        """Manifests and published folders (of an earlier release, folders of steps) that garbage collection keeps."""
+        needed = {entry["documents"] for entry in self.entries} | {segment["manifest"] for segment in self.segments}
+        needed |= {entry["corpus"] for entry in self.entries if entry["corpus"]}
+        return needed | ({self.withdrawn["manifest"]} if self.withdrawn else set())
 
     def save(self, before: "Pointer") -> "Pointer":
         """Commit this state. Raises UserError where another run has committed since `before` was read (on S3)."""
@@ -162,6 +162,9 @@ def load_pointer(store: Store, name: str) -> Pointer:
     if not store.exists(empty.file):
         return empty
     saved = store.read_json(empty.file)
+    for entry in [*saved["segments"], *([saved["withdrawn"]] if saved["withdrawn"] else [])]:
+        if "folder" in entry:  # written by an earlier release
+            entry["manifest"] = entry.pop("folder")
     entries, segments = tuple(saved["entries"]), tuple(saved["segments"])
     return Pointer(store, name, saved["parameters"], entries, segments, saved["withdrawn"])
 

@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 
 from dedup.index import segment
-from dedup.index.files import RECORD, StoredIndex, documents_file
+from dedup.index.files import DOCUMENTS_FILE, RECORD, StoredIndex, stored_file
 from pipeline.base.errors import UserError
 from pipeline.base.format import counted
 from pipeline.index.pointer import Pointer
 from pipeline.runner.dag import step
-from pipeline.runner.manifests import folder_of
+from pipeline.runner.manifests import manifest_name
 from pipeline.runner.scheduler import MakeExecutor, execute
 
 SHOWN_IDS = 3  # of those that are not in the index, in an error
@@ -37,14 +37,16 @@ def withdraw(pointer: Pointer, ids: list[str], source: str, make_executor: MakeE
     banding = {name: pointer.parameters[name] for name in ("bands", "rows")}
     goal = step(segment.index_withdrawn, index=pointer.leaf(len(pointer.entries)), ids=tuple(ids), **banding)
     execute(goal, pointer.store, make_executor)
-    return replace(pointer, withdrawn={"folder": folder_of(goal), "key": goal.key, "rows": len(ids)}).save(pointer)
+    return replace(pointer, withdrawn={"manifest": manifest_name(goal), "key": goal.key, "rows": len(ids)}).save(
+        pointer
+    )
 
 
 def _withdrawn_ids(stored: StoredIndex) -> list[str]:
     """Ids of the documents that are withdrawn already."""
     if not stored.withdrawn_shards:
         return []
-    folder = stored.documents[0].folder
-    with stored.store.open(f"{folder}/{documents_file(0)}") as file:
+    name = stored_file(stored.store, stored.documents[0].manifest, DOCUMENTS_FILE, 0)
+    with stored.store.open(name) as file:
         records = np.frombuffer(file.read(), RECORD)
     return [value.tobytes().hex() for value in records["id"]]

@@ -62,7 +62,7 @@ def user_sidecar(pages: Shard, *, function: UserFunction, settings: dict[str, An
         yield pa.table([batch["id"], *arrays], names=["id", *names])
 
 
-@stage(version=1, outputs={"part": HASH_ROWS})
+@stage(version=1, outputs={"part": HASH_ROWS}, numbered=True)
 def user_keys(
     pages: Shard,
     fingerprints: Shard,

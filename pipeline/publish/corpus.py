@@ -19,7 +19,7 @@ from pipeline.store.shard import Shard
 from pipeline.store.writer import Output
 
 
-@stage(version=4, libraries=("jinja2", "pyarrow"), outputs={})
+@stage(version=4, libraries=("jinja2", "pyarrow"), outputs={}, published=True)
 def corpus(
     data: list[Shard],
     ledgers: list[Shard],
@@ -46,7 +46,8 @@ def corpus(
         title: What the card calls the corpus.
         language: Its language, ISO 639-1, else 639-3.
         region: As for `data`, for the samples of dropped pages in the report.
-        recipe: JSON with "rules" (objects in the recipe's order) and "steps" (name: key); other values are printed too.
+        recipe: JSON with "rules" (objects in the recipe's order) and "steps" (name: hash of settings); other values are
+            printed too.
         bounds: Settings of [alarms] (`pipeline.publish.statistics.alarms.AlarmBounds`).
     """
     for i, shard in enumerate(data):

@@ -105,7 +105,7 @@ def _rows(pages: Shard, beside: pa.Table, removed: list[pa.Table], chosen: pa.Ta
             columns = beside.take(taken)
             for other in (columns, chosen.slice(low, high - low)):
                 if not table["id"].equals(other["id"]):
-                    raise AssertionError(f"{pages.folder} shard {pages.index}: ids of sidecars or ledger differ")
+                    raise AssertionError(f"{pages.label}: ids of sidecars or ledger differ")
             for name in columns.column_names[1:]:
                 table = table.append_column(name, columns[name])
             for passages in removed:

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -12,7 +12,7 @@ from pipeline.base.errors import UserError
 from pipeline.base.format import against, bound, counted, number, plain
 from pipeline.plugins.stages import user_sidecar
 from pipeline.runner.dag import Step
-from pipeline.runner.manifests import folder_of, read_manifest, shards_of
+from pipeline.runner.manifests import manifest_name, read_manifest, shards_of
 from pipeline.store.filesystem import Store
 from pipeline.store.shard import Shard
 
@@ -30,11 +30,11 @@ class Evidence(NamedTuple):
     code measured, by sidecar.
     """
 
-    pages: list[Shard]
-    ledger: list[Shard]
-    data: list[Shard]
-    sidecars: Mapping[str, list[Shard]]
-    selections: Mapping[str, list[Shard]]
+    pages: Sequence[Shard]
+    ledger: Sequence[Shard]
+    data: Sequence[Shard]
+    sidecars: Mapping[str, Sequence[Shard]]
+    selections: Mapping[str, Sequence[Shard]]
     relations: Mapping[str, str]
     rules: tuple[dict, ...]
     user_columns: Mapping[str, tuple[str, ...]] = {}
@@ -50,9 +50,9 @@ def explain_page(build: Any, store: Store, page: str) -> str:
             f"{store.root}: the corpus of this recipe and source is not made yet; run `corpus` with the same options"
         )
 
-    def shards(step: Step) -> list[Shard]:
-        if not store.exists(f"{folder_of(step)}/manifest.json"):
-            raise UserError(f"{store.uri(folder_of(step))} is gone; run `corpus` again to explain pages from it")
+    def shards(step: Step) -> Sequence[Shard]:
+        if not store.exists(manifest_name(step)):
+            raise UserError(f"{store.uri(manifest_name(step))} is gone; run `corpus` again to explain pages from it")
         return shards_of(store, step)
 
     bound, steps = build.bound, build.steps
@@ -86,7 +86,7 @@ def explain(evidence: Evidence, query: str) -> str:
     return "\n\n".join(stories) + "\n"
 
 
-def _find(ledgers: list[Shard], query: str) -> list[tuple[int, dict[str, Any]]]:
+def _find(ledgers: Sequence[Shard], query: str) -> list[tuple[int, dict[str, Any]]]:
     """Records with this id or URL, else with another spelling of it; with the shards they are in."""
     loosely = []
     for test in (_is_same, _is_spelled_otherwise):
@@ -116,7 +116,7 @@ def _simplify(query: str) -> str:
     return address if fragment else address.rstrip("/")
 
 
-def _not_found(ledgers: list[Shard], query: str) -> str:
+def _not_found(ledgers: Sequence[Shard], query: str) -> str:
     records = sum(part.rows() for part in ledgers)
     host = re.split("[/?#:]", _simplify(query), maxsplit=1)[0]
     near: list[str] = []

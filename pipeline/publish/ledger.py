@@ -48,7 +48,7 @@ def ledger(
     dropped = pc.sum(pc.equal(rows["verdict"], "dropped"), min_count=0).as_py()
     kept = pc.sum(decisions["keep"], min_count=0).as_py()
     if rejects.num_rows + pages.rows() != kept + dropped:
-        raise AssertionError(f"{pages.folder} shard {pages.index}: input records are not kept + dropped")
+        raise AssertionError(f"{pages.label}: input records are not kept + dropped")
     yield rows.take(order)
     yield Output(_kept(pages, decisions), name="kept")
 
@@ -69,7 +69,7 @@ def combine_selections(selections: Mapping[str, Shard]) -> pa.Table:
     wrong = np.flatnonzero(drops != ~table["keep"].to_numpy())
     if len(wrong):
         culprit = f"document {ids[int(wrong[0])]} was dropped by {drops[wrong[0]]} of {list(selections)}"
-        raise AssertionError(f"{shards[-1].folder} shard {shards[-1].index}: {culprit}")
+        raise AssertionError(f"{shards[-1].label}: {culprit}")
     return pa.table({"id": ids, "keep": table["keep"], **reasons, "removed_bytes": removed_bytes})
 
 
@@ -102,7 +102,7 @@ def _documents(pages: Shard, decisions: pa.Table) -> pa.Table:
     """Ledger rows of the documents, in the order of the pages."""
     records = pages.table(["id", "url", "source", "offset"])
     if not records["id"].equals(decisions["id"]):
-        raise AssertionError(f"{pages.folder} shard {pages.index}: selections are not those of these pages")
+        raise AssertionError(f"{pages.label}: selections are not those of these pages")
     columns = {
         **{name: records[name] for name in records.column_names},
         **{name: decisions[name] for name in ("stage", "rule", "value", "threshold", "detail", "duplicate_of")},

@@ -1,8 +1,14 @@
 """Steps, their keys and their order. No Ray and no files: what a run *is*, not how it is carried out.
 
-A step is a stage bound to its inputs and settings, each by the name of a parameter. Its key is the sha256 of a
-canonical JSON of everything that may change its rows, and of nothing else: name, version, releases of the libraries
-that shape rows, settings with their defaults, keys of its inputs. Never in a key: root, paths, hosts, workers, time.
+A step is a stage bound to its inputs and settings, each by the name of a parameter. Keys are hashes of a canonical JSON
+of everything that may change rows, and of nothing else: name, version, releases of the libraries that shape rows,
+settings with their defaults, what is read. Never in a key: root, paths, hosts, workers, time. There are two kinds:
+
+    content key of a shard   configuration of the step, and the contents of the shards that this one reads
+    key of a step            configuration of the step, and the keys of its inputs: known before anything has run
+
+Files are named by content keys (`shard_key`), so that a shard is computed once, whichever run, input or recipe it is
+part of. Manifests are named by the keys of steps.
 """
 
 import functools
@@ -10,7 +16,7 @@ import hashlib
 import inspect
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version as release
 from pathlib import Path
@@ -19,6 +25,7 @@ from typing import Any
 from pipeline.base.errors import UserError
 from pipeline.base.user_code import UserFunction
 from pipeline.runner.stage import Stage
+from pipeline.store.shard import DIGEST_BYTES, KEY_BYTES
 
 
 @dataclass(frozen=True)
@@ -40,15 +47,20 @@ class Asset:
 
 @dataclass(frozen=True, eq=False)
 class InputFiles:
-    """Raw input files: `rows` describe one shard each (with paths); `identity` says what is in them (without)."""
+    """Raw input files: `rows` describe one shard each (with paths); `identities` say what is in each (without)."""
 
     name: str
-    identity: Any
+    identities: tuple[Any, ...]
     rows: tuple[dict, ...]
 
     @functools.cached_property
+    def digests(self) -> bytes:
+        """Digests of the identities, DIGEST_BYTES each."""
+        return b"".join(_sha256([self.name, identity])[:DIGEST_BYTES] for identity in self.identities)
+
+    @functools.cached_property
     def key(self) -> str:
-        return digest({"leaf": self.name, "identity": self.identity})
+        return digest({"leaf": self.name, "identities": hashlib.sha256(self.digests).hexdigest()})
 
     def bytes(self) -> int:
         """Return the size of the files. A row with `start` and `end` (None: to the end) is a range of one file."""
@@ -97,20 +109,48 @@ class Step:
         return flat
 
     @functools.cached_property
-    def identity(self) -> dict[str, Any]:
-        """Everything the key is made of, so that two keys can be compared in words. The order of a mapping counts."""
+    def configuration(self) -> dict[str, Any]:
+        """Everything but contents that decides what the rows of a shard are. The order of a mapping counts."""
         return {
             "name": self.stage.name,
             "version": self.stage.version,
             "libraries": {name: release(name) for name in sorted(self.stage.libraries)},
             "params": canonical(self.params, self.name),
-            "inputs": [[place, edge.mode, edge.source.name, edge.source.key] for place, edge in self.edges.items()],
+            "edges": [[place, edge.mode] for place, edge in self.edges.items()],
             "tasks": self.tasks,
         }
 
     @functools.cached_property
+    def folder(self) -> str:
+        """The folder of all shards with this configuration, whatever they were made from, relative to the root."""
+        return self.name if self.stage.published else f"{self.name}/{digest(self.configuration)}"
+
+    @functools.cached_property
+    def identity(self) -> dict[str, Any]:
+        """Everything the key is made of, so that two keys can be compared in words."""
+        inputs = [[place, edge.mode, edge.source.name, edge.source.key] for place, edge in self.edges.items()]
+        return {**self.configuration, "inputs": inputs}
+
+    @functools.cached_property
     def key(self) -> str:
         return digest(self.identity)
+
+    def shard_key(self, contents: Sequence[bytes], index: int | None) -> bytes:
+        """Return the content key of a shard, KEY_BYTES: digests of what each edge reads, in the order of the edges.
+
+        `index` is given where the rows depend on the shard's number: of a partition, or of a stage that is `numbered`.
+        """
+        number = b"" if index is None else index.to_bytes(8, "big")
+        return hashlib.sha256(b"".join([self._configuration_hash, *contents, number])).digest()[:KEY_BYTES]
+
+    @functools.cached_property
+    def _configuration_hash(self) -> bytes:
+        return _sha256(self.configuration)
+
+    @functools.cached_property
+    def is_numbered(self) -> bool:
+        """Whether the rows of a shard depend on its number."""
+        return self.stage.numbered or any(edge.mode == "partition" for edge in self.edges.values())
 
 
 Input = "Step | InputFiles | Edge"
@@ -199,8 +239,12 @@ def canonical(value: Any, place: str) -> Any:
 
 def digest(value: Any) -> str:
     """24 hex digits of the sha256 of `value`'s canonical JSON (96 bits: no collision in any run)."""
+    return _sha256(value)[:KEY_BYTES].hex()
+
+
+def _sha256(value: Any) -> bytes:
     text = json.dumps(canonical(value, "key"), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:24]
+    return hashlib.sha256(text.encode()).digest()
 
 
 def ancestors(goal: Step) -> list[Step]:

@@ -15,7 +15,7 @@ def describe_failure(store: Store, task: Task, error: BaseException) -> str:
     """Text about a shard that has failed for good. Its traceback is written to a file beside the shard's marker."""
     if isinstance(error, UserError):
         return f"{task.label}: {error}"
-    name, advice = f"{task.folder}/shards/{task.index:05d}.error.txt", ""
+    name, advice = f"{task.folder}/shards/{task.key}.error.txt", ""
     with contextlib.suppress(OSError):  # a full disk: there is still the first line
         store.write(name, "".join(traceback.format_exception(error)).encode())
         advice = f"  traceback: {store.uri(name)}\n  to debug it in one process, run the same again with --local"

@@ -1,87 +1,146 @@
-"""What a run leaves behind: markers of finished shards, manifests of finished steps, and the way back to their rows."""
+"""What a run leaves behind: markers of finished shards, manifests of finished steps, and the way back to their rows.
 
+    <step>/<configuration>/shards/<content key>.json   marker of a finished shard: files, checksums, cost
+    <step>/<configuration>/manifests/<key>.parquet     the shards of a finished step, in order (`shard_table.py`)
+    <step>/<configuration>/manifests/<key>.json        written last: identity, totals, where the table is
+    <step>/<configuration>/costs/<key>.parquet         what each of these shards cost, wherever it was computed
+
+The shards of all runs whose steps have one configuration share a folder; a manifest says which are those of a step.
+"""
+
+import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow import fs
 
 from pipeline.base.errors import CorruptFile
 from pipeline.runner.dag import InputFiles, Step, ancestors
 from pipeline.store.filesystem import Store
-from pipeline.store.shard import Shard, file_name
+from pipeline.store.shard import Shard, listed_files
+from pipeline.store.shard_table import ShardList, ShardTable, TableRef
+
+COSTS = pa.schema([("cpu_seconds", pa.float64()), ("wall_seconds", pa.float64()), ("peak_rss_bytes", pa.int64())])
 
 log = logging.getLogger(__name__)
 
 
-def folder_of(step: Step) -> str:
-    """Return the folder of a step, relative to the root."""
-    return f"{step.name}/{step.key}"
-
-
-def marker_name(folder: str, index: int) -> str:
-    """Return the name of the marker that shard `index` of a step is finished."""
-    return f"{folder}/shards/{index:05d}.json"
-
-
-def read_manifest(store: Store, step: Step) -> dict | None:
-    """Return the manifest of a finished step; None where there is none, where it is corrupt, or where a file that it
-    lists is missing or has another size."""
-    name = f"{folder_of(step)}/manifest.json"
-    with store.listing(folder_of(step)):
-        if not store.exists(name):
-            return None
-        try:
-            manifest = store.read_final_json(name)
-        except CorruptFile as error:
-            log.warning("%s; the step is looked at as unfinished", error)
-            return None
-        return None if damaged_files(store, folder_of(step), manifest) else manifest
-
-
-def damaged_files(store: Store, folder: str, manifest: dict) -> list[str]:
-    """Return the files that a manifest lists and that are missing or have another size."""
-    shards = enumerate(manifest["shards"])
-    return [name for index, shard in shards for name in missing_files(store, folder, shard, index)]
-
-
-def missing_files(store: Store, folder: str, marker: dict, index: int) -> list[str]:
-    """Return the files of one shard that its marker lists and that are missing or have another size."""
-    return [name for name, size in listed_files(marker, index) if store.size(f"{folder}/{name}") != size]
-
-
-def listed_files(marker: dict, index: int) -> Iterator[tuple[str, int]]:
-    """Yield the files of a shard and their sizes, as its marker has them."""
-    for name, output in marker["outputs"].items():
-        yield file_name(name, index, output), output["bytes"]
-    for name, file in marker["files"].items():
-        yield name, file["bytes"]
-
-
 @dataclass(frozen=True)
-class ShardList:
-    """All shards of a finished step, or one partition of each, by the step's folder: tasks ship no lists of shards."""
+class Manifest:
+    """A finished step, as the JSON file of its manifest has it.
 
-    store: Store
-    folder: str
-    bucket: int | None = None
+    shards: how many it has. digest: of the contents of all, in order, hex. buckets: the most that a table has.
+    bytes: of all files. rows, reasons: totals by output.
+    """
 
-    def shards(self) -> list[Shard]:
-        """Read the manifest and return the shards."""
-        markers = self.store.read_final_json(f"{self.folder}/manifest.json")["shards"]
-        common, heads, count = (self.store, self.folder), dict[str, bytes](), len(markers)
-        return [
-            Shard(*common, i, count, self.bucket, {}, marker["outputs"], marker["files"], heads)
-            for i, marker in enumerate(markers)
-        ]
+    step: str
+    key: str
+    identity: dict[str, Any]
+    shards: int
+    digest: str
+    buckets: int
+    bytes: int
+    rows: dict[str, int]
+    reasons: dict[str, dict[str, int]]
+    table: TableRef
 
 
-def shards_of(store: Store, source: Step | InputFiles) -> list[Shard]:
+def folder_of(step: Step) -> str:
+    """Return the folder of a step's shards, relative to the root. Other runs may have shards there, too."""
+    return step.folder
+
+
+def marker_name(folder: str, key: str) -> str:
+    """Return the name of the marker that the shard with this content key is finished."""
+    return f"{folder}/shards/{key}.json"
+
+
+def manifest_name(step: Step) -> str:
+    return f"{step.folder}/manifests/{step.key}.json"
+
+
+def costs_of(manifest: str) -> str:
+    """Return the name of the costs of the step with this manifest."""
+    return manifest.replace("/manifests/", "/costs/").replace(".json", ".parquet")
+
+
+def load_manifest(store: Store, name: str) -> Manifest:
+    """Read a manifest that exists. Raises CorruptFile where it is damaged."""
+    content = store.read_final_json(name)
+    if "table" not in content:
+        raise CorruptFile(name, store.uri(name), "it is no manifest of this release")
+    folder = name.rpartition("/manifests/")[0]
+    table = TableRef(store, folder, f"{name.removesuffix('.json')}.parquet", **content.pop("table"))
+    return Manifest(**content, table=table)
+
+
+def read_manifest(store: Store, step: Step, sizes: Mapping[str, int] | None = None) -> Manifest | None:
+    """Return the manifest of a finished step; None where there is none, where it is corrupt, or where a file that it
+    lists is missing or has another size. `sizes` is the listing of the step's folder, where it was made already."""
+    name = manifest_name(step)
+    if sizes is None:
+        with store.listing(f"{step.folder}/manifests"):
+            there = store.exists(name)
+    else:
+        there = name.removeprefix(f"{step.folder}/") in sizes
+    if not there:
+        return None
+    try:
+        manifest = load_manifest(store, name)
+        return None if damaged_files(store, manifest, sizes) else manifest
+    except CorruptFile as error:
+        log.warning("%s; the step is looked at as unfinished", error)
+        return None
+
+
+def damaged_files(store: Store, manifest: Manifest, sizes: Mapping[str, int] | None = None) -> list[str]:
+    """Return the files of a step that are missing or have another size, relative to its folder."""
+    sizes = store.sizes(manifest.table.folder) if sizes is None else sizes
+    shards = ShardTable(manifest.table).shards()
+    return [name for key, marker in shards for name, size, _ in listed_files(marker, key) if sizes.get(name) != size]
+
+
+def shards_of(store: Store, source: Step | InputFiles) -> Sequence[Shard]:
     """Return every shard of a finished step, or of raw input."""
     if isinstance(source, InputFiles):
-        rows = source.rows
-        return [Shard(store, "", i, len(rows), None, {"part": pa.Table.from_pylist([r])}) for i, r in enumerate(rows)]
-    return ShardList(store, folder_of(source)).shards()
+        return [input_shard(store, source, i) for i in range(len(source.rows))]
+    return ShardList(load_manifest(store, manifest_name(source)).table)
+
+
+def input_shard(store: Store, source: InputFiles, index: int) -> Shard:
+    """Return a row of raw input as a shard."""
+    rows = {"part": pa.Table.from_pylist([source.rows[index]])}
+    return Shard(store, "", source.name, index, len(source.rows), None, rows)
+
+
+def output_folder(store: Store, step: Step) -> str:
+    """Return the folder with what a finished step has made: of one that is published, the folder for people."""
+    if not step.stage.published:
+        return step.folder
+    return f"{step.folder}/{shards_of(store, step)[0].key}"
+
+
+def write_costs(store: Store, name: str, costs: list[dict], totals: dict[str, Any], scratch: str) -> None:
+    """Write what each shard of a step has cost. `totals` are those of the run that finished it."""
+    table = pa.Table.from_pylist(costs, COSTS).replace_schema_metadata({"totals": json.dumps(totals)})
+    with store.writing(name, durable=False, scratch=scratch) as path:
+        pq.write_table(table, path)
+
+
+def read_costs(store: Store, name: str) -> tuple[pa.Table, dict[str, Any]] | None:
+    """Return the costs of the shards of a step, and totals; None where they are not known."""
+    if not store.exists(name):
+        return None
+    try:
+        with store.open(name) as file:
+            table = pq.read_table(file)
+        return table, json.loads(table.schema.metadata[b"totals"])
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def missing_steps(goal: Step, store: Store) -> list[Step]:
@@ -104,3 +163,22 @@ def input_bytes(step: Step) -> int:
     sources = [edge.source for ancestor in ancestors(step) for edge in ancestor.edges.values()]
     files = {source.key: source for source in sources if isinstance(source, InputFiles)}
     return sum(source.bytes() for source in files.values())
+
+
+def key_folders(store: Store) -> Iterator[str]:
+    """Yield the folders of a root that have shards by content key: those of published steps have no level below."""
+    for step in _subfolders(store, ""):
+        if step[0] != "." and step not in ("runs", "indexes"):
+            names = _subfolders(store, step)
+            yield from [step] if "manifests" in names or "shards" in names else [f"{step}/{name}" for name in names]
+
+
+def _subfolders(store: Store, folder: str) -> list[str]:
+    return [info.base_name for info in store.list(folder) if info.type == fs.FileType.Directory]
+
+
+def manifests_in(store: Store, folder: str) -> Iterator[str]:
+    """Yield the names of the manifests in a folder, the latest first."""
+    files = [info for info in store.list(f"{folder}/manifests") if info.extension == "json"]
+    for info in sorted(files, key=lambda info: -(info.mtime_ns or 0)):
+        yield f"{folder}/manifests/{info.base_name}"

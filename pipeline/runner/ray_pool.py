@@ -35,18 +35,19 @@ class RayPool:
             remote = remote.options(runtime_env={"env_vars": {"CORPUS_ATTEMPT": str(task.attempt)}})
         self._in_flight[remote.remote(task)] = task
 
-    def wait(self) -> tuple[Task, BaseException | None]:
+    def wait(self) -> tuple[Task, dict[str, Any] | BaseException]:
         (reference, *_), _ = self._ray.wait(list(self._in_flight), num_returns=1)
         task = self._in_flight.pop(reference)
         try:
-            replay(self._ray.get(reference))
+            marker, records = self._ray.get(reference)
+            replay(records)
         except self._ray.exceptions.RayTaskError as error:
             cause = getattr(error, "cause", None) or error
             replay(getattr(cause, "log_records", []))
             return task, cause
         except self._ray.exceptions.RayError as error:  # the worker died, or its node
             return task, error
-        return task, None
+        return task, marker
 
     def close(self) -> None:
         """End the workers of a cluster of our own, with their tasks; on a shared cluster, cancel the tasks."""
@@ -56,20 +57,21 @@ class RayPool:
         self._ray.shutdown()
 
 
-def _run_and_capture(task: Task) -> list[dict[str, Any]]:
-    """Run a task in a worker; returns what it has logged. An error that it raises carries the records instead.
+def _run_and_capture(task: Task) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Run a task in a worker; returns the shard's marker, and what it has logged.
 
-    The worker's node may not have compiled this version of the kernels yet.
+    An error that it raises carries the records instead. The worker's node may not have compiled this version of the
+    kernels yet.
     """
     records: list[dict[str, Any]] = []
     try:
         with capture_records() as records, task_context(task.step, task.index):
             ensure_compiled()
-            run_task(task)
+            marker = run_task(task)
     except Exception as error:
         error.log_records = records  # type: ignore[attr-defined]
         raise
-    return records
+    return marker, records
 
 
 def _start(workers: int) -> Any:

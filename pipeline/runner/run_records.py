@@ -1,19 +1,22 @@
-"""Which folders the recorded runs of a root need: garbage collection keeps these."""
+"""Which manifests the recorded runs of a root need: garbage collection keeps these, and the shards that they list."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from pipeline.runner.dag import Step, ancestors, digest
-from pipeline.runner.manifests import folder_of
+from pipeline.runner.manifests import manifest_name
 from pipeline.store.filesystem import Store
 
 
 @dataclass(frozen=True)
 class RunRecord:
-    """The latest run with one invocation (recipe, source and overrides): its name, folders, and time in nanoseconds."""
+    """The latest run with one invocation (recipe, source and overrides): its name, and time in nanoseconds.
+
+    needs: manifests of its steps; of a run of an earlier release, folders.
+    """
 
     name: str
-    folders: frozenset[str]
+    needs: frozenset[str]
     invocation: Any
     time_ns: int
 
@@ -23,10 +26,10 @@ class RunRecord:
 
 
 def record_run(store: Store, goal: Step, label: str, invocation: object) -> None:
-    """Note the folders of the latest run with this `invocation` (recipe, source and overrides), in `runs/`."""
+    """Note the manifests of the latest run with this `invocation` (recipe, source and overrides), in `runs/`."""
     name = f"runs/{label}-{digest(invocation)[:12]}.json"
-    folders = [folder_of(step) for step in ancestors(goal)]
-    store.write_json(name, {"recipe": label, "invocation": invocation, "folders": folders})
+    manifests = [manifest_name(step) for step in ancestors(goal)]
+    store.write_json(name, {"recipe": label, "invocation": invocation, "manifests": manifests})
 
 
 def recorded_runs(store: Store) -> list[RunRecord]:
@@ -35,6 +38,6 @@ def recorded_runs(store: Store) -> list[RunRecord]:
     for info in store.list("runs"):
         if info.extension == "json":
             content = store.read_json(f"runs/{info.base_name}")
-            name, folders = info.base_name.removesuffix(".json"), frozenset(content["folders"])
-            records.append(RunRecord(name, folders, content.get("invocation"), info.mtime_ns or 0))
+            name, needs = info.base_name.removesuffix(".json"), content.get("manifests") or content["folders"]
+            records.append(RunRecord(name, frozenset(needs), content.get("invocation"), info.mtime_ns or 0))
     return sorted(records, key=lambda record: (-record.time_ns, record.name))

@@ -5,22 +5,20 @@ manifests. What is written depends on the steps' identities alone, never on the 
 which tasks end.
 """
 
-import heapq
 import logging
 import random
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from pipeline.base.errors import CorruptFile, RunFailed, UserError
 from pipeline.base.format import counted
 from pipeline.base.logs import task_context
-from pipeline.runner.dag import Edge, Step
+from pipeline.runner.dag import Edge, Step, ancestors
 from pipeline.runner.failures import describe_failure, first_line
-from pipeline.runner.manifests import folder_of, missing_steps, read_manifest
-from pipeline.runner.repair import forget_shard
+from pipeline.runner.known_shards import forget_shard
+from pipeline.runner.manifests import manifest_name, missing_steps, output_folder, read_manifest
 from pipeline.runner.step_run import StepRun
 from pipeline.runner.task import Task, run_task
 from pipeline.store.filesystem import Store
@@ -31,13 +29,16 @@ LOCK_POLL_SECONDS = 0.5  # between two looks at steps that another run has locke
 log = logging.getLogger(__name__)
 
 
+Outcome = dict[str, Any] | BaseException  # the marker of a finished shard, or why it failed
+
+
 class Executor(Protocol):
-    """Runs up to `width` tasks at once. `wait` returns one that has ended, with its error if it failed."""
+    """Runs up to `width` tasks at once. `wait` returns one that has ended, with its outcome."""
 
     width: int
 
     def submit(self, task: Task) -> None: ...
-    def wait(self) -> tuple[Task, BaseException | None]: ...
+    def wait(self) -> tuple[Task, Outcome]: ...
     def close(self) -> None: ...
 
 
@@ -50,18 +51,18 @@ class InProcess:
     width = 1
 
     def __init__(self) -> None:
-        self._ended: deque[tuple[Task, BaseException | None]] = deque()
+        self._ended: deque[tuple[Task, Outcome]] = deque()
 
     def submit(self, task: Task) -> None:
-        error: BaseException | None = None
+        outcome: Outcome
         try:
             with task_context(task.step, task.index):
-                run_task(task)
+                outcome = run_task(task)
         except Exception as raised:  # noqa: BLE001 - reported by the scheduler, with its traceback
-            error = raised
-        self._ended.append((task, error))
+            outcome = raised
+        self._ended.append((task, outcome))
 
-    def wait(self) -> tuple[Task, BaseException | None]:
+    def wait(self) -> tuple[Task, Outcome]:
         return self._ended.popleft()
 
     def close(self) -> None:
@@ -91,7 +92,7 @@ def execute(goal: Step, store: Store, make_executor: MakeExecutor, shuffle: int 
                     log.warning("%s computed again, as %s corrupt", counted(len(corrupt), "shard"), _are(len(corrupt)))
         finally:
             executor.close()
-    return store.uri(folder_of(goal))
+    return store.uri(output_folder(store, goal))
 
 
 def _are(count: int) -> str:
@@ -102,7 +103,7 @@ class Scheduler:
     """One run of one goal.
 
     Tasks of steps that others depend on go first, so that the last ones are small. A shard of a step starts as soon as
-    its own inputs are finished (see `step_run`).
+    its own inputs are finished (see `step_run`). A task is made when a worker is free for it.
     """
 
     def __init__(self, goal: Step, store: Store, executor: Executor, shuffle: int | None = None):
@@ -110,14 +111,16 @@ class Scheduler:
         self._random = random.Random(shuffle) if shuffle is not None else None
         self._waiting = {step.key: step for step in missing_steps(goal, store)}
         self._depths = _depths(self._waiting.values())
+        self._steps_may_start = True  # since a step has ended
         self._locked_elsewhere: set[str] = set()  # steps that another run has locked, reported once
         self._running: dict[str, StepRun] = {}
+        self._readers: dict[str, list[StepRun]] = {}  # by key: the running steps that read a running one shard by shard
         self._failed: set[str] = set()
         self._failures: list[str] = []
         self.corrupt_files: set[str] = set()  # that tasks have met, relative to the root
         self._user_errors = 0  # of the failures, those that the user can correct
-        self._queue: list[tuple[int, float, int, str, Task]] = []  # a heap: the smallest goes first
-        self._in_flight = 0
+        self._again: deque[tuple[StepRun, int, int]] = deque()  # step, shard, attempt: they go after all others
+        self._in_flight: dict[tuple[str, int], StepRun] = {}  # by scratch folder, and number of the shard
 
     def run(self) -> None:
         """Run everything that is missing.
@@ -127,7 +130,8 @@ class Scheduler:
         """
         try:
             while self._waiting or self._running:
-                self._start_steps()
+                if self._steps_may_start or self._locked_elsewhere:
+                    self._start_steps()
                 self._submit_tasks()
                 if self._in_flight:
                     self._settle(*self._executor.wait())
@@ -146,6 +150,7 @@ class Scheduler:
 
     def _start_steps(self) -> None:
         """Start the steps whose inputs allow it; give up those that depend on a failed step."""
+        self._steps_may_start = False
         for key, step in list(self._waiting.items()):
             if any(edge.source.key in self._failed for edge in step.edges.values()):
                 self._failed.add(key)
@@ -158,79 +163,76 @@ class Scheduler:
         return edge.source.key in self._waiting or (edge.source.key in self._running and edge.mode != "aligned")
 
     def _start(self, key: str, step: Step) -> None:
-        folder = folder_of(step)
-        lock = self._store.lock(folder)
+        lock_name = f"{step.folder}/locks/{key}"
+        lock = self._store.lock(lock_name)
         if lock is None:
             if key not in self._locked_elsewhere:
-                text = f"{step.name}: another run is at it, waiting ({self._store.uri(folder)})"
+                text = f"{step.name}: another run is at it, waiting ({self._store.uri(step.folder)})"
                 log.info(text, extra=_about(step.name))
                 self._locked_elsewhere.add(key)
             return
         self._locked_elsewhere.discard(key)
         lock.__enter__()
         del self._waiting[key]
-        with self._store.listing(folder):
-            if read_manifest(self._store, step) is not None:  # the other run has finished it
+        try:
+            self._store.remove_temporaries(lock_name)
+            sizes = self._store.sizes(step.folder)
+            if read_manifest(self._store, step, sizes) is not None:  # the other run has finished it
                 lock.__exit__(None, None, None)
+                self._steps_may_start = True
                 return
-            self._store.remove_temporaries(folder)
-            running = self._running[key] = StepRun(step, self._store, lock, self._running)
-        for index in sorted(running.waiting):
-            self._queue_or_give_up(running, index)
-        if running.over and key in self._running:
+            running = StepRun(step, self._store, lock, lock_name, sizes, self._running)
+            running.start()
+        except CorruptFile as error:  # the manifest of an input
+            lock.__exit__(None, None, None)
+            self._give_up(step, error)
+            return
+        self._running[key] = running
+        for source in running.sources:
+            self._readers.setdefault(source.step.key, []).append(running)
+        if running.over:
             self._finish(running)
 
-    def _queue_or_give_up(self, running: StepRun, index: int) -> None:
-        """Queue a waiting shard whose inputs are finished; give up one whose inputs have failed."""
-        if running.doomed(index):
-            running.waiting.discard(index)
-            running.lost.add(index)
-            self._shard_ended(running, index)
-        elif running.ready(index):
-            running.waiting.discard(index)
-            self._enqueue(running.task(index))
-
-    def _enqueue(self, task: Task) -> None:
-        key = _step_key(task)
-        rank = self._random.random() if self._random else self._depths[key]
-        heapq.heappush(self._queue, (task.attempt, rank, task.index, key, task))
-
     def _submit_tasks(self) -> None:
-        while self._queue and self._in_flight < self._executor.width:
-            task = heapq.heappop(self._queue)[-1]
-            running = self._running[_step_key(task)]
+        while len(self._in_flight) < self._executor.width:
+            ready = [running for running in self._running.values() if running.ready_count]
+            if ready:
+                rank = self._random.random if self._random else None
+                running = min(ready, key=lambda run: rank() if rank else self._depths[run.step.key])
+                index, attempt = running.next_ready(self._random), 1
+            elif self._again:
+                running, index, attempt = self._again.popleft()
+            else:
+                return
             if running.begun is None:
-                log.info(running.begin(), extra=_about(task.step))
+                log.info(running.begin(), extra=_about(running.step.name))
+            task = running.task(index, attempt)
+            self._in_flight[task.scratch, index] = running
             self._executor.submit(task)
-            self._in_flight += 1
 
-    def _settle(self, task: Task, error: BaseException | None) -> None:
+    def _settle(self, task: Task, outcome: Outcome) -> None:
         """Note that a task has ended: finished, to be tried again, or failed for good."""
-        self._in_flight -= 1
-        running = self._running[_step_key(task)]
-        if error is None:
-            try:
-                running.done(task.index)
-            except CorruptFile as unreadable:  # an object store has acknowledged the marker and not kept it
-                error = OSError(str(unreadable))
-        if error is not None and task.attempt < MAX_ATTEMPTS and not isinstance(error, UserError | CorruptFile):
+        running = self._in_flight.pop((task.scratch, task.index))
+        if isinstance(outcome, dict):
+            running.done(task.index, outcome)
+        elif task.attempt < MAX_ATTEMPTS and not isinstance(outcome, UserError | CorruptFile):
             attempt = task.attempt + 1
-            text = f"{task.label}: {first_line(error)}; trying again ({attempt} of {MAX_ATTEMPTS})"
+            text = f"{task.label}: {first_line(outcome)}; trying again ({attempt} of {MAX_ATTEMPTS})"
             log.warning(text, extra=_about(task.step, task.index))
-            self._enqueue(replace(task, attempt=attempt))
+            self._again.append((running, task.index, attempt))
             return
-        if error is not None:
-            self._user_errors += isinstance(error, UserError)
-            self.corrupt_files |= {error.name} if isinstance(error, CorruptFile) else set()
-            running.failures.append(describe_failure(self._store, task, error))
-            running.lost.add(task.index)
+        else:
+            self._user_errors += isinstance(outcome, UserError)
+            self.corrupt_files |= {outcome.name} if isinstance(outcome, CorruptFile) else set()
+            running.failures.append(describe_failure(self._store, task, outcome))
+            running.lose(task.index)
         self._shard_ended(running, task.index)
 
     def _shard_ended(self, running: StepRun, index: int) -> None:
-        """Look at the steps that wait for shard `index`, and end the step with its last shard."""
-        for other in list(self._running.values()):
-            if running in other.sources and index in other.waiting:
-                self._queue_or_give_up(other, index)
+        """Look at the steps that read shard `index`, and end the step with its last shard."""
+        for reader in self._readers.get(running.step.key, ()):
+            if reader.input_ended(index):
+                self._shard_ended(reader, index)
         if running.over:
             self._finish(running)
 
@@ -238,23 +240,30 @@ class Scheduler:
         """Write the manifest of a step whose shards have all ended, or note its failures; release its lock."""
         step = running.step
         del self._running[step.key]
+        self._readers.pop(step.key, None)
+        self._steps_may_start = True
         try:
-            if running.lost:
+            if running.lost_count:
                 self._failures += running.failures
                 self._failed.add(step.key)
                 if running.failures:
-                    shards = counted(len(running.shards), "shard")
+                    shards = counted(len(running) - running.lost_count, "shard")
                     log.error("%s: FAILED, %s kept", step.name, shards, extra=_about(step.name))
             else:
                 if running.begun is None:
                     log.info(running.begin(), extra=_about(step.name))
-                log.info(running.publish(), extra=_about(step.name))
+                made_from = {ancestor.name: manifest_name(ancestor) for ancestor in ancestors(step)}
+                log.info(running.publish(made_from), extra=_about(step.name))
         except CorruptFile as error:
-            self.corrupt_files.add(error.name)
-            self._failures.append(f"{step.name}: {error}")
-            self._failed.add(step.key)
+            self._give_up(step, error)
         finally:
             running.lock.__exit__(None, None, None)
+
+    def _give_up(self, step: Step, error: CorruptFile) -> None:
+        self.corrupt_files.add(error.name)
+        self._failures.append(f"{step.name}: {error}")
+        self._failed.add(step.key)
+        self._steps_may_start = True
 
 
 def _depths(steps: Iterable[Step]) -> dict[str, int]:
@@ -264,10 +273,6 @@ def _depths(steps: Iterable[Step]) -> dict[str, int]:
         before = [depths[edge.source.key] + 1 for edge in step.edges.values() if edge.source.key in depths]
         depths[step.key] = max(before, default=0)
     return depths
-
-
-def _step_key(task: Task) -> str:
-    return task.folder.rpartition("/")[2]
 
 
 def _about(step: str, shard: int | None = None) -> dict[str, object]:

@@ -11,7 +11,7 @@ Everything that lists steps (settings, columns of rules, ledger, funnel, `explai
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from pipeline.base.columns import Column, sidecar_schema
@@ -30,6 +30,9 @@ class Stage:
     columns: columns that rules, `keep = "best:..."` and publishing may name.
     relation: how the ledger puts what a dropped document has in common with the one it duplicates, "same text as";
         empty for selections that name no other document.
+    numbered: whether rows depend on the number of the shard (`Shard.index`), which is then part of its key. Other
+        stages are not told it: a file that is added before others must not make theirs again.
+    published: whether it writes a folder for people, in one task: it is `<name>/<key>`, with a manifest of its own.
     """
 
     name: str
@@ -39,18 +42,27 @@ class Stage:
     kind: Literal["table", "sidecar", "selection"] = "table"
     columns: tuple[Column, ...] = ()
     relation: str = ""
+    numbered: bool = False
+    published: bool = False
 
 
 def stage(
-    *, version: int, libraries: tuple[str, ...] = (), outputs: Mapping[str, Any], columns: tuple[Column, ...] = ()
+    *,
+    version: int,
+    libraries: tuple[str, ...] = (),
+    outputs: Mapping[str, Any],
+    columns: tuple[Column, ...] = (),
+    numbered: bool = False,
+    published: bool = False,
 ) -> Callable:
     """Declare a generator function to be a stage that writes `outputs`, name to Arrow schema ("part" is the main one).
 
-    `columns` are given where rules may name columns of the main table.
+    `columns` are given where rules may name columns of the main table. `Stage` describes the others.
     """
 
     def declare(function: Callable) -> Callable:
-        return declared(function, Stage(function.__name__, version, libraries, dict(outputs), columns=columns))
+        own = Stage(function.__name__, version, libraries, dict(outputs), columns=columns)
+        return declared(function, replace(own, numbered=numbered, published=published))
 
     return declare
 

@@ -1,41 +1,65 @@
 """A step that is being run: which of its shards are finished, which have failed, and which still wait for an input."""
 
-import contextlib
+import random
 import time
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any
 
 from pipeline.base.errors import CorruptFile
 from pipeline.base.format import counted
+from pipeline.runner.contents import Contents, FinishedStep, MarkerFile, RawInput, total_digest
 from pipeline.runner.dag import Edge, InputFiles, Step
-from pipeline.runner.manifests import ShardList, folder_of, input_bytes, marker_name, missing_files, shards_of
+from pipeline.runner.known_shards import KnownShards
+from pipeline.runner.manifests import costs_of, input_bytes, load_manifest, manifest_name, write_costs
 from pipeline.runner.task import Task
 from pipeline.store.filesystem import Store
-from pipeline.store.shard import Shard
+from pipeline.store.shard import DIGEST_BYTES, KEY_BYTES, NO_INDEX, Shard, listed_files
+from pipeline.store.shard_table import ShardList, content_digest, write_table
+
+WAITING, READY, RUNNING, DONE, LOST = range(5)  # states of a shard; LOST: failed for good, or reads one that has
 
 
 class StepRun:
     """A step whose shards are being computed.
 
     Shard i starts as soon as shard i of each aligned input is finished, so one slow shard does not hold up the rest.
-    Inputs read in full or by partition must be finished first. Steps that depend on this one index it like a list of
-    its shards.
+    Its content key is known then, and where a shard with this key is there already, there is nothing to do. Inputs read
+    in full or by partition must be finished first. A shard takes a few bytes of memory here; markers are in a file.
+
+    lock_name: the folder of the step's lock, in which its tasks keep their temporary files.
+    sizes: the listing of the step's folder.
     """
 
-    def __init__(self, step: Step, store: Store, lock: AbstractContextManager, running: dict[str, "StepRun"]):
-        self.step, self.lock, self.folder, self._store = step, lock, folder_of(step), store
-        self._inputs: dict[str, tuple[Edge, Any]] = {
-            place: (edge, running.get(edge.source.key) or shards_of(store, edge.source))
+    def __init__(
+        self,
+        step: Step,
+        store: Store,
+        lock: AbstractContextManager,
+        lock_name: str,
+        sizes: dict[str, int],
+        running: dict[str, "StepRun"],
+    ):
+        self.step, self.lock, self.scratch, self._store = step, lock, lock_name, store
+        self._inputs: dict[str, tuple[Edge, Contents]] = {
+            place: (edge, running[edge.source.key] if edge.source.key in running else _contents(store, edge.source))
             for place, edge in step.edges.items()
         }
-        self._count = self._count_shards()
-        self.shards: dict[int, dict] = {}  # markers of the finished shards
-        self.lost: set[int] = set()  # failed for good, or dependent on such a shard
+        # those that are still being run: only shards of aligned inputs can be
+        self.sources = [shards for _, shards in self._inputs.values() if isinstance(shards, StepRun)]
+        self._totals = {
+            place: shards.total() for place, (edge, shards) in self._inputs.items() if edge.mode != "aligned"
+        }
+        count = self._count = self._count_shards()
+        self._states, self._first_ready, self._open = bytearray(count), 0, count
+        self._keys, self._digests = bytearray(count * KEY_BYTES), bytearray(count * DIGEST_BYTES)
+        self._markers = MarkerFile(count)
+        self.ready_count = self.lost_count = self.reused = 0
         self.failures: list[str] = []
         self.begun: float | None = None  # when the first task was submitted
-        self._load_markers()
-        self.waiting = {i for i in range(len(self)) if i not in self.shards}
-        self.reused = len(self.shards)  # finished by an earlier run
+        self._known = KnownShards(store, step.folder, sizes)
+        self._look_first = _is_used_elsewhere(store, step.folder, lock_name, sizes)
 
     def _count_shards(self) -> int:
         edges = self._inputs.values()
@@ -43,116 +67,238 @@ class StepRun:
         if len(aligned) > 1:
             raise AssertionError(f"{self.step.name}: inputs have different numbers of shards: {sorted(aligned)}")
         partitions = [
-            max(output["buckets"] for shard in shards for output in shard.outputs.values())
+            shards.manifest.buckets
             for edge, shards in edges
-            if edge.mode == "partition"
+            if edge.mode == "partition" and isinstance(shards, FinishedStep)
         ]
         return self.step.tasks or max(aligned or partitions, default=1)
-
-    def _load_markers(self) -> None:
-        """Collect the shards that an earlier run has finished and whose files are complete."""
-        for index in range(len(self)):
-            if not self._store.exists(marker_name(self.folder, index)):
-                continue
-            with contextlib.suppress(
-                CorruptFile
-            ):  # a power failure has cut the marker, say: its shard is computed again
-                self.done(index)
-                if missing_files(self._store, self.folder, self.shards[index], index):
-                    del self.shards[index]
 
     def __len__(self) -> int:
         return self._count
 
-    def __getitem__(self, index: int) -> Shard:
-        marker = self.shards[index]
-        return Shard(self._store, self.folder, index, len(self), None, {}, marker["outputs"], marker["files"])
+    def digest(self, index: int) -> bytes:
+        return bytes(self._digests[DIGEST_BYTES * index : DIGEST_BYTES * (index + 1)])
 
-    def done(self, index: int) -> None:
-        """Note that shard `index` is finished. Raises CorruptFile when its marker is damaged."""
-        self.shards[index] = self._store.read_json(marker_name(self.folder, index))
+    def total(self) -> bytes:
+        return total_digest(self._digests)
+
+    def shard(self, index: int) -> Shard:
+        marker, key = self._markers.read(index), self._key(index).hex()
+        files = (marker["outputs"], marker["files"])
+        return Shard(self._store, self.step.folder, key, index, len(self), None, {}, *files)
+
+    def _key(self, index: int) -> bytes:
+        return bytes(self._keys[KEY_BYTES * index : KEY_BYTES * (index + 1)])
+
+    def is_done(self, index: int) -> bool:
+        return self._states[index] == DONE
+
+    def start(self) -> None:
+        """Collect the shards that are there already, of any run, and get those ready whose inputs are."""
+        arrived: dict[bytes, list[int]] = {}
+        for index in range(len(self)):
+            state = self._arrive(index)
+            if state == READY and len(self._known):
+                arrived.setdefault(self._key(index), []).append(index)
+        for key, marker in self._known.find(list(arrived)):
+            for index in arrived[key]:
+                self._reuse(index, marker)
+
+    def input_ended(self, index: int) -> bool:
+        """Look at shard `index` after one of its inputs has ended; return whether it has ended with that."""
+        if self._states[index] != WAITING or self._arrive(index) == WAITING:
+            return False
+        if self._states[index] == READY:
+            for _, marker in self._known.find([self._key(index)]):
+                self._reuse(index, marker)
+        return self._states[index] in (DONE, LOST)
+
+    def _arrive(self, index: int) -> int:
+        """Change the state of a waiting shard by those of its inputs; compute its key when these are finished."""
+        states = [source._states[index] for source in self.sources]
+        if LOST in states:
+            self.lose(index)
+        elif all(state == DONE for state in states):
+            contents = [self._totals.get(place) or shards.digest(index) for place, (_, shards) in self._inputs.items()]
+            key = self.step.shard_key(contents, index if self.step.is_numbered else None)
+            self._keys[KEY_BYTES * index : KEY_BYTES * (index + 1)] = key
+            self.put_back(index)
+        return self._states[index]
+
+    def put_back(self, index: int) -> None:
+        """Note that a shard can be computed."""
+        self._states[index] = READY
+        self.ready_count += 1
+        self._first_ready = min(self._first_ready, index)
+
+    def _reuse(self, index: int, marker: dict) -> None:
+        self.ready_count -= 1
+        self.reused += 1
+        self.done(index, marker)
+
+    def next_ready(self, chance: random.Random | None = None) -> int:
+        """Take a shard that can be computed: the first one, or any. There must be one."""
+        start = chance.randrange(len(self)) if chance else self._first_ready
+        index = self._states.find(READY, start)
+        if index < 0:
+            index = self._states.find(READY)
+        if not chance:
+            self._first_ready = index + 1
+        self._states[index] = RUNNING
+        self.ready_count -= 1
+        return index
+
+    def done(self, index: int, marker: dict) -> None:
+        """Note that a shard is finished."""
+        self._states[index] = DONE
+        self._open -= 1
+        self._digests[DIGEST_BYTES * index : DIGEST_BYTES * (index + 1)] = content_digest(marker)
+        self._markers.write(index, marker)
+
+    def lose(self, index: int) -> None:
+        """Note that a shard has failed for good, or depends on one that has."""
+        self._states[index] = LOST
+        self._open -= 1
+        self.lost_count += 1
 
     def begin(self) -> str:
         """Note that the first task is submitted; return a line that says so."""
         self.begun = time.monotonic()
-        reused = f", {self.reused} of them finished before" if self.reused else ""
+        reused = f", {self.reused:,} of them finished before" if self.reused else ""
         return f"{self.step.name}: {counted(len(self), 'shard')}{reused}"
 
     @property
     def over(self) -> bool:
-        return len(self.shards) + len(self.lost) == len(self)
+        return not self._open
 
-    @property
-    def sources(self) -> list["StepRun"]:
-        """The inputs that were being run when this step started."""
-        return [shards for _, shards in self._inputs.values() if isinstance(shards, StepRun)]
-
-    def doomed(self, index: int) -> bool:
-        """Return whether shard `index` depends on one that is lost."""
-        return any(index in source.lost for source in self.sources)
-
-    def ready(self, index: int) -> bool:
-        return all(index in source.shards for source in self.sources)
-
-    def task(self, index: int) -> Task:
+    def task(self, index: int, attempt: int = 1) -> Task:
         """Return everything that a worker needs for shard `index`."""
-        inputs: dict[str, Any] = {}
+        inputs: dict[str, Any] = {
+            parameter: {} for parameter, edges in self.step.inputs.items() if isinstance(edges, dict)
+        }
         for place, (edge, shards) in self._inputs.items():
             parameter, _, name = place.partition(".")
             given = self._input(edge, shards, index)
             if name:
-                inputs.setdefault(parameter, {})[name] = given
+                inputs[parameter][name] = given
             else:
                 inputs[parameter] = given
-        for parameter, edges in self.step.inputs.items():
-            if isinstance(edges, dict):
-                inputs.setdefault(parameter, {})  # a mapping without entries
         step = self.step
-        return Task(step.name, step.function, step.stage.outputs, self._store, self.folder, index, inputs, step.params)
+        return Task(
+            step.name,
+            step.function,
+            step.stage.outputs,
+            self._store,
+            step.folder,
+            self._key(index).hex(),
+            self.scratch,
+            index,
+            inputs,
+            step.params,
+            attempt,
+            self._look_first,
+        )
 
-    def _input(self, edge: Edge, shards: Any, index: int) -> Shard | list[Shard] | ShardList:
+    def _input(self, edge: Edge, shards: Contents, index: int) -> Any:
         if edge.mode == "aligned":
-            return shards[index]
-        if isinstance(edge.source, InputFiles):
-            return shards
-        return ShardList(self._store, folder_of(edge.source), index if edge.mode == "partition" else None)
+            shard = shards.shard(index)
+            return shard if self.step.stage.numbered else replace(shard, index=NO_INDEX, count=NO_INDEX)
+        if isinstance(shards, FinishedStep):
+            return ShardList(shards.manifest.table, index if edge.mode == "partition" else None)
+        return [shards.shard(i) for i in range(len(shards))]
 
-    def publish(self) -> str:
-        """Write the manifest, last of all, and return a line about it. Every shard must be finished."""
-        self._store.remove_temporaries(self.folder)  # of workers that died
+    def publish(self, steps: dict[str, str]) -> str:
+        """Write the manifest, last of all, and return a line about it. Every shard must be finished.
+
+        `steps` are the manifests of all steps that this one depends on, by name: what a published folder was made from.
+        """
+        step = self.step
         seconds = round(time.monotonic() - (self.begun or time.monotonic()), 3)
-        ordered = [self.shards[index] for index in range(len(self))]
-        self._check_objects(ordered)
-        cost = {
-            "shards": [shard["cost"] for shard in ordered],
-            "wall_seconds": seconds,
-            "input_bytes": input_bytes(self.step),
+        self._check_objects()
+        name, totals = manifest_name(step), _Totals(step.stage.outputs)
+        with self._store.writing(name.replace(".json", ".parquet"), scratch=self.scratch) as path:
+            table = write_table(path, step.stage.outputs, totals.added(self._finished()))
+        run = {"wall_seconds": seconds, "input_bytes": input_bytes(step)}
+        write_costs(self._store, costs_of(name), totals.costs, run, self.scratch)
+        if step.stage.published:
+            self._write_published_manifest(steps, totals)
+        manifest = {
+            "step": step.name,
+            "key": step.key,
+            "identity": step.identity,
+            "shards": len(self),
+            "digest": self.total().hex(),
+            "table": table,
+            **totals.fields(),
         }
-        self._store.write_json(f"{self.folder}/cost.json", cost, durable=False)
-        shards = [{name: value for name, value in shard.items() if name != "cost"} for shard in ordered]
-        step, totals = self.step, _totals(shards)
-        manifest = {"step": step.name, "key": step.key, "identity": step.identity, "shards": shards, **totals}
-        self._store.write_json(f"{self.folder}/manifest.json", manifest, indent=1)
-        return f"{step.name}: done, {totals['rows'].get('part', 0):,} rows, {seconds:.1f} s"
+        self._store.write_json(name, manifest, indent=1, scratch=self.scratch)
+        return f"{step.name}: done, {totals.rows.get('part', 0):,} rows, {seconds:.1f} s"
 
-    def _check_objects(self, markers: list[dict]) -> None:
+    def _finished(self) -> Iterator[tuple[bytes, bytes, dict]]:
+        for index in range(len(self)):
+            yield self._key(index), self.digest(index), self._markers.read(index)
+
+    def _write_published_manifest(self, steps: dict[str, str], totals: "_Totals") -> None:
+        """Write the manifest of a published folder: its files with checksums, and exactly what it was made from."""
+        key, marker = self._key(0).hex(), self._markers.read(0)
+        marker.pop("cost")
+        content = {"step": self.step.name, "key": key, "identity": self.step.configuration, "shards": [marker]}
+        name = f"{self.step.folder}/{key}/manifest.json"
+        self._store.write_json(name, {**content, "steps": steps}, indent=1, scratch=self.scratch)
+
+    def _check_objects(self) -> None:
         """Raise CorruptFile when an object store has not kept what it has acknowledged: one request for all files."""
         if self._store.local:
             return
-        with self._store.listing(self.folder):
-            for index, marker in enumerate(markers):
-                for name in missing_files(self._store, self.folder, marker, index):
-                    name = f"{self.folder}/{name}"
-                    size = self._store.size(name)
-                    raise CorruptFile(name, self._store.uri(name), f"{max(size, 0):,} bytes of it are stored")
+        sizes = self._store.sizes(self.step.folder)
+        for key, _, marker in self._finished():
+            for name, size, _ in listed_files(marker, key.hex()):
+                stored = sizes.get(name, 0)
+                if stored != size:
+                    name = f"{self.step.folder}/{name}"
+                    raise CorruptFile(name, self._store.uri(name), f"{stored:,} bytes of it are stored")
 
 
-def _totals(shards: list[dict]) -> dict[str, Any]:
-    rows: dict[str, int] = {}
-    reasons: dict[str, dict[str, int]] = {}
-    for shard in shards:
-        for name, output in shard["outputs"].items():
-            rows[name] = rows.get(name, 0) + output["rows"]
-            for reason, n in output["reasons"].items():
-                reasons.setdefault(name, {})[reason] = reasons.get(name, {}).get(reason, 0) + n
-    return {"rows": rows, "reasons": reasons}
+class _Totals:
+    """Sums over the shards of a step."""
+
+    def __init__(self, outputs: Any):
+        self.rows = dict.fromkeys(sorted(outputs), 0)
+        self.reasons: dict[str, dict[str, int]] = {}
+        self.bytes = self.buckets = 0
+        self.costs: list[dict] = []
+
+    def added(self, shards: Iterator[tuple[bytes, bytes, dict]]) -> Iterator[tuple[bytes, bytes, dict]]:
+        """Pass shards on while they are added up."""
+        for shard in shards:
+            marker = shard[-1]
+            self.costs.append(marker["cost"])
+            for name, output in marker["outputs"].items():
+                self.rows[name] += output["rows"]
+                self.bytes += output["bytes"]
+                self.buckets = max(self.buckets, output["buckets"])
+                for reason, n in output["reasons"].items():
+                    self.reasons.setdefault(name, {})[reason] = self.reasons.get(name, {}).get(reason, 0) + n
+            self.bytes += sum(file["bytes"] for file in marker["files"].values())
+            yield shard
+
+    def fields(self) -> dict[str, Any]:
+        return {"rows": self.rows, "reasons": self.reasons, "bytes": self.bytes, "buckets": self.buckets}
+
+
+def _contents(store: Store, source: Step | InputFiles) -> Contents:
+    if isinstance(source, InputFiles):
+        return RawInput(store, source)
+    return FinishedStep(load_manifest(store, manifest_name(source)))
+
+
+def _is_used_elsewhere(store: Store, folder: str, lock_name: str, sizes: dict[str, int]) -> bool:
+    """Return whether another run computes shards in the same folder: tasks then look whether theirs is there."""
+    locks = {name.split("/")[1] for name in sizes if name.startswith("locks/")}
+    for name in (f"{folder}/locks/{lock}" for lock in sorted(locks)):
+        if name != lock_name:
+            lock = store.lock(name)
+            if lock is None:
+                return True
+            lock.__exit__(None, None, None)
+    return False

@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.runner.manifests import ShardList, marker_name
+from pipeline.base.errors import CorruptFile
+from pipeline.runner.manifests import marker_name
 from pipeline.store.filesystem import Store
+from pipeline.store.shard import listed_files
 from pipeline.store.writer import ShardWriter
 
 RETRY_SECONDS = 1.0  # before the second attempt of a task at most; twice as long before each further one
@@ -17,31 +19,40 @@ RETRY_SECONDS = 1.0  # before the second attempt of a task at most; twice as lon
 
 @dataclass(frozen=True)
 class Task:
-    """One shard of one step: all that a worker needs, small enough to ship."""
+    """One shard of one step: all that a worker needs, small enough to ship.
+
+    folder, key: where the shard's files go, and what names them. scratch: where temporary files go.
+    inputs: by parameter: a Shard, a ShardList or a list of Shards, or a mapping of these.
+    look_first: whether another run may have computed the shard meanwhile.
+    """
 
     step: str
     function: Callable
     outputs: Mapping[str, Any]  # Arrow schema of each table that the function yields
     store: Store
     folder: str
+    key: str
+    scratch: str
     index: int
-    inputs: dict[str, Any]  # by parameter: a Shard, ShardList or list of Shards, or a mapping of these
+    inputs: dict[str, Any]
     params: dict[str, Any]
     attempt: int = 1
+    look_first: bool = False
 
     @property
     def label(self) -> str:
         return f"{self.step} shard {self.index}"
 
 
-def run_task(task: Task) -> None:
-    """Run one shard and write its marker, last of all. Runs in the worker."""
+def run_task(task: Task) -> dict[str, Any]:
+    """Run one shard, write its marker, last of all, and return it. Runs in the worker."""
     if task.attempt > 1:  # what made the attempt before fail (a full disk, a node, a service) may need time to pass
         time.sleep(random.uniform(0.5, 1.0) * RETRY_SECONDS * 2 ** (task.attempt - 2))
+    if task.look_first and (marker := _finished_elsewhere(task)) is not None:
+        return marker
     before, started = _cpu_seconds(), time.monotonic()
-    inputs = {parameter: _opened(given) for parameter, given in task.inputs.items()}
-    with ShardWriter(task.store, task.folder, task.index, task.outputs) as writer:
-        for item in task.function(**inputs, **task.params):
+    with ShardWriter(task.store, task.folder, task.key, task.outputs, task.scratch) as writer:
+        for item in task.function(**task.inputs, **task.params):
             writer.add(item)
         marker = writer.close()
     marker["cost"] = {
@@ -50,14 +61,21 @@ def run_task(task: Task) -> None:
         "peak_rss_bytes": _peak_rss(),
     }
     # not for longer than this run: the manifest repeats it
-    task.store.write_json(marker_name(task.folder, task.index), marker, durable=False)
+    task.store.write_json(marker_name(task.folder, task.key), marker, durable=False, scratch=task.scratch)
+    return marker
 
 
-def _opened(given: Any) -> Any:
-    """An input as the stage takes it: the manifest of a finished step is read in the worker, no list is shipped."""
-    if isinstance(given, dict):
-        return {name: _opened(item) for name, item in given.items()}
-    return given.shards() if isinstance(given, ShardList) else given
+def _finished_elsewhere(task: Task) -> dict[str, Any] | None:
+    """Return the marker of a shard that another run has finished; None where none has, or a file is missing or cut."""
+    name = marker_name(task.folder, task.key)
+    if not task.store.exists(name):
+        return None
+    try:
+        marker = task.store.read_json(name)
+    except CorruptFile:
+        return None
+    files = listed_files(marker, task.key)
+    return marker if all(task.store.size(f"{task.folder}/{name}") == size for name, size, _ in files) else None
 
 
 def _cpu_seconds() -> float:

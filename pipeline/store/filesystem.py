@@ -1,10 +1,10 @@
 """The root folder of all steps, local or on S3 (`object_store.py`): the only code that knows file systems.
 
-`root/<step>/<key>/` holds `part-00000.parquet ...` (or `.arrows`, for what is shuffled by bucket: `shuffle.py`), in
-`shards/` a marker for each finished shard, and, written last, `manifest.json`. A folder with a manifest is complete.
-Files appear whole or not at all: written to a temporary file and renamed on a local disk; one PUT or one multipart
-upload, checked after it, on an object store.
-Everything but costs (`cost.json`) depends on the step's identity alone.
+`root/<step>/<configuration>/` holds `part-<key>.parquet ...` (or `.arrows`, for what is shuffled by bucket:
+`shuffle.py`), raw files in `<key>/`, in `shards/` a marker for each finished shard, and in `manifests/`, written last,
+which shards a finished step consists of. Files appear whole or not at all: written to a temporary file and renamed on a
+local disk; one PUT or one multipart upload, checked after it, on an object store.
+Everything but costs (`costs/`) depends on the step's identity alone.
 """
 
 import contextlib
@@ -97,6 +97,19 @@ class Store:
         """
         return self._bucket.listing(name) if self._bucket else contextlib.nullcontext()
 
+    def sizes(self, name: str) -> dict[str, int]:
+        """Bytes of every file in folder `name` and below, by their names relative to it: on S3, one list."""
+        if self._bucket:
+            return self._bucket.sizes(name)
+        sizes: dict[str, int] = {}
+        base = self.path(name)
+        for folder, _, files in os.walk(base):
+            prefix = folder[len(base) + 1 :]
+            for file in files:
+                with contextlib.suppress(FileNotFoundError):  # another run has moved its temporary file
+                    sizes[f"{prefix}/{file}" if prefix else file] = os.stat(f"{folder}/{file}").st_size
+        return sizes
+
     def open(self, name: str, size: int | None = None) -> pa.NativeFile:
         """Open a file that exists. `size` is given for files of finished shards, which never change."""
         return self._bucket.open(name, size) if self._bucket else self._local_fs.open_input_file(self.path(name))
@@ -133,24 +146,29 @@ class Store:
             raise CorruptFile(name, self.uri(name))
         return value
 
-    def write(self, name: str, data: bytes, durable: bool = True) -> None:
+    def write(self, name: str, data: bytes, durable: bool = True, scratch: str = "") -> None:
         """Write bytes. A `durable` file survives a power failure in full, and is looked up after its upload."""
-        with self.writing(name, durable, check_size=durable) as path:
+        with self.writing(name, durable, check_size=durable, scratch=scratch) as path:
             path.write_bytes(data)
 
-    def write_json(self, name: str, value: dict[str, Any], indent: int | None = None, durable: bool = True) -> None:
+    def write_json(
+        self, name: str, value: dict[str, Any], indent: int | None = None, durable: bool = True, scratch: str = ""
+    ) -> None:
         """Write `value` with sorted keys and a checksum of its own, which `read_json` compares.
 
         `indent` is for files that people read: it takes Python's slow encoder.
         """
         value = {**value, CHECKSUM_KEY: _json_checksum(value)}
         data = json.dumps(value, indent=indent, sort_keys=True, ensure_ascii=False).encode() + b"\n"
-        self.write(name, data, durable)
+        self.write(name, data, durable, scratch)
 
     @contextlib.contextmanager
-    def writing(self, name: str, durable: bool = True, check_size: bool = False) -> Iterator[Path]:
-        """A local path to write to. It becomes `name` when the block ends normally, and is removed otherwise."""
-        temporary = self.temporary_path(os.path.dirname(name))
+    def writing(self, name: str, durable: bool = True, check_size: bool = False, scratch: str = "") -> Iterator[Path]:
+        """A local path to write to. It becomes `name` when the block ends normally, and is removed otherwise.
+
+        It is in folder `scratch`, or beside `name`.
+        """
+        temporary = self.temporary_path(scratch or os.path.dirname(name))
         try:
             yield temporary
             self.move_into_place(temporary, name, durable, check_size)
@@ -176,7 +194,11 @@ class Store:
         if durable:
             with open(temporary, "rb") as file:
                 os.fsync(file.fileno())
-        os.replace(temporary, self.path(name))
+        try:
+            os.replace(temporary, self.path(name))
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(self.path(name)), exist_ok=True)
+            os.replace(temporary, self.path(name))
 
     def delete_file(self, name: str) -> None:
         """Remove a file; nothing happens where there is none."""
@@ -185,12 +207,12 @@ class Store:
         else:
             Path(self.path(name)).unlink(missing_ok=True)
 
-    def copy(self, source: str, target: str) -> None:
+    def copy(self, source: str, target: str, scratch: str = "") -> None:
         """Give `target` the bytes of `source`: by a hard link on a local disk, as a copy elsewhere."""
         if self._bucket:
             self._bucket.copy(source, target)
             return
-        with self.writing(target) as temporary:
+        with self.writing(target, scratch=scratch) as temporary:
             try:
                 os.link(self.path(source), temporary)
             except OSError:  # a file system without hard links

@@ -26,7 +26,7 @@ def read_aligned(ids: pa.ChunkedArray, part: Shard, columns: list[str] | None = 
     """
     table = _with_id(part, columns)
     if not table["id"].equals(ids):
-        raise AssertionError(f"{part.folder or 'sidecar'} shard {part.index}: ids differ from those beside it")
+        raise AssertionError(f"{part.label}: ids differ from those beside it")
     return table
 
 

@@ -73,18 +73,25 @@ class Bucket:
         if folder in self._listings:
             yield
             return
-        found = self._run(folder, "listed", lambda: obstore.list(self._client, f"{folder}/").collect())
-        self._listings[folder] = {meta["path"]: meta["size"] for meta in found}
+        self._listings[folder] = {f"{folder}/{name}": size for name, size in self.sizes(folder).items()}
         try:
             yield
         finally:
             self._listings.pop(folder, None)
 
+    def sizes(self, folder: str) -> dict[str, int]:
+        """Bytes of every object below a folder, by their names relative to it."""
+        found = self._run(folder, "listed", lambda: obstore.list(self._client, f"{folder}/").collect())
+        return {meta["path"].removeprefix(f"{folder}/"): meta["size"] for meta in found}
+
     def list(self, folder: str) -> list[fs.FileInfo]:
         """Objects and folders directly below a folder."""
         prefix = f"{folder}/" if folder else None
         found = self._run(folder, "listed", lambda: obstore.list_with_delimiter(self._client, prefix))
-        files = [_file_info(meta["path"], meta["size"]) for meta in found["objects"]]
+        files = [
+            fs.FileInfo(meta["path"], fs.FileType.File, size=meta["size"], mtime=meta["last_modified"].timestamp())
+            for meta in found["objects"]
+        ]
         return files + [fs.FileInfo(path.rstrip("/"), fs.FileType.Directory) for path in found["common_prefixes"]]
 
     def open(self, name: str, size: int | None = None) -> pa.NativeFile:

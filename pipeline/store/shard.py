@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,22 @@ from pipeline.store.checksums import open_verified
 from pipeline.store.filesystem import Store
 
 
-def file_name(output: str, index: int, entry: dict) -> str:
-    """Return the file of an output of shard `index`; `entry` is what the shard's marker has of it."""
-    return f"{output}-{index:05d}.{'arrows' if entry.get('buckets') else 'parquet'}"
+def file_name(output: str, key: str, entry: Mapping[str, Any]) -> str:
+    """Return the file of an output of the shard with this key; `entry` is what the shard's marker has of it."""
+    return f"{output}-{key}.{'arrows' if entry.get('buckets') else 'parquet'}"
+
+
+def listed_files(marker: Mapping[str, Any], key: str) -> Iterator[tuple[str, int, str]]:
+    """Yield the files of a shard, relative to its step's folder, with size and xxh3 as the marker has them."""
+    for name, output in marker["outputs"].items():
+        yield file_name(name, key, output), output["bytes"], output["xxh3"]
+    for name, file in marker["files"].items():
+        yield f"{key}/{name}", file["bytes"], file["xxh3"]
+
+
+KEY_BYTES = 12  # of a content key: 24 hex digits
+DIGEST_BYTES = 16  # of everything that a shard consists of
+NO_INDEX = -1  # of a shard whose reader must not depend on its number
 
 
 @dataclass(frozen=True)
@@ -28,10 +41,14 @@ class Shard:
     A file is compared with the checksum in the shard's marker when a process first opens it: a Parquet file as a whole
     (it is read once for that, and parsed from memory), of a file of buckets the bucket that is read. Every method that
     reads raises CorruptFile where a checksum differs.
+
+    `key` names its files. `index` is its number among all `count` shards of its step, NO_INDEX where the stage that
+    reads it is not told.
     """
 
     store: Store | None = None
     folder: str = ""
+    key: str = ""
     index: int = 0
     count: int = 1
     bucket: int | None = None
@@ -119,15 +136,15 @@ class Shard:
         """Return a raw file of the same step as a local path (fetched from an object store once)."""
         assert self.store is not None
         if name in self.files:
-            open_verified(self.store, f"{self.folder}/{name}", self.files[name]).close()
+            open_verified(self.store, self.raw(name), self.files[name]).close()
         if self.store.local:
-            return Path(self.store.path(f"{self.folder}/{name}"))
-        local = Path(tempfile.gettempdir()) / "corpus-files" / self.folder / name
+            return Path(self.store.path(self.raw(name)))
+        local = Path(tempfile.gettempdir()) / "corpus-files" / self.raw(name)
         if not local.exists():
             local.parent.mkdir(parents=True, exist_ok=True)
             with (
                 Store(local.parent).writing(name.rpartition("/")[2]) as path,
-                self.store.open(f"{self.folder}/{name}") as source,
+                self.store.open(self.raw(name)) as source,
                 open(path, "wb") as sink,
             ):
                 shutil.copyfileobj(source, sink, 8 << 20)
@@ -135,4 +152,13 @@ class Shard:
 
     def shard(self, name: str) -> str:
         """Return the file of output `name`, relative to the root."""
-        return f"{self.folder}/{file_name(name, self.index, self.outputs.get(name, {}))}"
+        return f"{self.folder}/{file_name(name, self.key, self.outputs.get(name, {}))}"
+
+    def raw(self, name: str) -> str:
+        """Return a raw file, relative to the root."""
+        return f"{self.folder}/{self.key}/{name}"
+
+    @property
+    def label(self) -> str:
+        """What messages call the shard."""
+        return f"{self.folder or 'a table'}, shard {self.key or self.index}"

@@ -46,14 +46,17 @@ class Output:
 
 
 class ShardWriter:
-    """Writes what a stage yields for one shard. `close` moves the files into place and returns the shard's marker."""
+    """Writes what a stage yields for one shard. `close` moves the files into place and returns the shard's marker.
 
-    def __init__(self, store: Store, folder: str, index: int, outputs: Mapping[str, pa.Schema]):
-        self._store, self._folder, self._index = store, folder, index
+    The shard's `key` names its files. Temporary files are in folder `scratch`, which a run has for itself.
+    """
+
+    def __init__(self, store: Store, folder: str, key: str, outputs: Mapping[str, pa.Schema], scratch: str = ""):
+        self._store, self._folder, self._key, self._scratch = store, folder, key, scratch or folder
         self._files: dict[str, dict] = {}
         # Tables are written to temporary files, which are moved into place together when the shard is complete.
         self._tables = {
-            name: _TableWriter(schema, name, store.temporary_path(folder)) for name, schema in outputs.items()
+            name: _TableWriter(schema, name, store.temporary_path(self._scratch)) for name, schema in outputs.items()
         }
 
     def __enter__(self) -> "ShardWriter":
@@ -72,7 +75,7 @@ class ShardWriter:
                 raise KeyError(f"no output {output.name!r} is declared; there are {sorted(self._tables)}")
             self._tables[output.name].add(output.table, output.bucket)
         elif output.link is not None:
-            self._store.copy(output.link, f"{self._folder}/{output.name}")
+            self._store.copy(output.link, f"{self._folder}/{self._key}/{output.name}", self._scratch)
             with self._store.open(output.link) as file:
                 digest = hash_file(file)
             if digest != output.digest:
@@ -80,7 +83,7 @@ class ShardWriter:
             self._files[output.name] = {"bytes": self._store.size(output.link), "xxh3": digest}
         else:
             assert output.data is not None
-            with self._store.writing(f"{self._folder}/{output.name}") as path:
+            with self._store.writing(f"{self._folder}/{self._key}/{output.name}", scratch=self._scratch) as path:
                 digest = _write_and_hash(path, output.data)
                 self._files[output.name] = {"bytes": path.stat().st_size, "xxh3": digest}
 
@@ -96,7 +99,7 @@ class ShardWriter:
                 digest = hash_file(file)
             outputs[name] = {"bytes": table.path.stat().st_size, "xxh3": digest, **table.counts()}
         for name, output in outputs.items():
-            target = f"{self._folder}/{file_name(name, self._index, output)}"
+            target = f"{self._folder}/{file_name(name, self._key, output)}"
             self._store.move_into_place(self._tables[name].path, target)
         return {"outputs": outputs, "files": self._files}
 

@@ -78,7 +78,9 @@ def _letters(first, out):
 
 def scale(documents: int, shard: int = 50_000) -> None:
     """All steps over generated pages, in a process of its own: cost and memory as the corpus grows."""
-    numbers = InputFiles("numbers", shard, tuple({"first": i} for i in range(0, documents, shard)))
+    numbers = InputFiles(
+        "numbers", tuple(range(0, documents, shard)), tuple({"first": i} for i in range(0, documents, shard))
+    )
     pages = step(generated, source=numbers, documents=shard)
     goal = near_deduplication(pages, max(2, documents // 125_000))
     with tempfile.TemporaryDirectory() as name:
@@ -102,13 +104,13 @@ def buckets(count: int = 1024, rows: int = 100) -> None:
     with tempfile.TemporaryDirectory() as name:
         store, heads = Store(name), dict[str, bytes]()
         start = time.process_time()
-        with ShardWriter(store, "a/b", 0, {"part": schema}) as writer:
+        with ShardWriter(store, "a/b", "0a", {"part": schema}) as writer:
             for b, table in enumerate(tables):
                 writer.add(Output(table, bucket=b))
             outputs = writer.close()["outputs"]
         written = time.process_time()
         for b in range(count):
-            assert Shard(store, "a/b", 0, 1, b, {}, outputs, heads).table().num_rows == rows
+            assert Shard(store, "a/b", "0a", 0, 1, b, {}, outputs, heads).table().num_rows == rows
         read = time.process_time()
     write_us, read_us = (written - start) * 1e6 / count, (read - written) * 1e6 / count
     size = outputs["part"]["bytes"] / count

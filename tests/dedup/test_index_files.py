@@ -105,7 +105,7 @@ def test_lookups_are_those_of_a_dictionary(dumps, partitions, limit):
         for i, rows in enumerate(dumps):
             rows = sorted(set(rows))
             text = json.dumps([[hashes[h], d] for h, d in rows])
-            bands = step(given_bands, source=InputFiles("rows", [i, text], ({"rows": text},)), partitions=partitions)
+            bands = step(given_bands, source=InputFiles("rows", ([i, text],), ({"rows": text},)), partitions=partitions)
             sorted_bands = step(index_bands, rows=partition(bands), tasks=partitions)
             execute(sorted_bands, store, InProcess)
             segments.append(Segment(folder_of(sorted_bands), i, partitions))

@@ -283,7 +283,7 @@ def scored(pages: Shard) -> Iterator[pa.Table]:
 def exact_and_near(rows: list[dict], shards: int, partitions: int) -> Step:
     """Bind exact and near deduplication to documents, ranked by a score."""
     parts = [json.dumps(rows[i::shards]) for i in range(shards)]
-    pages = step(given_pages, source=InputFiles("given", parts, tuple({"rows": part} for part in parts)))
+    pages = step(given_pages, source=InputFiles("given", tuple(parts), tuple({"rows": part} for part in parts)))
     bind = settings_binder(keep="best:quality")
     scores, keys = bind(scored, pages=pages), bind(fingerprints, pages=pages)
     exact = same_keys(bind, "exact", exact_hashes, drop_exact_duplicates, pages, keys, partitions, scores=scores)

@@ -58,7 +58,7 @@ def selection_step(name: str) -> Step:
 
     relation = "like" if name in STEPS[:DUPLICATE_STEPS] else ""
     declaration = Stage(name, 1, (), {"part": SELECTION}, "selection", relation=relation)
-    return step(given_selection, source=InputFiles(name, None, ()), name=name, stage=declaration)
+    return step(given_selection, source=InputFiles(name, (), ()), name=name, stage=declaration)
 
 
 def end_of_chain(fates: list[Fate], i: int) -> int | None:

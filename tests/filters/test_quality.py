@@ -92,7 +92,7 @@ def references(folder: Path, n: int = 40) -> Asset:
 
 def trained(folder: Path, pages: list[Shard], languages: list[Shard], **options) -> Shard:
     """The step's part, written by the store as a run does it."""
-    with ShardWriter(Store(folder), "model", 0, dict(quality.quality_model.stage.outputs)) as writer:
+    with ShardWriter(Store(folder), "model", "", dict(quality.quality_model.stage.outputs)) as writer:
         for item in quality.quality_model(pages, languages, **options):
             writer.add(item)
         writer.close()

@@ -26,7 +26,7 @@ def second(first, *, n: int = 3):
     yield
 
 
-LEAF = InputFiles("files", [["a.warc.gz", 12, 99]], ({"path": "/x/a.warc.gz"},))
+LEAF = InputFiles("files", (["a.warc.gz", 12, 99],), ({"path": "/x/a.warc.gz"},))
 
 
 @pytest.mark.parametrize(
@@ -47,8 +47,8 @@ def test_settings_in_keys(one, other, same):
 
 
 def test_paths_are_not_in_keys_but_contents_are():
-    moved = InputFiles("files", LEAF.identity, ({"path": "/elsewhere/a.warc.gz"},))
-    touched = InputFiles("files", [["a.warc.gz", 12, 100]], LEAF.rows)
+    moved = InputFiles("files", LEAF.identities, ({"path": "/elsewhere/a.warc.gz"},))
+    touched = InputFiles("files", (["a.warc.gz", 12, 100],), LEAF.rows)
     assert step(first, source=LEAF).key == step(first, source=moved).key != step(first, source=touched).key
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.__main__ import main
-from pipeline.commands.gc import unused_folders
+from pipeline.commands.gc import find_unused
 from pipeline.runner.manifests import folder_of
 from pipeline.runner.run_records import record_run, recorded_runs
 from pipeline.runner.scheduler import InProcess, execute
@@ -104,7 +104,7 @@ def test_wrong_options_remove_nothing(root, capsys, options, says):
 def test_an_unfinished_corpus_is_offered(root):
     (root / "corpus" / "half" / "shards").mkdir(parents=True)
     (root / "corpus" / "half" / "shards" / "00000.json").write_text("{}")
-    assert unused_folders(Store(root)) == ["corpus/half"]
+    assert [item.folder for item in find_unused(Store(root))] == ["corpus/half"]
 
 
 @pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES])

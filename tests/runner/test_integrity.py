@@ -11,7 +11,7 @@ from pipeline.__main__ import main
 from pipeline.base.errors import CorruptFile
 from pipeline.build import load_recipe
 from pipeline.kernels import disk_cache
-from pipeline.runner.manifests import folder_of, shards_of
+from pipeline.runner.manifests import manifest_name, marker_name, shards_of
 from pipeline.runner.scheduler import InProcess, RunFailed, execute
 from pipeline.store.checksums import _verified
 from pipeline.store.filesystem import Store
@@ -43,9 +43,7 @@ def flip(path: Path, rng: random.Random) -> None:
 
 
 def shard_files(root: Path) -> list[Path]:
-    return sorted(
-        p for p in root.glob("*/*/*-[0-9]*") if p.suffix in (".parquet", ".arrows") and "corpus" not in p.parts
-    )
+    return sorted(p for p in root.glob("*/*/*-*") if p.suffix in (".parquet", ".arrows") and "corpus" not in p.parts)
 
 
 def test_a_flipped_bit_in_any_kind_of_shard_is_never_other_rows(root):
@@ -74,8 +72,8 @@ def test_a_flipped_bit_in_any_kind_of_shard_is_never_other_rows(root):
 
 
 def test_a_corrupt_shard_is_computed_again_within_the_run(root, finished, caplog):
-    flip(next(root.glob("pages/*/part-00000.parquet")), random.Random(1))
-    flip(next(root.glob("signals/*/part-00001.parquet")), random.Random(2))
+    flip(sorted(root.glob("pages/*/part-*.parquet"))[0], random.Random(1))
+    flip(sorted(root.glob("signals/*/part-*.parquet"))[1], random.Random(2))
     other = Path(shutil.copytree(finished, root.parent / "clean"))
     clean = Path(execute(load_recipe("de", None, TAG).corpus, Store(other), InProcess))
     again = Path(execute(load_recipe("de", None, TAG).corpus, Store(root), InProcess))
@@ -85,24 +83,26 @@ def test_a_corrupt_shard_is_computed_again_within_the_run(root, finished, caplog
 
 
 def test_a_file_that_is_corrupt_again_ends_the_run_and_is_named(root, monkeypatch):
-    flip(next(root.glob("pages/*/part-00000.parquet")), random.Random(1))
+    flip(next(root.glob("pages/*/part-*.parquet")), random.Random(1))
     monkeypatch.setattr("pipeline.runner.scheduler.forget_shard", lambda store, name: False)
-    with pytest.raises(RunFailed, match=r"pages/[0-9a-f]+/part-00000.parquet: is not what was written"):
+    with pytest.raises(RunFailed, match=r"pages/[0-9a-f]+/part-[0-9a-f]+.parquet: is not what was written"):
         execute(load_recipe("de", None, TAG).corpus, Store(root), InProcess)
 
 
-@pytest.mark.parametrize("name", ["manifest.json", "shards/00001.json"])
+@pytest.mark.parametrize("kind", ["manifest", "table", "marker"])
 @pytest.mark.parametrize("damage", ["flip", "cut", "empty", "zeros"])
-def test_a_damaged_manifest_or_marker_counts_as_missing(root, finished, name, damage):
-    folder = folder_of(load_recipe("de").steps["signals"])
-    path = root / folder / name
+def test_a_damaged_manifest_or_marker_counts_as_missing(root, finished, kind, damage):
+    step = load_recipe("de").steps["signals"]
+    manifest = root / manifest_name(step)
+    marker = root / marker_name(step.folder, shards_of(Store(root), step)[1].key)
+    path = {"manifest": manifest, "table": manifest.with_suffix(".parquet"), "marker": marker}[kind]
     data = path.read_bytes()
     if damage == "flip":
         flip(path, random.Random(3))
     else:
         path.write_bytes({"cut": data[: len(data) // 2], "empty": b"", "zeros": bytes(len(data))}[damage])
-    if name != "manifest.json":
-        (root / folder / "manifest.json").unlink()
+    if kind == "marker":
+        manifest.unlink()
     execute(load_recipe("de", None, TAG).corpus, Store(root), InProcess)
     assert contents(root / "signals") == contents(finished / "signals")
 
@@ -114,7 +114,7 @@ def test_verify_names_every_damaged_file_and_repair_lets_a_run_heal_it(root, fin
     damaged = [rng.choice(shard_files(root)) for _ in range(3)]
     for path in set(damaged):
         flip(path, rng)
-    cut = next(root.glob("ledger/*/part-00000.parquet"))
+    cut = next(root.glob("ledger/*/part-*.parquet"))
     cut.unlink()
     cut.write_bytes(b"PAR1")
     with pytest.raises(SystemExit) as ended:
@@ -132,7 +132,7 @@ def test_verify_names_every_damaged_file_and_repair_lets_a_run_heal_it(root, fin
 
 def test_verify_checks_a_published_folder_that_was_copied(root, tmp_path, capsys):
     folder = tmp_path / "published"
-    shutil.copytree(next(root.glob("corpus/*")), folder)
+    shutil.copytree(next(root.glob("corpus/*/stats.json")).parent, folder)
     assert main(["verify", str(folder)]) == 0
     flip(folder / "data/train-00000-of-00001.parquet", random.Random(1))
     with pytest.raises(SystemExit):

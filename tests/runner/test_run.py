@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from pipeline.base.errors import RunFailed
-from pipeline.commands.gc import remove_folder, unused_folders
+from pipeline.commands.gc import find_unused, remove_unused
 from pipeline.runner.dag import ancestors
-from pipeline.runner.manifests import folder_of, read_manifest, shards_of
+from pipeline.runner.manifests import folder_of, manifest_name, read_manifest, shards_of
 from pipeline.runner.planning import plan
-from pipeline.runner.run_records import record_run
+from pipeline.runner.run_records import record_run, recorded_runs
 from pipeline.runner.scheduler import InProcess, execute
 from pipeline.store.filesystem import Store
 from tests.support import toy
@@ -123,11 +123,12 @@ def test_a_shard_that_always_fails_fails_the_run(tmp_path, workers):
     assert not killed or "numbers shard 2: WorkerCrashedError" in out
     assert "numbers shard 1 failed 3 times: ValueError: number 1 is unlucky" in out
     folder = next((tmp_path / "root" / "numbers").iterdir())
-    assert not (folder / "manifest.json").exists()
+    assert not (folder / "manifests").exists()
     assert len(list(folder.glob("part-*.parquet"))) == toy.SHARDS - 1  # healthy shards are kept
-    assert "number 1 is unlucky" in (folder / "shards" / "00001.error.txt").read_text()
+    (error,) = (folder / "shards").glob("*.error.txt")
+    assert "number 1 is unlucky" in error.read_text()
     (behind,) = (tmp_path / "root" / "routed").iterdir()
-    assert len(list(behind.glob("part-*"))) == toy.SHARDS - 1 and not (behind / "manifest.json").exists()
+    assert len(list(behind.glob("part-*"))) == toy.SHARDS - 1 and not (behind / "manifests").exists()
     assert not (tmp_path / "root" / "summed").exists()  # it rests on all shards
     (tmp_path / "traps" / "always-1").unlink()
     assert "4 shards, 3 of them finished before" in finished(run(tmp_path / "root", trap=str(tmp_path / "traps")))
@@ -159,7 +160,7 @@ def test_a_changed_setting_runs_only_what_rests_on_it(tmp_path):
     assert {name for name, (state, _) in states.items() if state == "run"} == {"grand"}
     states = {line.step: (line.state, line.reasons) for line in plan(toy.goal(factor=2), store)}
     assert states["numbers"] == ("run", ("params.factor: 1.0 -> 2.0",))
-    assert states["summed"] == ("run", ("input routed changed",))
+    assert states["summed"] == ("may run", ("input routed changed", "known when its inputs have run"))
 
 
 def test_a_renamed_root_changes_no_key(tmp_path):
@@ -178,13 +179,12 @@ def test_two_runs_at_once_are_safe(tmp_path, whole_run):
 @pytest.mark.parametrize("harm", ["cut", "gone"])
 def test_a_lost_or_cut_shard_is_seen_and_made_again(tmp_path, whole_run, harm):
     finished(run(tmp_path, pause=PAUSE))
-    shard = next((tmp_path / "numbers").glob("*/part-00002.parquet"))
-    shard.write_bytes(shard.read_bytes()[:-7]) if harm == "cut" else shard.unlink()
-    for manifest_file in (tmp_path / "grand").glob("*/manifest.json"):
-        manifest_file.unlink()
-    (tmp_path / "summed").rename(tmp_path / "summed-away")
     store, goal = Store(tmp_path), toy.goal(pause=PAUSE)
-    assert "part-00002.parquet missing or cut" in {line.step: line.reasons for line in plan(goal, store)}["numbers"]
+    shard = tmp_path / shards_of(store, ancestors(goal)[0])[2].shard("part")
+    shard.write_bytes(shard.read_bytes()[:-7]) if harm == "cut" else shard.unlink()
+    (tmp_path / manifest_name(goal)).unlink()
+    (tmp_path / "summed").rename(tmp_path / "summed-away")
+    assert f"{shard.name} missing or cut" in {line.step: line.reasons for line in plan(goal, store)}["numbers"]
     assert "4 shards, 3 of them finished before" in finished(run(tmp_path, pause=PAUSE))
     (tmp_path / "summed-away" / next((tmp_path / "summed").iterdir()).name).rename(tmp_path / "x")
     assert {k: v for k, v in contents(tmp_path).items() if k in whole_run} == whole_run
@@ -193,10 +193,10 @@ def test_a_lost_or_cut_shard_is_seen_and_made_again(tmp_path, whole_run, harm):
 @pytest.mark.parametrize("left", [0, 40])
 def test_a_shard_whose_marker_a_power_failure_has_cut_is_made_again(tmp_path, whole_run, left):
     finished(run(tmp_path, pause=PAUSE))
-    marker = next((tmp_path / "numbers").glob("*/shards/00002.json"))
+    marker = next((tmp_path / "numbers").glob("*/shards/*.json"))
     marker.write_bytes(marker.read_bytes()[:left])
     for name in ("numbers", "summed", "grand"):
-        for manifest_file in (tmp_path / name).glob("*/manifest.json"):
+        for manifest_file in (tmp_path / name).glob("*/manifests/*"):
             manifest_file.unlink()
     assert "4 shards, 3 of them finished before" in finished(run(tmp_path, pause=PAUSE))
     assert contents(tmp_path) == whole_run
@@ -219,12 +219,14 @@ def test_gc_removes_what_no_recorded_run_needs(tmp_path):
         record_run(store, toy.goal(limit=limit), "toy", {"source": "seeds"})
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "mine.txt").write_text("not made by the pipeline")
-    assert unused_folders(store) == [folder_of(toy.goal(limit=0))]
-    lock = store.lock(folder_of(toy.goal(limit=0)))
-    assert not remove_folder(store, folder_of(toy.goal(limit=0)))  # a run is at it
+    (unused,) = find_unused(store)
+    assert unused.folder == folder_of(toy.goal(limit=0))
+    lock = store.lock(f"{unused.folder}/locks/{toy.goal(limit=0).key}")
+    assert not remove_unused(store, unused, recorded_runs(store))  # a run is at it
     lock.close()
-    assert remove_folder(store, folder_of(toy.goal(limit=0)))
-    assert unused_folders(store) == []
+    assert not remove_unused(store, unused, [])  # a run has been recorded since
+    assert remove_unused(store, unused, recorded_runs(store))
+    assert find_unused(store) == []
     execute(toy.goal(limit=5), store, _must_not_start)
     assert (tmp_path / "notes" / "mine.txt").exists()
 

@@ -31,7 +31,7 @@ def test_a_run_on_s3_writes_the_same_bytes_as_on_disk(s3, tmp_path):
     remote, local = Store(f"{s3}/run"), Store(tmp_path)
     for store in (remote, local):
         execute(toy.goal(), store, InProcess)
-    there = {k: v for k, v in download(remote).items() if "/shards/" not in k and "cost.json" not in k}
+    there = {k: v for k, v in download(remote).items() if "/shards/" not in k and "/costs/" not in k}
     assert sorted(there) == sorted(contents(tmp_path))
     for name, data in there.items():
         assert data == (tmp_path / name).read_bytes(), name
@@ -85,7 +85,7 @@ def rows(*pairs: tuple[str, str | None]) -> pa.Table:
 
 
 def test_marker_counts_rows_and_reasons(tmp_path):
-    with ShardWriter(Store(tmp_path), "s/k", 0, {"part": ROW}) as writer:
+    with ShardWriter(Store(tmp_path), "s/k", "0a", {"part": ROW}) as writer:
         writer.add(rows(("1", "short"), ("2", None)))
         writer.add(rows(("3", "short"), ("4", "long")))
         marker = writer.close()
@@ -103,14 +103,14 @@ def test_marker_counts_rows_and_reasons(tmp_path):
 def test_undeclared_output_is_refused(tmp_path, item, error):
     with (
         pytest.raises((TypeError, KeyError), match=error),
-        ShardWriter(Store(tmp_path), "s/k", 0, {"part": ROW}) as writer,
+        ShardWriter(Store(tmp_path), "s/k", "0a", {"part": ROW}) as writer,
     ):
         writer.add(item)
 
 
 def shuffled(store: Store, *pieces: tuple[int | None, int]) -> dict:
     """Write pieces (bucket, how many rows); their ids are the piece's number and the row's."""
-    with ShardWriter(store, "s/k", 0, {"part": ROW}) as writer:
+    with ShardWriter(store, "s/k", "0a", {"part": ROW}) as writer:
         for i, (bucket, count) in enumerate(pieces):
             writer.add(Output(rows(*((f"{i}.{r}", None) for r in range(count))), bucket=bucket))
         return writer.close()["outputs"]
@@ -124,13 +124,13 @@ def test_buckets_are_read_back_one_by_one(pieces):
         written = [(bucket, f"{i}.{r}") for i, (bucket, count) in enumerate(pieces) for r in range(count)]
         assert found["part"]["buckets"] == max((b + 1 for b, _ in written), default=0)
         for bucket in range(42):
-            part = Shard(store, "s/k", 0, 1, bucket, {}, found)
+            part = Shard(store, "s/k", "0a", 0, 1, bucket, {}, found)
             expected = [name for b, name in written if b == bucket]
             assert part.table().to_pydict() == {"id": expected, "rule": [None] * len(expected)}
             assert [name for b in part.batches(["id"], rows=2) for name in b["id"].to_pylist()] == expected
             assert part.rows() == len(expected)
         ordered = [name for _, name in sorted(written, key=lambda w: w[0])]
-        whole = Shard(store, "s/k", 0, 1, None, {}, found)
+        whole = Shard(store, "s/k", "0a", 0, 1, None, {}, found)
         assert whole.table()["id"].to_pylist() == ordered
         assert whole.rows() == len(ordered)
 
@@ -138,7 +138,7 @@ def test_buckets_are_read_back_one_by_one(pieces):
 def test_a_file_of_buckets_is_an_arrow_stream_and_empty_buckets_cost_an_entry(tmp_path):
     found = [shuffled(Store(tmp_path / str(b)), (0, 3), (b, 2))["part"]["bytes"] for b in (1, 1001)]
     assert found[1] - found[0] == 1000 * 32
-    with pa.OSFile(str(tmp_path / "1001/s/k/part-00000.arrows")) as file:
+    with pa.OSFile(str(tmp_path / "1001/s/k/part-0a.arrows")) as file:
         assert pa.ipc.open_stream(file).read_all().num_rows == 5
 
 
@@ -167,7 +167,7 @@ def test_a_bucket_costs_one_read_of_its_place_and_one_of_its_rows(tmp_path, monk
     monkeypatch.setattr(Store, "open", lambda self, name, size=None: Counting(plain(self, name, size)))
     heads: dict[str, bytes] = {}
     for bucket in (500, 501):
-        Shard(Store(tmp_path), "s/k", 0, 1, bucket, {}, found, heads=heads).table()
+        Shard(Store(tmp_path), "s/k", "0a", 0, 1, bucket, {}, found, heads=heads).table()
     assert len(reads) == 2 + 2 + 2  # the schema once
     assert (reads[2], reads[4]) == (32, 32)
     assert reads[5] < found["part"]["bytes"] / 900
@@ -181,14 +181,14 @@ def test_rows_for_a_bucket_and_rows_for_none_are_two_outputs(tmp_path, pieces):
 
 def test_a_table_without_buckets_is_not_read_by_bucket(tmp_path):
     found = shuffled(Store(tmp_path), (None, 2))
-    with pytest.raises(AssertionError, match=r"s/k/part-00000\.parquet: read by bucket, and written without"):
-        Shard(Store(tmp_path), "s/k", 0, 1, 0, {}, found).table()
+    with pytest.raises(AssertionError, match=r"s/k/part-0a\.parquet: read by bucket, and written without"):
+        Shard(Store(tmp_path), "s/k", "0a", 0, 1, 0, {}, found).table()
 
 
 def test_buckets_on_s3(s3):
     found = shuffled(Store(f"{s3}/buckets"), (2, 3), (0, 1), (2, 1))
     for bucket, expected in ((0, ["1.0"]), (1, []), (2, ["0.0", "0.1", "0.2", "2.0"]), (3, [])):
-        part = Shard(Store(f"{s3}/buckets"), "s/k", 0, 1, bucket, {}, found)
+        part = Shard(Store(f"{s3}/buckets"), "s/k", "0a", 0, 1, bucket, {}, found)
         assert part.table()["id"].to_pylist() == expected
         assert concat_shards([part] * 20, ROW)["id"].to_pylist() == expected * 20
 

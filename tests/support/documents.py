@@ -50,7 +50,7 @@ def evaluate_chain(
 ) -> dict[str, StageOutput]:
     """Bind `chain` with these settings to shards in memory; return what every step wrote, by name."""
     given = {name: shards for name, shards in inputs.items() if shards is not None}
-    bound = chain(settings_binder(**settings), **{name: InputFiles(name, None, ()) for name in given})
+    bound = chain(settings_binder(**settings), **{name: InputFiles(name, (), ()) for name in given})
     return evaluate(bound, given)
 
 

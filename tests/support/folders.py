@@ -10,7 +10,7 @@ def contents(root: Path) -> dict[str, str]:
     return {
         str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(root.rglob("*"))
-        if path.is_file() and path.name not in (".lock", "cost.json") and "shards" not in path.parts
+        if path.is_file() and not {"locks", "costs", "shards"} & set(path.relative_to(root).parts)
     }
 
 

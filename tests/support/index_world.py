@@ -39,7 +39,7 @@ def documents(source: Shard) -> Iterator[pa.Table]:
 def crawl(rows: list[dict], shards: int = 1) -> Step:
     """Return rows (id, text, date in ms, dump) as pages, dealt out to shards."""
     parts = [rows[i::shards] for i in range(shards)]
-    return step(documents, source=InputFiles("rows", parts, tuple({"rows": json.dumps(part)} for part in parts)))
+    return step(documents, source=InputFiles("rows", tuple(parts), tuple({"rows": json.dumps(part)} for part in parts)))
 
 
 def deduplication_steps(pages: Step, index: Pointer | None, **settings: Any) -> dict[str, Step]:

@@ -203,7 +203,11 @@ def near(pages: Shard, selection: Shard) -> Iterator[pa.Table]:
 
 def steps(shard_bytes: int = 110_000, **settings) -> dict[str, Step]:
     """The graph from pages to the printed folder, bound as the recipe binds it."""
-    bound = {"pages": step(pages, source=InputFiles("small world", 1, tuple({"n": i} for i in range(SHARDS))))}
+    bound = {
+        "pages": step(
+            pages, source=InputFiles("small world", tuple(range(SHARDS)), tuple({"n": i} for i in range(SHARDS)))
+        )
+    }
     for function in (languages, urls, signals, quality, contamination):
         bound[function.__name__] = step(function, pages=bound["pages"])
     sidecars = {name: bound[name] for name in SIDECARS}

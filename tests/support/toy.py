@@ -85,7 +85,7 @@ def grand(
 
 def goal(factor: float = 1.0, limit: int = 0, pause: float = 0.0, trap: str = "") -> Step:
     rows = tuple({"seed": i, "size": 100} for i in range(SHARDS))
-    source = InputFiles("seeds", [SHARDS], rows)
+    source = InputFiles("seeds", tuple(range(SHARDS)), rows)
     n = step(numbers, source=source, factor=factor, pause=pause, trap=trap)
     r = step(routed, numbers=n, pause=pause)
     s = step(summed, routed=partition(r), pause=pause, tasks=BUCKETS)

@@ -38,7 +38,7 @@ def count(
 
     Selections are in the order in which they drop documents; those in `relations` drop duplicates. `alarmed`: steps
     that report large clusters. `sources`: counts of the input files (`pipeline.publish.statistics.sources`). `recipe`:
-    "rules" (in order) and "steps" (name: key). `bounds`: what the recipe allows.
+    "rules" (in order) and "steps" (name: hash). `bounds`: what the recipe allows.
     """
     totals = _totals(data)
     rules = _rules(selections, recipe)
