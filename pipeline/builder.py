@@ -46,10 +46,13 @@ def input_files(paths: list[str], chunk_bytes: int | None = None, readers: tuple
 
 
 def partition_count(crawl: InputFiles | Step, gib: int, readers: tuple[UserFunction, ...] = ()) -> int:
-    """Return the shuffle partitions for raw input: one for so many GiB of crawl, or for an eighth of that of texts."""
+    """Return the shuffle partitions for raw input: one for so many GiB of crawl, or for an eighth of that of texts.
+
+    It is a power of two, so that it changes seldom when the input grows: it is in the keys of all that shuffle.
+    """
     rows = crawl.rows if isinstance(crawl, InputFiles) else ()
     size = sum(row_bytes(row) * (TEXT_DENSITY if listing.holds_text(row["name"], readers) else 1) for row in rows)
-    return min(max(2, -(-size // (gib << 30))), MAX_PARTITIONS)
+    return min(max(2, 1 << (-(-size // (gib << 30)) - 1).bit_length()), MAX_PARTITIONS)
 
 
 @dataclass

@@ -224,13 +224,11 @@ def threshold_change(bench: Bench, warc: Path, recipe: Path) -> dict[str, float]
 
 
 def _steps(root: Path) -> dict[str, float]:
-    """Seconds of CPU of every step's folder under `root`, by step and key."""
-    return {
-        f"{path.parent.parent.name}/{path.parent.name}": sum(
-            s["cpu_seconds"] for s in json.loads(path.read_text())["shards"]
-        )
-        for path in sorted(root.glob("*/*/cost.json"))
-    }
+    """Seconds of CPU of every step under `root`, by step and configuration."""
+    found: Counter[str] = Counter()
+    for path in sorted(root.rglob("shards/*.json")):
+        found[str(path.parent.parent.relative_to(root))] += json.loads(path.read_text())["cost"]["cpu_seconds"]
+    return dict(found)
 
 
 def urls_of(warc: Path) -> list[str]:

@@ -29,7 +29,7 @@ from dedup.near.shingles import jaccard, shingle_sets, shingles
 from pipeline.base.schema import PAGES
 from pipeline.kernels.njit import njit
 from pipeline.runner.dag import Asset, Step, step
-from pipeline.runner.manifests import folder_of
+from pipeline.runner.manifests import shards_of
 from pipeline.runner.scheduler import InProcess, execute
 from pipeline.runner.stage import stage
 from pipeline.store.filesystem import Store
@@ -303,7 +303,7 @@ def end_to_end(sample: list[str], folder: Path) -> tuple[float, set[int]]:
     start = time.process_time()
     execute(goal, store, InProcess)
     seconds = time.process_time() - start
-    return seconds, _ids(sorted((folder / "root" / folder_of(goal)).glob("part-*.parquet")))
+    return seconds, _ids([Path(store.path(shard.shard("part"))) for shard in shards_of(store, goal)])
 
 
 def _ids(paths: list[Path]) -> set[int]:

@@ -18,7 +18,7 @@ from pipeline.base.schema import PAGES
 from pipeline.kernels.njit import njit
 from pipeline.kernels.tokens import mix
 from pipeline.runner.dag import InputFiles, Step, ancestors, step
-from pipeline.runner.manifests import folder_of
+from pipeline.runner.manifests import costs_of, load_manifest, manifest_name, read_costs
 from pipeline.runner.scheduler import InProcess, execute
 from pipeline.runner.stage import stage
 from pipeline.store.filesystem import Store
@@ -31,17 +31,17 @@ def costs(store: Store, goal: Step, documents: int) -> Iterator[str]:
     """CPU, bytes and the process's peak memory of each step."""
     total = 0
     for done in ancestors(goal):
-        manifest, cost = (store.read_json(f"{folder_of(done)}/{file}.json") for file in ("manifest", "cost"))
+        manifest = load_manifest(store, manifest_name(done))
+        cost = read_costs(store, costs_of(manifest_name(done)))
         if done.name == "generated" or done.name == "given":
             continue
-        size = sum(output["bytes"] for shard in manifest["shards"] for output in shard["outputs"].values())
-        seconds = sum(shard["cpu_seconds"] for shard in cost["shards"])
-        slowest = max(shard["cpu_seconds"] for shard in cost["shards"])
-        peak = max(shard["peak_rss_bytes"] for shard in cost["shards"]) >> 20
-        total += size if done.name != "kept_pages" else 0
+        assert cost is not None
+        seconds = cost[0]["cpu_seconds"].to_pylist()
+        peak = max(cost[0]["peak_rss_bytes"].to_pylist()) >> 20
+        total += manifest.bytes if done.name != "kept_pages" else 0
         yield (
-            f"    {done.name:17} {seconds * 1e6 / documents:6.1f} us {size / documents:8.1f} bytes a document; "
-            f"{len(cost['shards']):4} tasks, the longest {slowest:.1f} s; peak so far {peak:,} MB"
+            f"    {done.name:17} {sum(seconds) * 1e6 / documents:6.1f} us {manifest.bytes / documents:8.1f} bytes a "
+            f"document; {len(seconds):4} tasks, the longest {max(seconds):.1f} s; peak so far {peak:,} MB"
         )
     yield f"    all but the texts: {total / documents:,.0f} bytes a document on disk"
 
@@ -89,7 +89,7 @@ def scale(documents: int, shard: int = 50_000) -> None:
         before, start = time.process_time(), time.monotonic()
         execute(goal, store, InProcess)
         seconds = time.process_time() - before
-        kept = store.read_json(f"{folder_of(goal)}/manifest.json")["rows"]["part"]
+        kept = load_manifest(store, manifest_name(goal)).rows["part"]
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(f"  {documents:,} documents, {kept:,} kept: {seconds:,.0f} s of CPU ({time.monotonic() - start:,.0f} s), "
               f"{seconds * 1e6 / documents:.1f} us a document, peak {peak:,.0f} MB", flush=True)  # fmt: skip

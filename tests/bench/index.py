@@ -8,14 +8,13 @@ index is run once and counts the same in both. Three other dumps each time, of w
 import json
 import resource
 import tempfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pipeline.index.pointer import Pointer, open_index
 from pipeline.runner.dag import Step
-from pipeline.runner.manifests import folder_of
+from pipeline.runner.manifests import costs_of, load_manifest, manifest_name, read_costs
 from pipeline.runner.scheduler import InProcess, execute
 from pipeline.store.filesystem import Store
 from tests.bench.dedup import _altered, texts
@@ -83,18 +82,18 @@ def _probed(options: Options, store: Store, documents: int, dumps: int, first: l
 
 
 def _seconds(store: Store, steps: dict[str, Step], names: tuple[str, ...]) -> float:
-    costs = [store.read_json(f"{folder_of(steps[name])}/cost.json") for name in names if name != "pages"]
-    return sum(shard["cpu_seconds"] for cost in costs for shard in cost["shards"])
+    costs = [read_costs(store, costs_of(manifest_name(steps[name]))) for name in names if name != "pages"]
+    return sum(sum(cost[0]["cpu_seconds"].to_pylist()) for cost in costs if cost)
 
 
 def _size(store: Store, pointer: Pointer) -> dict[str, Any]:
     """Documents and bytes each of them takes: records and shingles, bands."""
     documents = sum(entry["rows"] for entry in pointer.entries)
-    folders = {"documents": [e["documents"] for e in pointer.entries], "bands": [s["folder"] for s in pointer.segments]}
-    bytes_ = {
-        name: sum(file.stat().st_size for folder in paths for file in Path(store.path(folder)).glob("*-*"))
-        for name, paths in folders.items()
+    manifests = {
+        "documents": [entry["documents"] for entry in pointer.entries],
+        "bands": [segment["manifest"] for segment in pointer.segments],
     }
+    bytes_ = {name: sum(load_manifest(store, one).bytes for one in some) for name, some in manifests.items()}
     each = {f"bytes_{name}": round(size / documents) for name, size in bytes_.items()}
     return {"indexed": documents, "segments": len(pointer.segments), **each}
 

@@ -81,7 +81,7 @@ def memory(folder: Path, warc: Path) -> dict[str, Any]:
         "peak_step": peak.step(root),
         "cpu_seconds": cost.cpu,
         "steps": _steps(root),
-        "shard_seconds": _seconds(next(iter(root.glob("pages/*/cost.json")))),
+        "shard_seconds": _seconds(root, "pages"),
     }
 
 
@@ -94,7 +94,7 @@ def huge(folder: Path, pages: list[bench_input.Capture], size: int) -> dict[str,
     warc = bench_input.write(folder / "huge.warc.gz", found, size)
     root, piece = folder / "huge", max(1 << 20, warc.stat().st_size // 16)
     _corpus(warc, root, folder, "--local", "--set", f"source.chunk_bytes={piece}", recipe=_plain(folder))
-    return {"shard_seconds": _seconds(next(iter(root.glob("pages/*/cost.json"))))}
+    return {"shard_seconds": _seconds(root, "pages")}
 
 
 class Watch:
@@ -136,7 +136,8 @@ class Watch:
 
     def step(self, root: Path) -> str:
         """The step that was under way: the first one that was finished after the peak."""
-        ended = sorted((path.stat().st_mtime, path.parent.parent.name) for path in root.glob("*/*/cost.json"))
+        manifests = root.rglob("manifests/*.json")
+        ended = sorted((path.stat().st_mtime, path.relative_to(root).parts[0]) for path in manifests)
         return next((f"in {name}" for when, name in ended if when >= self.when), "after the last step")
 
 
@@ -169,12 +170,13 @@ def _corpus(warc: Path, root: Path, folder: Path, *how: str, recipe: str = "de")
 
 
 def _steps(root: Path) -> dict[str, float]:
-    return {path.parent.parent.name: sum(_seconds(path)) for path in sorted(root.glob("*/*/cost.json"))}
+    return {path.name: sum(_seconds(root, path.name)) for path in sorted(root.iterdir()) if path.name != "runs"}
 
 
-def _seconds(cost: Path) -> list[float]:
+def _seconds(root: Path, step: str) -> list[float]:
     """Of CPU, each shard of a step."""
-    return [shard["cpu_seconds"] for shard in json.loads(cost.read_text())["shards"]]
+    markers = sorted((root / step).rglob("shards/*.json"))
+    return [json.loads(marker.read_text())["cost"]["cpu_seconds"] for marker in markers]
 
 
 def busy(seconds: list[float], workers: int) -> float:

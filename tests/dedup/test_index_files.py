@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from dedup.common.in_memory import run
 from dedup.common.partitions import partition_of, partition_rows
 from dedup.index.byte_ranges import read_ranges
-from dedup.index.files import Segment, StoredIndex, bands_file
+from dedup.index.files import BANDS_FILE, Segment, StoredIndex, stored_file
 from dedup.index.segment import ROWS, find_documents, index_bands
 from dedup.near.minhash import signatures
 from dedup.near.shingle_files import read_shingle_sets, signatures_and_sets
@@ -22,7 +22,7 @@ from dedup.near.shingles import shingles
 from pipeline.index import compaction
 from pipeline.index.pointer import load_pointer, open_index
 from pipeline.runner.dag import InputFiles, partition, step
-from pipeline.runner.manifests import folder_of, shards_of
+from pipeline.runner.manifests import manifest_name, shards_of
 from pipeline.runner.scheduler import InProcess, execute
 from pipeline.runner.stage import stage
 from pipeline.store.filesystem import Store
@@ -78,7 +78,7 @@ def test_compaction_changes_nothing_but_the_number_of_segments(tmp_path, monkeyp
 
 def _band_hashes(store: Store, segment: Segment) -> np.ndarray:
     return np.concatenate([
-        np.frombuffer(store.open(f"{segment.folder}/{bands_file(p)}").read(), "<u8")[::2]
+        np.frombuffer(store.open(stored_file(store, segment.manifest, BANDS_FILE, p)).read(), "<u8")[::2]
         for p in range(segment.partitions)
     ])  # fmt: skip
 
@@ -108,7 +108,7 @@ def test_lookups_are_those_of_a_dictionary(dumps, partitions, limit):
             bands = step(given_bands, source=InputFiles("rows", ([i, text],), ({"rows": text},)), partitions=partitions)
             sorted_bands = step(index_bands, rows=partition(bands), tasks=partitions)
             execute(sorted_bands, store, InProcess)
-            segments.append(Segment(folder_of(sorted_bands), i, partitions))
+            segments.append(Segment(manifest_name(sorted_bands), i, partitions))
             for h, d in rows if i < 2 else ():
                 documents.setdefault(hashes[h], []).append((i << 32) + d)
         index = StoredIndex(store, (), tuple(segments), visible_shards=2, withdrawn_shards=0)
@@ -132,7 +132,7 @@ def test_ranges_are_fetched_as_they_are(ranges, gap):
 def test_a_truncated_file_is_noticed(tmp_path):
     store = Store(tmp_path)
     (steps,) = join_monthly_dumps(store, 1)
-    for file in (tmp_path / folder_of(steps["index_bands"])).glob("bands-*.bin"):
+    for file in (tmp_path / steps["index_bands"].folder).glob("*/bands.bin"):
         file.write_bytes(file.read_bytes()[:-5])
     with pytest.raises((OSError, ValueError)):
         find_documents(load_pointer(store, "w").stored(), [bytes(16)])

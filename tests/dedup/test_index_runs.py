@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from dedup.index.files import stored_file
 from pipeline.base.errors import UserError
 from pipeline.index.pointer import load_pointer, open_index
-from pipeline.runner.manifests import folder_of
+from pipeline.runner.manifests import manifest_name
 from pipeline.store.filesystem import Store
 from tests.support.folders import contents, written
 from tests.support.index_world import dropped, join_monthly_dumps, memory_folder, monthly_rows
@@ -85,8 +86,8 @@ def test_on_s3_a_pointer_that_moved_is_not_overwritten(s3, tmp_path):
     for store in (remote, local):
         steps = join_monthly_dumps(store, 2)[1]
     assert dropped(remote, steps) == dropped(local, steps)
-    for name in ("documents-00001.bin", "shingles-00000.bin"):
-        file = f"{folder_of(steps['index_documents'])}/{name}"
+    for number, name in ((1, "documents.bin"), (0, "shingles.bin")):
+        file = stored_file(local, manifest_name(steps["index_documents"]), name, number)
         assert remote.open(file).read() == local.open(file).read()
     assert remote.open("indexes/w/index.json").read() == local.open("indexes/w/index.json").read()
     with pytest.raises(UserError, match="another run has changed it meanwhile; run the same again"):

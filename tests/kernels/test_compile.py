@@ -21,7 +21,7 @@ from pipeline.build import load_recipe, recipe_schema
 from pipeline.commands.compile_kernels import run_tiny_pipeline
 from pipeline.index.compaction import commit_run
 from pipeline.index.pointer import Pointer
-from pipeline.runner.manifests import folder_of, shards_of
+from pipeline.runner.manifests import output_folder, shards_of
 from pipeline.runner.scheduler import InProcess, execute
 from pipeline.store.filesystem import Store
 
@@ -41,7 +41,7 @@ with tempfile.TemporaryDirectory() as root:
     demo = load_recipe(str(everything), None, {}, pointer)
     execute(demo.goal, store, InProcess)
     pointer = commit_run(pointer, demo.steps, demo.adds_to_index, InProcess)
-    published = tuple(map(str, Path(root, folder_of(demo.corpus), "data").glob("*.parquet")))
+    published = tuple(map(str, Path(root, output_folder(Store(root), demo.corpus), "data").glob("*.parquet")))
     again = load_recipe(str(everything), published, {}, pointer)
     execute(again.goal, store, InProcess)
     known = [part.table()["duplicate_of"].drop_null() for part in shards_of(store, again.steps["index"])]

@@ -245,8 +245,9 @@ def test_costs_of_every_step_add_up(whole, tmp_path):
     root, folder = whole
     told = pipeline("costs", str(folder)).stdout
     rows = [[cell.strip() for cell in line.strip("| ").split("|")] for line in told.splitlines()[2:-2]]
-    assert sorted(row[0] for row in rows) == sorted(path.parent.parent.name for path in root.glob("*/*/cost.json"))
-    shards = [s for path in root.glob("*/*/cost.json") for s in json.loads(path.read_text())["shards"]]
+    markers = sorted(root.rglob("shards/*.json"))
+    assert {row[0] for row in rows} == {marker.relative_to(root).parts[0] for marker in markers}
+    shards = [json.loads(marker.read_text())["cost"] for marker in markers]
     assert f"350 records: {math.fsum(s['cpu_seconds'] for s in shards):,.1f} s of CPU" in told
     assert sum(int(row[4]) for row in rows) == len(shards)
     away = shutil.copytree(folder, tmp_path / "away")

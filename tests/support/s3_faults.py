@@ -98,8 +98,7 @@ def _published_digest(upstream: str, folder: str) -> str:
             os.environ.pop(name) if value is None else os.environ.update({name: value})
     hasher = hashlib.sha256()
     for name, data in sorted(files.items()):
-        if not name.startswith("shards/") and name != "cost.json":
-            hasher.update(f"{name} {len(data)} ".encode() + data)
+        hasher.update(f"{name} {len(data)} ".encode() + data)
     return hasher.hexdigest()
 
 

@@ -1,0 +1,286 @@
+"""What a change costs: inputs that come, go and change, versions that are raised, recipes that share shards, and gc."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from pipeline.commands.gc import find_unused, remove_unused
+from pipeline.runner.dag import InputFiles, Step, all_shards, partition, step
+from pipeline.runner.manifests import read_manifest, shards_of
+from pipeline.runner.planning import plan
+from pipeline.runner.run_records import record_run, recorded_runs
+from pipeline.runner.scheduler import InProcess, execute
+from pipeline.runner.stage import stage
+from pipeline.runner.task import Task
+from pipeline.store.filesystem import Store
+from pipeline.store.shard import Shard
+from pipeline.store.writer import Output
+from tests.support.folders import contents
+from tests.support.paths import CHECKOUT
+
+WORDS = pa.schema([("word", pa.string())])
+COUNTS = pa.schema([("word", pa.string()), ("count", pa.int64())])
+BUCKETS = 2
+
+
+@stage(version=1, outputs={"part": WORDS})
+def words(source: Shard) -> Iterator[pa.Table]:
+    """Words of one file."""
+    row = source.table().to_pylist()[0]
+    yield pa.table({"word": row["text"].split()}, WORDS)
+
+
+@stage(version=1, outputs={"part": WORDS})
+def upper(words: Shard, *, first: bool = False) -> Iterator[pa.Table]:
+    """The same in capitals, or the first letters alone."""
+    table = words.table()["word"].to_pylist()
+    yield pa.table({"word": [word.upper()[: 1 if first else None] for word in table]}, WORDS)
+
+
+@stage(version=1, outputs={"part": WORDS})
+def spread(words: Shard, capitals: Shard) -> Iterator[Output]:
+    """Words in the partition of their length."""
+    for word, capital in zip(words.table()["word"].to_pylist(), capitals.table()["word"].to_pylist(), strict=True):
+        yield Output(pa.table({"word": [capital]}, WORDS), bucket=len(word) % BUCKETS)
+
+
+@stage(version=1, outputs={"part": COUNTS})
+def counted(spread: list[Shard]) -> Iterator[pa.Table]:
+    """Counts of the words of one partition: must see all shards."""
+    found = Counter(word for shard in spread for word in shard.table()["word"].to_pylist())
+    yield pa.table({"word": sorted(found), "count": [found[word] for word in sorted(found)]}, COUNTS)
+
+
+@stage(version=1, outputs={}, published=True)
+def book(counts: list[Shard]) -> Iterator[Output]:
+    """A folder for people."""
+    lines = [f"{row['word']} {row['count']}\n" for shard in counts for row in shard.table().to_pylist()]
+    yield Output.file("counts.txt", "".join(lines).encode())
+
+
+def files(**texts: str) -> InputFiles:
+    """Input files by name, in the order of names."""
+    rows = tuple({"name": name, "text": texts[name], "size": len(texts[name])} for name in sorted(texts))
+    return InputFiles("files", tuple([row["name"], row["text"]] for row in rows), rows)
+
+
+def steps(source: InputFiles, first: bool = False, versions: dict[str, int] | None = None) -> dict[str, Step]:
+    """The DAG: words -> upper -> spread -> counted -> book."""
+    at = versions or {}
+
+    def bind(function, **arguments):
+        name = function.stage.name
+        return step(function, stage=replace(function.stage, version=at.get(name, 1)), **arguments)
+
+    w = bind(words, source=source)
+    u = bind(upper, words=w, first=first)
+    s = bind(spread, words=w, capitals=u)
+    c = bind(counted, spread=partition(s), tasks=BUCKETS)
+    b = bind(book, counts=all_shards(c))
+    return {one.name: one for one in (w, u, s, c, b)}
+
+
+class Counting(InProcess):
+    """Runs tasks and counts them by step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tasks: Counter[str] = Counter()
+
+    def submit(self, task: Task) -> None:
+        self.tasks[task.step] += 1
+        super().submit(task)
+
+
+def run(root: Path, bound: dict[str, Step]) -> dict[str, int]:
+    """Tasks by step that a run takes."""
+    executor = Counting()
+    execute(bound["book"], Store(root), lambda: executor)
+    return dict(executor.tasks)
+
+
+def published(root: Path, bound: dict[str, Step]) -> str:
+    shard = shards_of(Store(root), bound["book"])[0]
+    return (root / shard.raw("counts.txt")).read_text()
+
+
+THREE = {"b": "one two", "d": "two three", "f": "four"}
+ALL = {"words": 3, "upper": 3, "spread": 3, "counted": 2, "book": 1}
+
+
+def _without(texts: dict[str, str], name: str) -> dict[str, str]:
+    return {key: text for key, text in texts.items() if key != name}
+
+
+@pytest.mark.parametrize(
+    ("texts", "new"),
+    [
+        (THREE, 0),
+        ({**THREE, "g": "five six"}, 1),  # after all others, before them, between them
+        ({**THREE, "a": "five six"}, 1),
+        ({**THREE, "c": "five six", "e": "seven"}, 2),
+        (_without(THREE, "b"), 0),
+        (_without(THREE, "f"), 0),
+        ({**THREE, "d": "five"}, 1),  # replaced
+        ({**_without(THREE, "b"), "a": "one two"}, 1),  # renamed: names are part of what a file is
+    ],
+)
+def test_a_change_of_the_input_costs_its_own_shards_and_the_steps_that_see_all(tmp_path, texts, new):
+    assert run(tmp_path / "grown", steps(files(**THREE))) == ALL
+    changed = steps(files(**texts))
+    tasks = run(tmp_path / "grown", changed)
+    if texts == THREE:
+        assert tasks == {}
+        return
+    # equal words of a renamed file are equal contents: what follows it has nothing to do
+    renamed = sorted(texts.values()) == sorted(THREE.values())
+    following = {"upper": 0, "spread": 0} if renamed else {"upper": new, "spread": new}
+    seen = {"counted": 2, "book": 1} if not renamed else {}
+    assert tasks == {name: n for name, n in {"words": new, **following, **seen}.items() if n}
+    run(tmp_path / "fresh", changed)
+    assert published(tmp_path / "grown", changed) == published(tmp_path / "fresh", changed)
+    for one in changed.values():
+        grown, fresh = (shards_of(Store(tmp_path / root), one) for root in ("grown", "fresh"))
+        assert [shard.key for shard in grown] == [shard.key for shard in fresh]
+
+
+def test_a_raised_version_that_changes_no_byte_runs_its_step_alone(tmp_path):
+    before = steps(files(**THREE))
+    folder = execute(before["book"], Store(tmp_path), InProcess)
+    after = steps(files(**THREE), versions={"words": 2})
+    assert all(before[name].key != after[name].key for name in before)
+    assert run(tmp_path, after) == {"words": 3}
+    assert execute(after["book"], Store(tmp_path), InProcess) == folder
+    assert all(read_manifest(Store(tmp_path), one) for one in after.values())
+    assert run(tmp_path, steps(files(**THREE), versions={"words": 2, "spread": 5})) == {"spread": 3}
+
+
+def test_a_change_that_ends_before_the_end_runs_no_further(tmp_path):
+    """Other capitals in one file, and the same counts: the published folder is the same."""
+    run(tmp_path, steps(files(**THREE)))
+    tasks = run(tmp_path, steps(files(**{**THREE, "b": "One two"})))
+    assert tasks == {"words": 1, "upper": 1, "spread": 1}
+
+
+def test_two_recipes_share_the_shards_that_they_have_in_common(tmp_path):
+    one, other = steps(files(**THREE)), steps(files(**{**THREE, "a": "zero"}), first=True)
+    assert run(tmp_path, one) == ALL
+    assert run(tmp_path, other) == {"words": 1, "upper": 4, "spread": 4, "counted": 2, "book": 1}
+
+
+def test_gc_keeps_the_shards_that_a_recorded_run_uses(tmp_path):
+    store = Store(tmp_path)
+    small, large = steps(files(**THREE)), steps(files(**{**THREE, "a": "zero", "z": "six"}))
+    for label, bound in (("small", small), ("large", large)):
+        record_run(store, bound["book"], label, {"recipe": label})
+        run(tmp_path, bound)
+    assert find_unused(store) == []
+    (forgotten,) = [record for record in recorded_runs(store) if record.name.startswith("large-")]
+    offered = {
+        item.describe(store).removeprefix(f"{tmp_path}/"): item for item in find_unused(store, [forgotten], True)
+    }
+    shared = {f"2 of 5 shards in {tmp_path}/{large[name].folder}" for name in ("words", "upper", "spread")}
+    shared |= {f"2 of 4 shards in {tmp_path}/{large['counted'].folder}"}
+    folder = f"book/{shards_of(store, large['book'])[0].key}"
+    assert set(offered) == shared | {folder}
+    store.delete_file(forgotten.file)
+    runs = recorded_runs(store)
+    assert all(remove_unused(store, item, runs) for item in offered.values())
+    assert find_unused(store, published=True) == []
+    assert run(tmp_path, small) == {}
+    assert {name: len(list((tmp_path / small[name].folder).glob("part-*"))) for name in ("words", "counted")} == {
+        "words": 3,
+        "counted": 2,
+    }
+    assert run(tmp_path, large) == {"words": 2, "upper": 2, "spread": 2, "counted": 2, "book": 1}
+
+
+def test_gc_keeps_the_shards_of_a_recorded_run_that_is_not_finished(tmp_path):
+    store, bound = Store(tmp_path), steps(files(**THREE))
+    record_run(store, bound["book"], "killed", {})
+    execute(bound["upper"], store, InProcess)
+    assert find_unused(store) == []
+    (tmp_path / bound["words"].folder / "manifests" / f"{bound['words'].key}.json").unlink()
+    assert find_unused(store) == []
+
+
+def test_the_plan_counts_new_shards_and_says_what_it_cannot_know(tmp_path):
+    store = Store(tmp_path)
+    lines = {line.step: (line.state, line.reasons) for line in plan(steps(files(**THREE))["book"], store)}
+    assert set(lines.values()) == {("run", ("never run here",))}
+    run(tmp_path, steps(files(**THREE)))
+    grown = steps(files(**{**THREE, "a": "zero", "e": "five"}))
+    lines = {line.step: (line.state, line.reasons) for line in plan(grown["book"], store)}
+    assert lines["words"] == ("run", ("input files changed", "2 of 5 shards: new input a, e"))
+    assert lines["upper"] == ("may run", ("input words changed", "2 of 5 shards, if what they read changes"))
+    assert lines["counted"] == ("may run", ("input spread changed", "known when its inputs have run"))
+    shares = {line.step: line.cpu_seconds for line in plan(grown["book"], store)}
+    assert shares["words"] is not None
+    run(tmp_path, grown)
+    lines = {line.step: (line.state, line.reasons) for line in plan(grown["book"], store)}
+    assert {state for state, _ in lines.values()} == {"have"}
+    raised_version = steps(files(**THREE), versions={"upper": 2})
+    lines = {line.step: (line.state, line.reasons) for line in plan(raised_version["book"], store)}
+    assert lines["words"][0] == "have"
+    assert lines["upper"] == ("run", ("version: 1 -> 2",))
+    shrunk = steps(files(**_without(THREE, "b")))
+    lines = {line.step: (line.state, line.reasons) for line in plan(shrunk["counted"], store)}
+    assert {name: lines[name] for name in ("words", "upper", "spread")} == dict.fromkeys(
+        ("words", "upper", "spread"), ("have", ("all of its shards are there",))
+    )
+    assert lines["counted"] == ("run", ("input spread changed",))
+
+
+def test_a_growing_run_that_is_killed_is_continued(tmp_path):
+    """kill -9 between two growths; the result is that of a run without a break."""
+    code = "import sys; from tests.runner.test_growth import grow; grow(sys.argv[1], int(sys.argv[2]))"
+    chance = random.Random(4)
+    for size in (40, 60):
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, str(tmp_path), str(size)], cwd=CHECKOUT, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        markers = tmp_path / steps(many(40))["spread"].folder / "shards"
+        enough = size - 40 + chance.randint(5, 15)
+        while process.poll() is None and (not markers.exists() or len(os.listdir(markers)) < enough):
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    tasks = run(tmp_path, steps(many(60)))
+    assert tasks["spread"] < 60 and tasks["book"] == 1
+    run(tmp_path / "fresh", steps(many(60)))
+    fresh = contents(tmp_path / "fresh")
+    shutil.rmtree(tmp_path / "fresh")
+    grown = contents(tmp_path)
+    assert {name: grown.get(name) for name in fresh} == fresh
+
+
+def many(count: int) -> InputFiles:
+    return files(**{f"f{i:03d}": f"text number {i}" for i in range(count)})
+
+
+def grow(root: str, count: int) -> None:
+    execute(steps(many(count))["book"], Store(root), InProcess)
+
+
+def test_the_order_of_shards_is_that_of_the_input_and_equal_shards_are_one(tmp_path):
+    bound = steps(files(a="same", b="same", c="other"))
+    assert run(tmp_path, bound)["words"] == 3  # names differ
+    keys = [shard.key for shard in shards_of(Store(tmp_path), bound["upper"])]
+    assert keys[0] == keys[1] != keys[2]
+    assert [shard.table()["word"].to_pylist() for shard in shards_of(Store(tmp_path), bound["upper"])] == [
+        ["SAME"],
+        ["SAME"],
+        ["OTHER"],
+    ]
