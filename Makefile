@@ -16,7 +16,7 @@ options = --root $(call quoted,$(ROOT)) $(call given,SOURCE,--source) $(call giv
   $(if $(WORKERS),--workers $(call quoted,$(WORKERS))) $(if $(LOCAL),--local) $(if $(JSON_LOG),--json-log) $(if $(SET),--set $(call quoted,$(SET)))
 
 SECONDS ?= 600
-.PHONY: help corpus plan gc funnel costs test explore bench bench-scale-dedup quality lock clean
+.PHONY: help corpus plan gc funnel costs test explore bench bench-driver bench-scale-dedup quality lock clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -77,6 +77,9 @@ bench: .venv/ready-dev $(peers)  ## us and our peers on the same real pages, one
 
 bench-scale-dedup: .venv/ready-dev  ## near deduplication of 1, 4 and 16 million generated documents: cost, memory, bytes
 	@$(python) -m tests.bench.dedup_scale 1000000 4000000 16000000
+
+bench-driver: .venv/ready-dev  ## the driver alone: a million empty tasks on a store of 20 ms a call; calls, tasks a second, memory
+	@$(python) -m tests.bench.driver
 
 # bench-corpus, -signals, -dedup, -spans, -index, -contamination, -language, -extraction
 bench-%: .venv/ready-dev $(peers)

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import fs
@@ -124,9 +125,12 @@ def output_folder(store: Store, step: Step) -> str:
     return f"{step.folder}/{shards_of(store, step)[0].key}"
 
 
-def write_costs(store: Store, name: str, costs: list[dict], totals: dict[str, Any], scratch: str) -> None:
-    """Write what each shard of a step has cost. `totals` are those of the run that finished it."""
-    table = pa.Table.from_pylist(costs, COSTS).replace_schema_metadata({"totals": json.dumps(totals)})
+def write_costs(
+    store: Store, name: str, costs: Mapping[str, Sequence[float]], totals: dict[str, Any], scratch: str
+) -> None:
+    """Write what each shard of a step has cost, by column. `totals` are those of the run that finished it."""
+    columns = [pa.array(np.asarray(costs[field.name]), field.type, safe=False) for field in COSTS]
+    table = pa.table(columns, schema=COSTS).replace_schema_metadata({"totals": json.dumps(totals)})
     with store.writing(name, durable=False, scratch=scratch) as path:
         pq.write_table(table, path)
 

@@ -2,6 +2,7 @@
 
 import random
 import time
+from array import array
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -12,7 +13,7 @@ from pipeline.base.format import counted
 from pipeline.runner.contents import Contents, FinishedStep, MarkerFile, RawInput, total_digest
 from pipeline.runner.dag import Edge, InputFiles, Step
 from pipeline.runner.known_shards import KnownShards
-from pipeline.runner.manifests import costs_of, input_bytes, load_manifest, manifest_name, write_costs
+from pipeline.runner.manifests import COSTS, costs_of, input_bytes, load_manifest, manifest_name, write_costs
 from pipeline.runner.task import Task
 from pipeline.store.filesystem import Store
 from pipeline.store.shard import DIGEST_BYTES, KEY_BYTES, NO_INDEX, Shard, listed_files
@@ -266,13 +267,14 @@ class _Totals:
         self.rows = dict.fromkeys(sorted(outputs), 0)
         self.reasons: dict[str, dict[str, int]] = {}
         self.bytes = self.buckets = 0
-        self.costs: list[dict] = []
+        self.costs = {field.name: array("d") for field in COSTS}
 
     def added(self, shards: Iterator[tuple[bytes, bytes, dict]]) -> Iterator[tuple[bytes, bytes, dict]]:
         """Pass shards on while they are added up."""
         for shard in shards:
             marker = shard[-1]
-            self.costs.append(marker["cost"])
+            for name, values in self.costs.items():
+                values.append(marker["cost"][name])
             for name, output in marker["outputs"].items():
                 self.rows[name] += output["rows"]
                 self.bytes += output["bytes"]
