@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import xxhash
 
 from pipeline.store.shard import Shard
@@ -51,6 +52,20 @@ def concat_shards(shards: list[Shard], schema: pa.Schema, columns: list[str] | N
     """Return one partition of all shards as a table of single chunks, in the order of the shards."""
     empty = schema.empty_table().select(columns) if columns else schema.empty_table()
     return pa.concat_tables([empty, *_read_tables(shards, columns)]).combine_chunks()
+
+
+def concat_documents(shards: list[Shard], schema: pa.Schema, columns: list[str] | None = None) -> pa.Table:
+    """Return what `concat_shards` does, `doc` being the number of the document in the corpus.
+
+    In the files it is the row in the shard, so that what is written of a shard does not depend on how many are before.
+    """
+    empty = schema.empty_table().select(columns) if columns else schema.empty_table()
+    place = empty.schema.get_field_index("doc")
+    tables = [empty]
+    for shard, table in zip(shards, _read_tables(shards, columns), strict=True):
+        numbers = pc.add(table["doc"], pa.scalar(shard.index << ROW_BITS, pa.int64()))
+        tables.append(table.set_column(place, empty.schema.field(place), numbers))
+    return pa.concat_tables(tables).combine_chunks()
 
 
 def _read_tables(shards: list[Shard], columns: list[str] | None) -> list[pa.Table]:

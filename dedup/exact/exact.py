@@ -16,7 +16,15 @@ import pyarrow.compute as pc
 
 from dedup.common.clusters import CLUSTERS, OVERSIZED, alarms, shard_clusters
 from dedup.common.keep_policy import order_keys
-from dedup.common.partitions import concat_shards, dump_hashes, partition_of, partition_rows
+from dedup.common.partitions import (
+    concat_documents,
+    concat_shards,
+    dump_hashes,
+    partition_of,
+    partition_rows,
+    row_of,
+    shard_of,
+)
 from dedup.common.selections import read_score, read_selection, selection_table
 from pipeline.config.values import Range
 from pipeline.runner.stage import selection as selection_stage
@@ -31,14 +39,13 @@ HASH_ROWS = pa.schema(
         ("low", pa.uint64()),
         ("order", pa.int64()),  # sort key of the keep policy
         ("id", pa.string()),
-        ("shard", pa.int32()),
-        ("row", pa.int64()),  # in the shard
+        ("doc", pa.int64()),  # row in the shard
         ("copies", pa.int64()),  # documents that it represents: itself, and those that steps before dropped for it
     ]
 )
 
 
-@stage(version=2, outputs={"part": HASH_ROWS}, numbered=True)
+@stage(version=3, outputs={"part": HASH_ROWS})
 def exact_hashes(
     pages: Shard,
     fingerprints: Shard,
@@ -59,7 +66,7 @@ def exact_hashes(
     yield from _fingerprint_rows("text_hash", pages, fingerprints, selection, scores, keep, scope, partitions)
 
 
-@stage(version=1, outputs={"part": HASH_ROWS}, numbered=True)
+@stage(version=2, outputs={"part": HASH_ROWS})
 def url_hashes(
     pages: Shard,
     fingerprints: Shard,
@@ -87,11 +94,11 @@ def _fingerprint_rows(
     documents = pages.table(["id", "date", "dump"])
     hashes = read_aligned(documents["id"], fingerprints, [column, "chars"])
     documents = documents.append_column("chars", hashes["chars"])
-    yield from key_rows(pages.index, documents, hashes[column], selection, scores, keep, scope, partitions)
+    yield from key_rows(documents, hashes[column], selection, scores, keep, scope, partitions)
 
 
 def key_rows(
-    shard: int, documents: pa.Table, keys: pa.ChunkedArray, selection: Shard | None, scores: Shard | None,
+    documents: pa.Table, keys: pa.ChunkedArray, selection: Shard | None, scores: Shard | None,
     keep: str, scope: str, partitions: int,
 ) -> Iterator[Output]:  # fmt: skip
     """Yield HASH_ROWS of the documents that are still kept and have a key.
@@ -107,8 +114,7 @@ def key_rows(
         high = high ^ dump_hashes(documents["dump"])
     rows = np.flatnonzero(before.keep & pc.is_valid(keys).to_numpy())
     columns = [high[rows], low[rows], order[rows], ids.take(pa.array(rows))]
-    origin = [np.full(len(rows), shard, np.int32), rows, before.cluster_size[rows]]
-    table = pa.table([*columns, *origin], schema=HASH_ROWS)
+    table = pa.table([*columns, rows, before.cluster_size[rows]], schema=HASH_ROWS)
     yield from partition_rows(table, partition_of(high[rows], partitions))
 
 
@@ -125,7 +131,7 @@ def hash_clusters(hashes: list[Shard], *, alarm: int = 1000) -> Iterator[Output]
     Args:
         alarm: Size in documents from which a cluster is reported as too large to pass unseen.
     """
-    table = _repeated_hashes(concat_shards(hashes, HASH_ROWS))
+    table = _repeated_hashes(concat_documents(hashes, HASH_ROWS))
     by = [("high", "ascending"), ("low", "ascending"), ("order", "ascending"), ("id", "ascending")]
     table = table.take(pc.sort_indices(table, sort_keys=by))
     first = _group_starts(table)
@@ -136,8 +142,9 @@ def hash_clusters(hashes: list[Shard], *, alarm: int = 1000) -> Iterator[Output]
     represents = np.arange(table.num_rows) == first[group]
     similarity = pa.array(np.ones(len(group)), mask=represents)
     duplicate_of = pc.if_else(pa.array(represents), pa.scalar(None, pa.string()), cluster)
-    columns = [table["row"], duplicate_of, similarity, cluster, size[group]]
-    yield from partition_rows(pa.table(columns, schema=CLUSTERS), table["shard"].to_numpy())
+    doc = table["doc"].to_numpy()
+    columns = [row_of(doc), duplicate_of, similarity, cluster, size[group]]
+    yield from partition_rows(pa.table(columns, schema=CLUSTERS), shard_of(doc))
     yield alarms(table["id"].take(pa.array(first)), size, alarm, "large_exact_cluster")
 
 

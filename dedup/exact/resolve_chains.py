@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
-from dedup.common.partitions import concat_shards, partition_of, partition_rows
+from dedup.common.partitions import concat_documents, concat_shards, partition_of, partition_rows, row_of, shard_of
 from pipeline.base.schema import RESOLVED
 from pipeline.config.values import Range
 from pipeline.runner.stage import stage
@@ -30,13 +30,12 @@ LINKS = pa.schema(
         ("id", pa.string()),
         ("duplicate_of", pa.string()),
         ("similarity", pa.float64()),
-        ("shard", pa.int32()),
-        ("row", pa.int64()),
+        ("doc", pa.int64()),  # row in the shard; null for a document that is the end of a chain
     ]
 )
 
 
-@stage(version=2, libraries=("xxhash",), outputs={"part": LINKS}, numbered=True)
+@stage(version=3, libraries=("xxhash",), outputs={"part": LINKS})
 def chain_links(
     selections: Mapping[str, Shard],
     resolved: list[Shard] | None = None,
@@ -54,14 +53,12 @@ def chain_links(
     documents, may_move = _duplicates(list(selections.values()))
     if resolved is not None:
         documents, may_move = _moved(documents, concat_shards(resolved, RESOLVED))
-    shard = next(iter(selections.values())).index
     rows = np.flatnonzero(may_move & pc.is_valid(documents["duplicate_of"]).to_numpy())
     unknown_end = pa.nulls(len(rows), pa.string()), pa.nulls(len(rows), pa.float64())
-    origin = [pa.array(np.full(len(rows), shard, np.int32)), rows]
-    links = pa.table([documents["duplicate_of"].take(pa.array(rows)), *unknown_end, *origin], schema=LINKS)
+    links = pa.table([documents["duplicate_of"].take(pa.array(rows)), *unknown_end, rows], schema=LINKS)
     dropped = documents.filter(pc.and_(documents["dropped"], pc.greater(documents["copies"], 1)))
-    no_origin = pa.nulls(dropped.num_rows, pa.int32()), pa.nulls(dropped.num_rows, pa.int64())
-    ends = pa.table([*(dropped[name] for name in LINKS.names[:3]), *no_origin], schema=LINKS)
+    no_origin = pa.nulls(dropped.num_rows, pa.int64())
+    ends = pa.table([*(dropped[name] for name in LINKS.names[:3]), no_origin], schema=LINKS)
     table = pa.concat_tables([links, ends])
     hashes = np.array([xxhash.xxh3_64_intdigest(id_.encode()) for id_ in table["id"].to_pylist()], np.uint64)
     yield from partition_rows(table, partition_of(hashes, partitions))
@@ -102,10 +99,11 @@ def _moved(documents: pa.Table, resolved: pa.Table) -> tuple[pa.Table, np.ndarra
 @stage(version=2, outputs={"part": RESOLVED})
 def chain_ends(links: list[Shard]) -> Iterator[Output]:
     """Write the duplicates of dropped documents, with what those duplicate, in the partition of their shard."""
-    table = concat_shards(links, LINKS)
-    is_link = pc.is_valid(table["row"])
+    table = concat_documents(links, LINKS)
+    is_link = pc.is_valid(table["doc"])
     duplicates, dropped = table.filter(is_link), table.filter(pc.invert(is_link)).combine_chunks()
     position = pc.index_in(duplicates["id"], value_set=dropped["id"].combine_chunks())
     resolved, position = duplicates.filter(pc.is_valid(position)), position.drop_null()
-    columns = [resolved["row"], *[dropped[name].take(position) for name in ("duplicate_of", "similarity")]]
-    yield from partition_rows(pa.table(columns, schema=RESOLVED), resolved["shard"].to_numpy())
+    doc = resolved["doc"].to_numpy()
+    columns = [row_of(doc), *[dropped[name].take(position) for name in ("duplicate_of", "similarity")]]
+    yield from partition_rows(pa.table(columns, schema=RESOLVED), shard_of(doc))

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from dedup.common.clusters import OVERSIZED
-from dedup.common.partitions import concat_shards, partition_rows, row_of, shard_of
+from dedup.common.partitions import concat_documents, concat_shards, partition_rows, row_of, shard_of
 from dedup.common.selections import read_selection, selection_table
 from dedup.index.byte_ranges import expand_ranges
 from dedup.index.files import StoredIndex
@@ -44,7 +44,7 @@ def index_candidates(band_rows: list[Shard], index: list[Shard]) -> Iterator[Out
     Rows are in the partition of the document's shard. A band leads to the first `MAX_KEPT_PER_BAND` documents of the
     index; `alarms` has a row with how many that left out.
     """
-    rows = concat_shards(band_rows, BANDS, ["hash", "doc"])
+    rows = concat_documents(band_rows, BANDS, ["hash", "doc"])
     order = np.argsort(rows["hash"].to_numpy(), kind="stable")
     hashes, new = rows["hash"].to_numpy()[order], rows["doc"].to_numpy()[order]
     first = np.flatnonzero(np.append(True, hashes[1:] != hashes[:-1])[: len(hashes)])

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
-from dedup.common.partitions import ROW_BITS, concat_shards, document_numbers, partition_of, partition_rows
+from dedup.common.partitions import ROW_BITS, concat_documents, partition_of, partition_rows
 from dedup.common.selections import read_selection
 from dedup.index.byte_ranges import read_ranges
 from dedup.index.files import (
@@ -95,7 +95,7 @@ def id_hashes(ids: list[bytes]) -> np.ndarray:
     return np.array([xxhash.xxh3_64_intdigest(b"id" + value) for value in ids], np.uint64)
 
 
-@stage(version=1, libraries=("xxhash",), outputs={"part": ROWS}, numbered=True)
+@stage(version=2, libraries=("xxhash",), outputs={"part": ROWS})
 def index_rows(signatures: Shard, selection: Shard | None = None, *, partitions: int = 16) -> Iterator[Output]:
     """Write a row for every band of the documents that are kept, and for their ids, in the partition of the hash.
 
@@ -107,14 +107,14 @@ def index_rows(signatures: Shard, selection: Shard | None = None, *, partitions:
     hashes, owner = band_hashes_of(chosen["bands"])
     by_id = id_hashes([bytes.fromhex(value) for value in chosen["id"].to_pylist()])
     hashes = np.concatenate([hashes, by_id])
-    doc = document_numbers(signatures.index, np.concatenate([owner, np.arange(len(by_id))]))
+    doc = np.concatenate([owner, np.arange(len(by_id))])
     yield from partition_rows(pa.table([hashes, doc], schema=ROWS), partition_of(hashes, partitions))
 
 
 @stage(version=1, outputs={})
 def index_bands(rows: list[Shard]) -> Iterator[Output]:
     """Store one partition of a dump's bands, sorted."""
-    table = concat_shards(rows, ROWS)
+    table = concat_documents(rows, ROWS)
     yield from _band_files(_sorted_bands(table["hash"].to_numpy(), table["doc"].to_numpy()))
 
 

@@ -14,7 +14,7 @@ from typing import Annotated
 import numpy as np
 import pyarrow as pa
 
-from dedup.common.partitions import concat_shards, row_of, shard_of
+from dedup.common.partitions import concat_documents, row_of, shard_of
 from dedup.near.lsh import BANDS, count_bits
 from dedup.near.minhash import max_sketch_distance
 from pipeline.config.values import Range
@@ -39,7 +39,7 @@ def near_links(
         rows: MinHash values a band.
         threshold: Jaccard similarity of shingle sets from which two documents are near duplicates.
     """
-    table = _repeated_bands(concat_shards(band_rows, BANDS))
+    table = _repeated_bands(concat_documents(band_rows, BANDS))
     doc, local = np.unique(table["doc"].to_numpy(), return_inverse=True)
     parent = np.arange(len(doc))
     sketches = table["sketch_a"].to_numpy(), table["sketch_b"].to_numpy()

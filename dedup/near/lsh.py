@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import numpy as np
 import pyarrow as pa
 
-from dedup.common.partitions import document_numbers, dump_hashes, partition_of, partition_rows
+from dedup.common.partitions import dump_hashes, partition_of, partition_rows
 from dedup.common.selections import read_selection
 from pipeline.config.values import Range
 from pipeline.kernels.njit import njit
@@ -19,11 +19,11 @@ from pipeline.store.join import read_aligned
 from pipeline.store.shard import Shard
 from pipeline.store.writer import Output
 
-# A band of a document: its hash, the document's number, and both halves of the document's sketch.
+# A band of a document: its hash, the document's row in the shard, and both halves of the document's sketch.
 BANDS = pa.schema([("hash", pa.uint64()), ("doc", pa.int64()), ("sketch_a", pa.uint64()), ("sketch_b", pa.uint64())])
 
 
-@stage(version=1, outputs={"part": BANDS}, numbered=True)
+@stage(version=2, outputs={"part": BANDS})
 def near_bands(
     pages: Shard,
     signatures: Shard,
@@ -46,7 +46,7 @@ def near_bands(
         hashes = hashes_within_dump(hashes, dump_hashes(documents["dump"])[rows][owner])
     sketch_a, sketch_b = sketch_halves(table["sketch"])
     rows = rows[owner]
-    columns = [hashes, document_numbers(pages.index, rows), sketch_a[rows], sketch_b[rows]]
+    columns = [hashes, rows, sketch_a[rows], sketch_b[rows]]
     yield from partition_rows(pa.table(columns, schema=BANDS), partition_of(hashes, partitions))
 
 

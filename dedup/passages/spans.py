@@ -21,8 +21,7 @@ import xxhash
 
 from dedup.common.keep_policy import order_keys
 from dedup.common.partitions import (
-    concat_shards,
-    document_numbers,
+    concat_documents,
     dump_hashes,
     partition_of,
     partition_rows,
@@ -48,14 +47,14 @@ PASSAGE_ROWS = pa.schema(
         ("order", pa.int64()),  # of its document: sort key of the keep policy, and hash of the id
         ("tie", pa.uint64()),
         ("dataset", pa.string()),  # for scope "across", else null
-        ("doc", pa.int64()),  # number of the document
+        ("doc", pa.int64()),  # row of the document in the shard
         ("place", pa.int32()),  # number of its first unit in the document
     ]
 )
 Scope = Literal["corpus", "dump", "across"]
 
 
-@stage(version=2, libraries=("xxhash",), outputs={"part": PASSAGE_ROWS, "local": PASSAGES}, numbered=True)
+@stage(version=3, libraries=("xxhash",), outputs={"part": PASSAGE_ROWS, "local": PASSAGES})
 def span_hashes(
     pages: Shard,
     selection: Shard | None = None,
@@ -94,8 +93,7 @@ def span_hashes(
         owner, first = unit_windows(units, span, min_words)
         hashes = run_hashes(text, owner, units.word[first], units.word[first + span])
         place = first - units.first[owner]
-        doc = document_numbers(pages.index, rows)
-        buffered.append(passage_rows(documents, ranking, keep, scope, doc, rows, owner, hashes, place))
+        buffered.append(passage_rows(documents, ranking, keep, scope, rows, owner, hashes, place))
         first_row += batch.num_rows
     yield from partition_passages(buffered, span, partitions)
 
@@ -105,7 +103,6 @@ def passage_rows(
     scores: dict[str, pa.ChunkedArray],
     keep: str,
     scope: str,
-    doc: np.ndarray,
     rows: np.ndarray,
     owner: np.ndarray,
     hashes: tuple[np.ndarray, np.ndarray],
@@ -113,8 +110,8 @@ def passage_rows(
 ) -> pa.Table:
     """Return PASSAGE_ROWS of the n passages of d documents.
 
-    `doc` (d,) are the documents' numbers, `rows` (d,) their rows in the shard, by which `scores` are read; `owner` (n,)
-    is the document (0 to d - 1) of each passage, `hashes` two of (n,), and `place` (n,) its first unit.
+    `rows` (d,) are the documents' rows in the shard, by which `scores` are read; `owner` (n,) is the document (0 to
+    d - 1) of each passage, `hashes` two of (n,), and `place` (n,) its first unit.
     """
     chosen = {name: column.take(pa.array(rows)) for name, column in scores.items()}
     order = order_keys(keep, documents.append_column("chars", pc.utf8_length(documents["text"])), chosen)
@@ -123,7 +120,7 @@ def passage_rows(
     if scope == "dump":
         high = high ^ dump_hashes(documents["dump"])[owner]
     dataset = datasets(documents).take(pa.array(owner)) if scope == "across" else pa.nulls(len(owner), pa.string())
-    columns = [high, low, order[owner], tie[owner], dataset, doc[owner], place.astype(np.int32)]
+    columns = [high, low, order[owner], tie[owner], dataset, rows[owner], place.astype(np.int32)]
     return pa.table(columns, schema=PASSAGE_ROWS)
 
 
@@ -190,7 +187,7 @@ def duplicate_passages(passages: list[Shard], *, span: Annotated[int, DERIVED]) 
     Args:
         span: Number of units a passage.
     """
-    table = concat_shards(passages, PASSAGE_ROWS)
+    table = concat_documents(passages, PASSAGE_ROWS)
     table = table.filter(pa.array(find_duplicates(table, span)))
     yield from partition_rows(passages_of(table), shard_of(table["doc"].to_numpy()))
 

@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 import numpy as np
 import pyarrow as pa
 
-from dedup.common.partitions import concat_shards, document_numbers, partition_of, partition_rows, shard_of
+from dedup.common.partitions import concat_documents, partition_of, partition_rows, shard_of
 from dedup.common.selections import read_score, read_selection
 from dedup.passages.passages import PASSAGES, RemovalPolicy, duplicates_in_shard, passages_of, remove_passages
 from dedup.passages.segmentation import run_hashes
@@ -35,7 +35,7 @@ ANCHORS = pa.schema([("hash", pa.uint64()), ("doc", pa.int64()), ("place", pa.in
 Tokens = Annotated[int, Range(10, 10000)]
 
 
-@stage(version=1, outputs={"part": ANCHORS, "local": PASSAGES}, numbered=True)
+@stage(version=2, outputs={"part": ANCHORS, "local": PASSAGES})
 def anchor_hashes(
     pages: Shard,
     selection: Shard | None = None,
@@ -58,7 +58,7 @@ def anchor_hashes(
         rows = first_row + np.flatnonzero(kept[first_row : first_row + batch.num_rows])
         text = words(batch["text"].take(pa.array(rows - first_row)))
         hashes, doc, place = anchors_of(text, tokens)
-        buffered.append(pa.table([hashes, document_numbers(pages.index, rows)[doc], place], schema=ANCHORS))
+        buffered.append(pa.table([hashes, rows[doc], place], schema=ANCHORS))
         first_row += batch.num_rows
     table = pa.concat_tables(buffered).combine_chunks()
     repeats = is_repeated(table["hash"].to_numpy())
@@ -71,12 +71,12 @@ def anchor_hashes(
 @stage(version=1, outputs={"part": PASSAGES})
 def repeated_anchors(anchors: list[Shard]) -> Iterator[Output]:
     """Write the anchors of one partition that repeat, in the partition of their shard."""
-    table = concat_shards(anchors, ANCHORS)
+    table = concat_documents(anchors, ANCHORS)
     table = table.filter(pa.array(is_repeated(table["hash"].to_numpy())))
     yield from partition_rows(passages_of(table), shard_of(table["doc"].to_numpy()))
 
 
-@stage(version=1, libraries=("xxhash",), outputs={"part": PASSAGE_ROWS, "local": PASSAGES}, numbered=True)
+@stage(version=2, libraries=("xxhash",), outputs={"part": PASSAGE_ROWS, "local": PASSAGES})
 def substring_hashes(
     pages: Shard,
     anchors: Shard,
@@ -110,8 +110,7 @@ def substring_hashes(
         doc, place = windows_of(text, tokens, owner, anchor[low:high])
         begin = text.first[doc] + place
         hashes = run_hashes(text, doc, begin, begin + tokens)
-        numbers = document_numbers(pages.index, rows)
-        buffered.append(passage_rows(documents, ranking, keep, scope, numbers, rows, doc, hashes, place))
+        buffered.append(passage_rows(documents, ranking, keep, scope, rows, doc, hashes, place))
         first_row += batch.num_rows
     yield from partition_passages(buffered, tokens, partitions)
 

@@ -62,7 +62,7 @@ def user_sidecar(pages: Shard, *, function: UserFunction, settings: dict[str, An
         yield pa.table([batch["id"], *arrays], names=["id", *names])
 
 
-@stage(version=1, outputs={"part": HASH_ROWS}, numbered=True)
+@stage(version=2, outputs={"part": HASH_ROWS})
 def user_keys(
     pages: Shard,
     fingerprints: Shard,
@@ -93,7 +93,7 @@ def user_keys(
     documents = pages.table(["id", "date", "dump"])
     documents = documents.append_column("chars", read_aligned(documents["id"], fingerprints, ["chars"])["chars"])
     keys = pa.chunked_array([pa.array(hashes, pa.binary(16))])
-    yield from key_rows(pages.index, documents, keys, selection, scores, keep, scope, partitions)
+    yield from key_rows(documents, keys, selection, scores, keep, scope, partitions)
 
 
 @selection_stage(version=1, relation="same key as")

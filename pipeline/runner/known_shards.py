@@ -86,7 +86,7 @@ class _KnownTable:
     """The shards of a manifest, to be found by their keys."""
 
     def __init__(self, store: Store, name: str):
-        self._table = ShardTable(load_manifest(store, name).table)
+        self._table = ShardTable(load_manifest(store, name).table, with_reasons=True)
         keys = np.frombuffer(self._table.column("key"), _KEY_TYPE)
         self._order = np.argsort(keys)
         self._keys = keys[self._order]

@@ -83,10 +83,10 @@ class TableRef:
 
 
 class ShardTable:
-    """The table as the driver reads it: digests of all shards, markers by number."""
+    """The table as the driver reads it: digests of all shards, markers by number, with their reasons or without."""
 
-    def __init__(self, ref: TableRef):
-        self.ref = ref
+    def __init__(self, ref: TableRef, with_reasons: bool = False):
+        self.ref, self._with_reasons = ref, with_reasons
         try:
             with ref.store.open(ref.name, ref.bytes) as file:
                 footer = file.read_at(ref.footer_bytes, ref.bytes - ref.footer_bytes)
@@ -96,17 +96,14 @@ class ShardTable:
             raise CorruptFile(ref.name, ref.store.uri(ref.name))
         self._metadata = pq.read_metadata(pa.BufferReader(footer))
         self.count: int = self._metadata.num_rows
-        self._outputs = [
-            name.removesuffix(".xxh3")
-            for name in self._metadata.schema.to_arrow_schema().names
-            if name.endswith(".xxh3")
-        ]
+        names = self._metadata.schema.to_arrow_schema().names
+        self._outputs = [name.removesuffix(".xxh3") for name in names if name.endswith(".xxh3")]
+        self._columns = [name for name in names if with_reasons or not name.endswith(".reasons")]
         self._group = functools.lru_cache(2)(self._read_group)
 
     def column(self, name: str) -> bytes:
         """Return the values of a column of fixed width, `key` or `digest`, one after the other."""
-        chunks = self._read(range(self._metadata.num_row_groups), [name])[name].chunks
-        return b"".join(_fixed_bytes(chunk) for chunk in chunks)
+        return _fixed_bytes(self._read(range(self._metadata.num_row_groups), [name])[name])
 
     def shard(self, index: int) -> tuple[str, dict[str, Any]]:
         """Return key and marker of a shard."""
@@ -118,17 +115,25 @@ class ShardTable:
             yield from self._read_group(group)
 
     def _read_group(self, group: int) -> list[tuple[str, dict[str, Any]]]:
-        columns = self._read([group], None).to_pydict()
-        shards = []
-        for i, (key, files) in enumerate(zip(columns["key"], columns["files"], strict=True)):
-            outputs = {name: self._output(columns, name, i) for name in self._outputs}
-            shards.append((key.hex(), {"outputs": outputs, "files": json.loads(files) if files else {}}))
-        return shards
+        table = self._read([group], self._columns)
+        keys, files = _hex(table["key"]), table["files"].to_pylist()
+        outputs = [self._entries(table, name) for name in self._outputs]
+        return [
+            (key, {"outputs": dict(zip(self._outputs, entries, strict=True)), "files": json.loads(raw) if raw else {}})
+            for key, raw, *entries in zip(keys, files, *outputs, strict=True)
+        ]
 
-    def _output(self, columns: dict[str, list], name: str, i: int) -> dict[str, Any]:
-        reasons = columns[f"{name}.reasons"][i]
-        entry = {field: columns[f"{name}.{field}"][i] for field in _NUMBERS}
-        return {**entry, "xxh3": columns[f"{name}.xxh3"][i].hex(), "reasons": json.loads(reasons) if reasons else {}}
+    def _entries(self, table: pa.Table, name: str) -> list[dict[str, Any]]:
+        """Return what the markers of all shards of a row group have of an output."""
+        columns = [table[f"{name}.{field}"].to_pylist() for field in _NUMBERS]
+        fields = [*_NUMBERS, "xxh3"]
+        entries = [
+            dict(zip(fields, row, strict=True)) for row in zip(*columns, _hex(table[f"{name}.xxh3"]), strict=True)
+        ]
+        if self._with_reasons:
+            for entry, reasons in zip(entries, table[f"{name}.reasons"].to_pylist(), strict=True):
+                entry["reasons"] = json.loads(reasons) if reasons else {}
+        return entries
 
     def _read(self, groups: Iterable[int], columns: list[str] | None) -> pa.Table:
         ref = self.ref
@@ -180,6 +185,15 @@ class ShardList(Sequence[Shard]):
         return Shard(*place, self._bucket, {}, marker["outputs"], marker["files"], self._heads)
 
 
-def _fixed_bytes(chunk: pa.FixedSizeBinaryArray) -> bytes:
-    width = chunk.type.byte_width
-    return chunk.buffers()[1].to_pybytes()[chunk.offset * width : (chunk.offset + len(chunk)) * width]
+def _fixed_bytes(column: pa.ChunkedArray) -> bytes:
+    """Return the values of a column of fixed width, one after the other."""
+    parts = []
+    for chunk in column.chunks:
+        width = chunk.type.byte_width
+        parts.append(chunk.buffers()[1].to_pybytes()[chunk.offset * width : (chunk.offset + len(chunk)) * width])
+    return b"".join(parts)
+
+
+def _hex(column: pa.ChunkedArray) -> list[str]:
+    text, width = _fixed_bytes(column).hex(), 2 * column.type.byte_width
+    return [text[i : i + width] for i in range(0, len(text), width)]
