@@ -3,7 +3,6 @@
 import json
 import time
 import tracemalloc
-from collections import Counter
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,7 +14,7 @@ from pipeline.runner.scheduler import InProcess, execute
 from pipeline.store.filesystem import Store
 from pipeline.store.shard_table import ROW_GROUP_SHARDS, ShardList, ShardTable, TableRef, write_table
 from tests.bench.driver import Empty, SlowStore, chain
-from tests.runner.test_growth import many, steps
+from tests.support.growing import Counting, many, steps
 
 SHARDS = 330_000
 
@@ -43,22 +42,10 @@ def test_a_run_that_is_continued_lists_a_step_once(tmp_path):
     opened = 40 + 2 + 1  # markers of steps that have no manifest
     assert store.calls["open"] <= opened + 20 and store.calls["list"] <= 5 * 4
     grown, store = steps(many(42)), SlowStore(str(tmp_path))
-    executor = Counted()
+    executor = Counting()
     execute(grown["book"], store, lambda: executor)
-    assert executor.steps == {"words": 2, "upper": 2, "spread": 2, "counted": 2, "book": 1}
+    assert executor.tasks == {"words": 2, "upper": 2, "spread": 2, "counted": 2, "book": 1}
     assert store.calls["list"] <= 5 * 4
-
-
-class Counted(InProcess):
-    """Runs tasks against the plain store, and counts them."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.steps: Counter[str] = Counter()
-
-    def submit(self, task):
-        self.steps[task.step] += 1
-        super().submit(task)
 
 
 def _must_not_run():

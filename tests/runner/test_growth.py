@@ -7,113 +7,20 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 
 from pipeline.commands.gc import find_unused, remove_unused
-from pipeline.runner.dag import InputFiles, Step, all_shards, partition, step
 from pipeline.runner.manifests import read_manifest, shards_of
 from pipeline.runner.planning import plan
 from pipeline.runner.run_records import record_run, recorded_runs
 from pipeline.runner.scheduler import InProcess, execute
-from pipeline.runner.stage import stage
 from pipeline.runner.task import Task
 from pipeline.store.filesystem import Store
-from pipeline.store.shard import Shard
-from pipeline.store.writer import Output
 from tests.support.folders import contents
+from tests.support.growing import Counting, files, many, published, run, steps
 from tests.support.paths import CHECKOUT
-
-WORDS = pa.schema([("word", pa.string())])
-COUNTS = pa.schema([("word", pa.string()), ("count", pa.int64())])
-BUCKETS = 2
-
-
-@stage(version=1, outputs={"part": WORDS})
-def words(source: Shard) -> Iterator[pa.Table]:
-    """Words of one file."""
-    row = source.table().to_pylist()[0]
-    yield pa.table({"word": row["text"].split()}, WORDS)
-
-
-@stage(version=1, outputs={"part": WORDS})
-def upper(words: Shard, *, first: bool = False) -> Iterator[pa.Table]:
-    """The same in capitals, or the first letters alone."""
-    table = words.table()["word"].to_pylist()
-    yield pa.table({"word": [word.upper()[: 1 if first else None] for word in table]}, WORDS)
-
-
-@stage(version=1, outputs={"part": WORDS})
-def spread(words: Shard, capitals: Shard) -> Iterator[Output]:
-    """Words in the partition of their length."""
-    for word, capital in zip(words.table()["word"].to_pylist(), capitals.table()["word"].to_pylist(), strict=True):
-        yield Output(pa.table({"word": [capital]}, WORDS), bucket=len(word) % BUCKETS)
-
-
-@stage(version=1, outputs={"part": COUNTS})
-def counted(spread: list[Shard]) -> Iterator[pa.Table]:
-    """Counts of the words of one partition: must see all shards."""
-    found = Counter(word for shard in spread for word in shard.table()["word"].to_pylist())
-    yield pa.table({"word": sorted(found), "count": [found[word] for word in sorted(found)]}, COUNTS)
-
-
-@stage(version=1, outputs={}, published=True)
-def book(counts: list[Shard]) -> Iterator[Output]:
-    """A folder for people."""
-    lines = [f"{row['word']} {row['count']}\n" for shard in counts for row in shard.table().to_pylist()]
-    yield Output.file("counts.txt", "".join(lines).encode())
-
-
-def files(**texts: str) -> InputFiles:
-    """Input files by name, in the order of names."""
-    rows = tuple({"name": name, "text": texts[name], "size": len(texts[name])} for name in sorted(texts))
-    return InputFiles("files", tuple([row["name"], row["text"]] for row in rows), rows)
-
-
-def steps(source: InputFiles, first: bool = False, versions: dict[str, int] | None = None) -> dict[str, Step]:
-    """The DAG: words -> upper -> spread -> counted -> book."""
-    at = versions or {}
-
-    def bind(function, **arguments):
-        name = function.stage.name
-        return step(function, stage=replace(function.stage, version=at.get(name, 1)), **arguments)
-
-    w = bind(words, source=source)
-    u = bind(upper, words=w, first=first)
-    s = bind(spread, words=w, capitals=u)
-    c = bind(counted, spread=partition(s), tasks=BUCKETS)
-    b = bind(book, counts=all_shards(c))
-    return {one.name: one for one in (w, u, s, c, b)}
-
-
-class Counting(InProcess):
-    """Runs tasks and counts them by step."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tasks: Counter[str] = Counter()
-
-    def submit(self, task: Task) -> None:
-        self.tasks[task.step] += 1
-        super().submit(task)
-
-
-def run(root: Path, bound: dict[str, Step]) -> dict[str, int]:
-    """Tasks by step that a run takes."""
-    executor = Counting()
-    execute(bound["book"], Store(root), lambda: executor)
-    return dict(executor.tasks)
-
-
-def published(root: Path, bound: dict[str, Step]) -> str:
-    shard = shards_of(Store(root), bound["book"])[0]
-    return (root / shard.raw("counts.txt")).read_text()
-
 
 THREE = {"b": "one two", "d": "two three", "f": "four"}
 ALL = {"words": 3, "upper": 3, "spread": 3, "counted": 2, "book": 1}
@@ -244,7 +151,7 @@ def test_the_plan_counts_new_shards_and_says_what_it_cannot_know(tmp_path):
 
 def test_a_growing_run_that_is_killed_is_continued(tmp_path):
     """kill -9 between two growths; the result is that of a run without a break."""
-    code = "import sys; from tests.runner.test_growth import grow; grow(sys.argv[1], int(sys.argv[2]))"
+    code = "import sys; from tests.support.growing import grow; grow(sys.argv[1], int(sys.argv[2]))"
     chance = random.Random(4)
     for size in (40, 60):
         process = subprocess.Popen(
@@ -266,14 +173,6 @@ def test_a_growing_run_that_is_killed_is_continued(tmp_path):
     assert {name: grown.get(name) for name in fresh} == fresh
 
 
-def many(count: int) -> InputFiles:
-    return files(**{f"f{i:03d}": f"text number {i}" for i in range(count)})
-
-
-def grow(root: str, count: int) -> None:
-    execute(steps(many(count))["book"], Store(root), InProcess)
-
-
 def test_the_order_of_shards_is_that_of_the_input_and_equal_shards_are_one(tmp_path):
     bound = steps(files(a="same", b="same", c="other"))
     assert run(tmp_path, bound)["words"] == 3  # names differ
@@ -284,3 +183,48 @@ def test_the_order_of_shards_is_that_of_the_input_and_equal_shards_are_one(tmp_p
         ["SAME"],
         ["OTHER"],
     ]
+
+
+def test_runs_at_once_that_share_shards_do_each_other_no_harm(tmp_path):
+    """Each of three overlapping inputs in a process of its own; what another run has finished is not computed again."""
+    code = "import sys; from tests.support.growing import grow; grow(sys.argv[1], int(sys.argv[2]))"
+    sizes = (30, 40, 50)
+    processes = [
+        subprocess.Popen([sys.executable, "-c", code, str(tmp_path), str(size)], cwd=CHECKOUT) for size in sizes
+    ]
+    assert [process.wait(timeout=120) for process in processes] == [0, 0, 0]
+    for size in sizes:
+        assert run(tmp_path, steps(many(size))) == {}
+    run(tmp_path / "fresh", steps(many(50)))
+    fresh = contents(tmp_path / "fresh")
+    shutil.rmtree(tmp_path / "fresh")
+    assert {name: digest for name, digest in contents(tmp_path).items() if name in fresh} == fresh
+
+
+def test_a_task_takes_what_another_run_has_finished_meanwhile(tmp_path):
+    """The lock of another run in the same folder makes tasks look first."""
+    store, bound, larger = Store(tmp_path), steps(many(3)), steps(many(4))
+    executor = Overtaken(lambda: execute(larger["words"], Store(tmp_path), InProcess))
+    with store.lock(f"{bound['words'].folder}/locks/{'0' * 24}"):
+        execute(bound["words"], store, lambda: executor)
+    assert executor.tasks["words"] == 3
+    markers = list((tmp_path / bound["words"].folder / "shards").iterdir())
+    assert len(markers) == 4
+    assert {marker.stat().st_mtime_ns for marker in markers} == executor.written
+
+
+class Overtaken(Counting):
+    """Another run finishes everything before the first task begins."""
+
+    width = 3
+
+    def __init__(self, other) -> None:
+        super().__init__()
+        self._other, self.written = other, set()
+
+    def submit(self, task: Task) -> None:
+        if not self.tasks:
+            self._other()
+            folder = Path(task.store.path(f"{task.folder}/shards"))
+            self.written = {path.stat().st_mtime_ns for path in folder.iterdir()}
+        super().submit(task)

@@ -4,7 +4,9 @@ import datetime
 import hashlib
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
 
 import pyarrow as pa
 
@@ -201,19 +203,24 @@ def near(pages: Shard, selection: Shard) -> Iterator[pa.Table]:
     yield _selection(pages.index, before, "near", (0, 21), 1 + 2 * (SHARDS - 1), **reason)
 
 
+def numbered(function: Callable, **inputs: Any) -> Step:
+    """A step of this world's own stages, whose rows are invented from the number of the shard."""
+    return step(function, stage=replace(function.stage, numbered=True), **inputs)  # type: ignore[attr-defined]
+
+
 def steps(shard_bytes: int = 110_000, **settings) -> dict[str, Step]:
     """The graph from pages to the printed folder, bound as the recipe binds it."""
     bound = {
-        "pages": step(
+        "pages": numbered(
             pages, source=InputFiles("small world", tuple(range(SHARDS)), tuple({"n": i} for i in range(SHARDS)))
         )
     }
     for function in (languages, urls, signals, quality, contamination):
-        bound[function.__name__] = step(function, pages=bound["pages"])
+        bound[function.__name__] = numbered(function, pages=bound["pages"])
     sidecars = {name: bound[name] for name in SIDECARS}
     bound["verdicts"] = step(verdicts, sidecars={"pages": bound["pages"], **sidecars}, rules=RULES)
-    bound["exact"] = step(exact, pages=bound["pages"], selection=bound["verdicts"])
-    bound["near"] = step(near, pages=bound["pages"], selection=bound["exact"])
+    bound["exact"] = numbered(exact, pages=bound["pages"], selection=bound["verdicts"])
+    bound["near"] = numbered(near, pages=bound["pages"], selection=bound["exact"])
     selections = {name: bound[name] for name in ("verdicts", "exact", "near")}
     related = {name: bound[name] for name in RELATIONS}
     resolved = resolved_chains(step, related, 2)
