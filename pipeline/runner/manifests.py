@@ -100,8 +100,13 @@ def read_manifest(store: Store, step: Step, sizes: Mapping[str, int] | None = No
 
 def damaged_files(store: Store, manifest: Manifest, sizes: Mapping[str, int] | None = None) -> list[str]:
     """Return the files of a step that are missing or have another size, relative to its folder."""
-    sizes = store.sizes(manifest.table.folder) if sizes is None else sizes
-    shards = ShardTable(manifest.table).shards()
+    folder, table = manifest.table.folder, ShardTable(manifest.table)
+    if sizes is None and "/" not in folder:  # one published folder, and no other
+        key, _ = table.shard(0)
+        sizes = {f"{key}/{name}": size for name, size in store.sizes(f"{folder}/{key}").items()}
+    elif sizes is None:
+        sizes = store.sizes(folder)
+    shards = table.shards()
     return [name for key, marker in shards for name, size, _ in listed_files(marker, key) if sizes.get(name) != size]
 
 

@@ -3,7 +3,9 @@
 import itertools
 import json
 import random
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -14,19 +16,20 @@ from hypothesis import strategies as st
 from dedup.common.in_memory import run
 from dedup.common.partitions import partition_of, partition_rows
 from dedup.index.byte_ranges import read_ranges
-from dedup.index.files import BANDS_FILE, Segment, StoredIndex, stored_file
+from dedup.index.files import BANDS_FILE, DOCUMENTS_FILE, RECORD, Segment, StoredIndex, stored_file
 from dedup.index.segment import ROWS, find_documents, index_bands
 from dedup.near.minhash import signatures
 from dedup.near.shingle_files import read_shingle_sets, signatures_and_sets
 from dedup.near.shingles import shingles
 from pipeline.index import compaction
-from pipeline.index.pointer import load_pointer, open_index
+from pipeline.index.pointer import Pointer, load_pointer, open_index
 from pipeline.runner.dag import InputFiles, partition, step
-from pipeline.runner.manifests import manifest_name, shards_of
+from pipeline.runner.manifests import load_manifest, manifest_name, shards_of
 from pipeline.runner.scheduler import InProcess, execute
 from pipeline.runner.stage import stage
 from pipeline.store.filesystem import Store
 from pipeline.store.shard import Shard
+from pipeline.store.shard_table import ShardList
 from pipeline.store.writer import Output
 from tests.support.documents import page_shards
 from tests.support.index_world import crawl, dump_rows, join_monthly_dumps, memory_folder
@@ -136,3 +139,37 @@ def test_a_truncated_file_is_noticed(tmp_path):
         file.write_bytes(file.read_bytes()[:-5])
     with pytest.raises((OSError, ValueError)):
         find_documents(load_pointer(store, "w").stored(), [bytes(16)])
+
+
+def test_an_index_of_an_earlier_release_is_read(tmp_path):
+    """Its pointer names folders of steps, in which files are numbered."""
+    store = Store(tmp_path)
+    join_monthly_dumps(store, 3)
+    pointer = load_pointer(store, "w")
+    saved = store.read_json(pointer.file)
+    for number, entry in enumerate([*saved["entries"], *saved["segments"]]):
+        manifest = entry.pop("documents" if "documents" in entry else "manifest")
+        folder = f"index_old/{number:024d}"
+        entry["documents" if "source" in entry else "folder"] = folder
+        for i, shard in enumerate(ShardList(load_manifest(store, manifest).table)):
+            for name in shard.files:
+                store.copy(shard.raw(name), f"{folder}/{name.removesuffix('.bin')}-{i:05d}.bin")
+    ids = [bytes.fromhex(shard_id) for shard_id in _ids(store, pointer)]
+    expected = find_documents(pointer.stored(), ids)
+    store.write_json(pointer.file, saved)
+    shutil.rmtree(tmp_path / "index_documents")
+    shutil.rmtree(tmp_path / "index_bands")
+    numbers, records = find_documents(load_pointer(store, "w").stored(), ids)
+    assert len(numbers) == len(ids) > 20
+    assert numbers.tolist() == expected[0].tolist() and records.tobytes() == expected[1].tobytes()
+
+
+def _ids(store: Store, pointer: Pointer) -> list[str]:
+    """Ids of all documents of an index."""
+    names = [
+        shard.raw(DOCUMENTS_FILE)
+        for entry in pointer.entries
+        for shard in ShardList(load_manifest(store, entry["documents"]).table)
+    ]
+    records = [np.frombuffer((Path(store.root) / name).read_bytes(), RECORD) for name in names]
+    return sorted({value.tobytes().hex() for some in records for value in some["id"]})

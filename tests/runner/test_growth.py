@@ -228,3 +228,22 @@ class Overtaken(Counting):
             folder = Path(task.store.path(f"{task.folder}/shards"))
             self.written = {path.stat().st_mtime_ns for path in folder.iterdir()}
         super().submit(task)
+
+
+def test_gc_offers_what_an_earlier_release_has_left(tmp_path):
+    """Folders of steps with shards by number, beside those of this release; a run that is recorded keeps its own."""
+    store, bound = Store(tmp_path), steps(files(**THREE))
+    run(tmp_path, bound)
+    record_run(store, bound["book"], "new", {})
+    old = [f"{step_}/{letter * 24}" for step_ in ("words", "book") for letter in "ab"]
+    for folder in old:
+        for name in ("part-00000.parquet", "shards/00000.json", "manifest.json"):
+            store.write(f"{folder}/{name}", b"{}")
+    store.write(f"{old[2]}/stats.json", b"{}")
+    store.write_json("runs/old.json", {"recipe": "old", "invocation": {}, "folders": [old[0]]})
+    assert [item.folder for item in find_unused(store)] == [old[3], old[1]]
+    unused = find_unused(store, published=True)
+    assert [item.folder for item in unused] == [old[2], old[3], old[1]]
+    assert all(remove_unused(store, item, recorded_runs(store)) for item in unused)
+    assert not [folder for folder in old[1:] if (tmp_path / folder).exists()]
+    assert (tmp_path / old[0] / "part-00000.parquet").exists() and run(tmp_path, bound) == {}
