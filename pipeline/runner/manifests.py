@@ -10,6 +10,7 @@ The shards of all runs whose steps have one configuration share a folder; a mani
 
 import json
 import logging
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +24,7 @@ from pipeline.base.errors import CorruptFile
 from pipeline.runner.dag import InputFiles, Step, ancestors
 from pipeline.store.filesystem import Store
 from pipeline.store.shard import Shard, listed_files
-from pipeline.store.shard_table import ShardList, ShardTable, TableRef
+from pipeline.store.shard_table import ShardList, ShardTable, TableRef, write_table
 
 COSTS = pa.schema([("cpu_seconds", pa.float64()), ("wall_seconds", pa.float64()), ("peak_rss_bytes", pa.int64())])
 
@@ -130,14 +131,69 @@ def output_folder(store: Store, step: Step) -> str:
     return f"{step.folder}/{shards_of(store, step)[0].key}"
 
 
-def write_costs(
-    store: Store, name: str, costs: Mapping[str, Sequence[float]], totals: dict[str, Any], scratch: str
+def write_manifest(
+    store: Store,
+    step: Step,
+    shards: Iterator[tuple[bytes, bytes, dict]],
+    digest: bytes,
+    seconds: float,
+    scratch: str,
+) -> dict[str, int]:
+    """Write what a finished step consists of: table, costs, and the manifest last; return the rows of each output.
+
+    `shards` are key, digest and marker of each, in order, and `digest` is that of all. `seconds` is the wall clock of
+    the run that finished it.
+    """
+    name, totals = manifest_name(step), _Totals(step.stage.outputs)
+    with store.writing(name.replace(".json", ".parquet"), scratch=scratch) as path:
+        table = write_table(path, step.stage.outputs, totals.added(shards))
+    columns = [pa.array(np.asarray(totals.costs[field.name]), field.type, safe=False) for field in COSTS]
+    run = {"wall_seconds": seconds, "input_bytes": input_bytes(step)}
+    costs = pa.table(columns, schema=COSTS).replace_schema_metadata({"totals": json.dumps(run)})
+    with store.writing(costs_of(name), durable=False, scratch=scratch) as path:
+        pq.write_table(costs, path)
+    content = {"step": step.name, "key": step.key, "identity": step.identity, "digest": digest.hex(), "table": table}
+    store.write_json(name, {**content, **totals.fields()}, indent=1, scratch=scratch)
+    return totals.rows
+
+
+def write_published_manifest(
+    store: Store, step: Step, key: str, marker: dict, steps: dict[str, str], scratch: str
 ) -> None:
-    """Write what each shard of a step has cost, by column. `totals` are those of the run that finished it."""
-    columns = [pa.array(np.asarray(costs[field.name]), field.type, safe=False) for field in COSTS]
-    table = pa.table(columns, schema=COSTS).replace_schema_metadata({"totals": json.dumps(totals)})
-    with store.writing(name, durable=False, scratch=scratch) as path:
-        pq.write_table(table, path)
+    """Write the manifest of a published folder: its files with checksums, and exactly what it was made from."""
+    shard = {name: marker[name] for name in ("outputs", "files")}
+    content = {"step": step.name, "key": key, "identity": step.configuration, "shards": [shard], "steps": steps}
+    store.write_json(f"{step.folder}/{key}/manifest.json", content, indent=1, scratch=scratch)
+
+
+class _Totals:
+    """Sums over the shards of a step."""
+
+    def __init__(self, outputs: Any):
+        self.rows = dict.fromkeys(sorted(outputs), 0)
+        self.reasons: dict[str, dict[str, int]] = {}
+        self.shards = self.bytes = self.buckets = 0
+        self.costs = {field.name: array("d") for field in COSTS}
+
+    def added(self, shards: Iterator[tuple[bytes, bytes, dict]]) -> Iterator[tuple[bytes, bytes, dict]]:
+        """Pass shards on while they are added up."""
+        for shard in shards:
+            marker = shard[-1]
+            self.shards += 1
+            for name, values in self.costs.items():
+                values.append(marker["cost"][name])
+            for name, output in marker["outputs"].items():
+                self.rows[name] += output["rows"]
+                self.bytes += output["bytes"]
+                self.buckets = max(self.buckets, output["buckets"])
+                for reason, n in output["reasons"].items():
+                    self.reasons.setdefault(name, {})[reason] = self.reasons.get(name, {}).get(reason, 0) + n
+            self.bytes += sum(file["bytes"] for file in marker["files"].values())
+            yield shard
+
+    def fields(self) -> dict[str, Any]:
+        numbers = {"shards": self.shards, "bytes": self.bytes, "buckets": self.buckets}
+        return {**numbers, "rows": self.rows, "reasons": self.reasons}
 
 
 def read_costs(store: Store, name: str) -> tuple[pa.Table, dict[str, Any]] | None:

@@ -2,7 +2,6 @@
 
 import random
 import time
-from array import array
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -13,11 +12,11 @@ from pipeline.base.format import counted
 from pipeline.runner.contents import Contents, FinishedStep, MarkerFile, RawInput, total_digest
 from pipeline.runner.dag import Edge, InputFiles, Step
 from pipeline.runner.known_shards import KnownShards
-from pipeline.runner.manifests import COSTS, costs_of, input_bytes, load_manifest, manifest_name, write_costs
+from pipeline.runner.manifests import load_manifest, manifest_name, write_manifest, write_published_manifest
 from pipeline.runner.task import Task
 from pipeline.store.filesystem import Store
 from pipeline.store.shard import DIGEST_BYTES, KEY_BYTES, NO_INDEX, Shard, listed_files
-from pipeline.store.shard_table import ShardList, content_digest, write_table
+from pipeline.store.shard_table import ShardList, content_digest
 
 WAITING, READY, RUNNING, DONE, LOST = range(5)  # states of a shard; LOST: failed for good, or reads one that has
 
@@ -213,39 +212,17 @@ class StepRun:
 
         `steps` are the manifests of all steps that this one depends on, by name: what a published folder was made from.
         """
-        step = self.step
         seconds = round(time.monotonic() - (self.begun or time.monotonic()), 3)
         self._check_objects()
-        name, totals = manifest_name(step), _Totals(step.stage.outputs)
-        with self._store.writing(name.replace(".json", ".parquet"), scratch=self.scratch) as path:
-            table = write_table(path, step.stage.outputs, totals.added(self._finished()))
-        run = {"wall_seconds": seconds, "input_bytes": input_bytes(step)}
-        write_costs(self._store, costs_of(name), totals.costs, run, self.scratch)
-        if step.stage.published:
-            self._write_published_manifest(steps, totals)
-        manifest = {
-            "step": step.name,
-            "key": step.key,
-            "identity": step.identity,
-            "shards": len(self),
-            "digest": self.total().hex(),
-            "table": table,
-            **totals.fields(),
-        }
-        self._store.write_json(name, manifest, indent=1, scratch=self.scratch)
-        return f"{step.name}: done, {totals.rows.get('part', 0):,} rows, {seconds:.1f} s"
+        if self.step.stage.published:
+            key, marker = self._key(0).hex(), self._markers.read(0)
+            write_published_manifest(self._store, self.step, key, marker, steps, self.scratch)
+        rows = write_manifest(self._store, self.step, self._finished(), self.total(), seconds, self.scratch)
+        return f"{self.step.name}: done, {rows.get('part', 0):,} rows, {seconds:.1f} s"
 
     def _finished(self) -> Iterator[tuple[bytes, bytes, dict]]:
         for index in range(len(self)):
             yield self._key(index), self.digest(index), self._markers.read(index)
-
-    def _write_published_manifest(self, steps: dict[str, str], totals: "_Totals") -> None:
-        """Write the manifest of a published folder: its files with checksums, and exactly what it was made from."""
-        key, marker = self._key(0).hex(), self._markers.read(0)
-        marker.pop("cost")
-        content = {"step": self.step.name, "key": key, "identity": self.step.configuration, "shards": [marker]}
-        name = f"{self.step.folder}/{key}/manifest.json"
-        self._store.write_json(name, {**content, "steps": steps}, indent=1, scratch=self.scratch)
 
     def _check_objects(self) -> None:
         """Raise CorruptFile when an object store has not kept what it has acknowledged: one request for all files."""
@@ -258,34 +235,6 @@ class StepRun:
                 if stored != size:
                     name = f"{self.step.folder}/{name}"
                     raise CorruptFile(name, self._store.uri(name), f"{stored:,} bytes of it are stored")
-
-
-class _Totals:
-    """Sums over the shards of a step."""
-
-    def __init__(self, outputs: Any):
-        self.rows = dict.fromkeys(sorted(outputs), 0)
-        self.reasons: dict[str, dict[str, int]] = {}
-        self.bytes = self.buckets = 0
-        self.costs = {field.name: array("d") for field in COSTS}
-
-    def added(self, shards: Iterator[tuple[bytes, bytes, dict]]) -> Iterator[tuple[bytes, bytes, dict]]:
-        """Pass shards on while they are added up."""
-        for shard in shards:
-            marker = shard[-1]
-            for name, values in self.costs.items():
-                values.append(marker["cost"][name])
-            for name, output in marker["outputs"].items():
-                self.rows[name] += output["rows"]
-                self.bytes += output["bytes"]
-                self.buckets = max(self.buckets, output["buckets"])
-                for reason, n in output["reasons"].items():
-                    self.reasons.setdefault(name, {})[reason] = self.reasons.get(name, {}).get(reason, 0) + n
-            self.bytes += sum(file["bytes"] for file in marker["files"].values())
-            yield shard
-
-    def fields(self) -> dict[str, Any]:
-        return {"rows": self.rows, "reasons": self.reasons, "bytes": self.bytes, "buckets": self.buckets}
 
 
 def _contents(store: Store, source: Step | InputFiles) -> Contents:
