@@ -149,10 +149,11 @@ def sparse(folder: Path, name: str, gib: float) -> str:
     [
         ("a.warc.gz", 1, 16, 2, 2),
         ("a.warc.gz", 16, 256, 2, 4),
-        ("a.warc.gz", 16.1, 258, 3, 5),
+        ("a.warc.gz", 16.1, 258, 4, 8),  # powers of two, which growing inputs seldom change
+        ("a.warc.gz", 31, 496, 4, 8),
         ("a.warc.gz", 256, 4096, 32, 64),
         ("a.warc.gz", 512, 4096, 64, 128),  # no more pieces, but larger ones
-        ("a.warc.gz", 5000, 5000, 625, 1250),  # pieces of a GiB at most
+        ("a.warc.gz", 5000, 5000, 1024, 2048),  # pieces of a GiB at most
         ("a.jsonl", 4, 64, 4, 8),  # texts: more documents in a byte
         ("a.warc.wet.gz", 4, 64, 4, 8),
     ],
@@ -177,4 +178,4 @@ def test_a_file_in_pieces_is_counted_once(tmp_path):
 def test_partitions_can_be_set(tmp_path):
     steps = load_recipe("de", (sparse(tmp_path, "a.warc.gz", 100),), {"near.partitions": "3"}).steps
     assert steps["near_links"].tasks == steps["near_clusters"].tasks == 3
-    assert (steps["near_bands"].params["partitions"], steps["exact_hashes"].params["partitions"]) == (3, 13)
+    assert (steps["near_bands"].params["partitions"], steps["exact_hashes"].params["partitions"]) == (3, 16)

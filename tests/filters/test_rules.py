@@ -170,8 +170,8 @@ def test_stored_shards_are_read_by_column(tmp_path):
     store = Store(tmp_path)
     for name, table in (("languages", languages(["a", "b"])), ("signals", signals(["a", "b"]))):
         (tmp_path / name).mkdir()
-        pq.write_table(table, tmp_path / name / "part-00000.parquet")
-    stored = {name: Shard(store, name) for name in ("languages", "signals")}
+        pq.write_table(table, tmp_path / name / "part-0a.parquet")
+    stored = {name: Shard(store, name, "0a") for name in ("languages", "signals")}
     got, _ = verdicts(stored, rules=RULES)
     joined = languages(["a", "b"]).append_column("word_count", pa.array([0, 40]))
     assert got.to_pylist() == judge(joined, RULES)[0].to_pylist()
