@@ -8,7 +8,7 @@ from itertools import islice
 
 import numpy as np
 
-from pipeline.base.errors import CorruptFile
+from pipeline.base.errors import CorruptFile, DamagedObject
 from pipeline.runner.manifests import costs_of, load_manifest, manifests_in, marker_name, read_costs
 from pipeline.store.filesystem import Store
 from pipeline.store.shard import KEY_BYTES, listed_files
@@ -54,6 +54,8 @@ class KnownShards:
             for key, row in zip(wanted[found].tolist(), rows.tolist(), strict=True):
                 yield key.ljust(KEY_BYTES, b"\0"), table.marker(row)  # NumPy strips zeros
             wanted, number = wanted[~found], number + 1
+        if not len(wanted):
+            return
         keys = (key.ljust(KEY_BYTES, b"\0") for key in wanted.tolist())
         with ThreadPoolExecutor(CONCURRENT_READS) as pool:
             while some := list(islice(keys, 8 * CONCURRENT_READS)):
@@ -78,8 +80,8 @@ class KnownShards:
     def _read_marker(self, key: bytes) -> dict | None:
         try:
             return self._store.read_json(marker_name(self._folder, key.hex()))
-        except CorruptFile:
-            return None  # a power failure has cut it, say: the shard is computed again
+        except (CorruptFile, FileNotFoundError, DamagedObject):
+            return None  # a power failure has cut it, or `gc` has removed it, say: the shard is computed again
 
 
 class _KnownTable:
