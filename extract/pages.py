@@ -1,9 +1,8 @@
 """The stage that makes documents: it reads a shard of a source and gives every record a row, page or reject."""
 
 import os
-import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Any, Literal, NamedTuple
@@ -15,6 +14,8 @@ from extract.range_counts import LOST_RANGE, RANGES, RangeCounts
 from extract.record_ids import RecordIds
 from extract.record_to_html import ExtractSettings
 from extract.record_to_page import ACCOMPANYING, process_record
+from extract.sources.file_identity import FileIdentity, check_unchanged
+from extract.sources.listing import find_crawl_name
 from extract.sources.record_parser import Record
 from extract.sources.registry import Event, SourceFormat, find_format
 from extract.watchdog import Limits, run_guarded
@@ -34,7 +35,6 @@ from pipeline.store.writer import Output
 RECORDS = pa.schema([("source", pa.string()), ("type", pa.string()), ("records", pa.int64())])
 # A table is yielded at this size and never after some time, so that the bytes of a shard are always the same.
 _MAX_TABLE_ROWS, _MAX_TABLE_CHARACTERS = 2048, 32 << 20
-_CRAWL_NAME = re.compile(r"CC-MAIN-\d{4}-\d{2}(?!\d)")
 
 
 class FileRange(NamedTuple):
@@ -44,8 +44,9 @@ class FileRange(NamedTuple):
     name: str
     start: int = 0
     end: int | None = None
-    copy: int = 0  # number of earlier files of the run with the same base name
     size: int | None = None  # of the file
+    identity: FileIdentity | None = None  # what the file must be, before it is read and after that
+    dump: str | None = None  # name of the crawl, where nothing in the file says another
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class PagesTask:
 
 
 @stage(
-    version=10,
+    version=11,
     libraries=(*engines.LIBRARIES, "isal", "brotli", "lz4", "backports.zstd", "pyarrow"),
     outputs={"part": PAGES, "rejects": REJECTS, "records": RECORDS, "ranges": RANGES},
     columns=PAGE_COLUMNS,
@@ -89,9 +90,10 @@ def pages(
     The output "ranges" tells of each range of a file what could be read and what was lost.
 
     Args:
-        source: Table with one row per range of a file: `path` (absolute, a URI, or a raw file of the shard), `name`
-            (what rows call it), `start`, `end` (bytes; null: to the end), `copy`, `size` (see
-            `extract.sources.listing.list_chunks`). Files are WARC, ARC, WET, Parquet, JSON lines, or of `readers`.
+        source: Table with one row per file, or range of a file: `path` (absolute, a URI, or a raw file of the shard),
+            `name` (what rows call it), `start`, `end` (bytes; null: to the end); from input files also `size`,
+            `digest`, `stamp`, `dump` (see `extract.sources.listing.list_chunks`). Files are WARC, ARC, WET, Parquet,
+            JSON lines, or of `readers`.
         language: Language of the pages that are wanted (ISO 639-1, else 639-3), or "any" for all. HTML pages that
             are probably in another one are rejected before extraction.
         engine: Extraction engine, which finds the text of a page.
@@ -116,10 +118,18 @@ def pages(
         language, engine, favour, format, dump, prefilter_threshold, max_html_bytes, max_undecodable, keep_truncated
     )
     columns = Columns(text_column, url_column, id_column, date_column)
-    for file_range in file_ranges(source):
-        task = PagesTask(file_range, settings, columns, readers)
-        results = run_guarded(f"{__name__}:work", task, Limits(timeout, memory), file_range.path)
-        yield from gather_tables(_new_counts(file_range, readers), results)
+
+    def read_files() -> Iterator[tuple[RangeCounts, Iterator[tuple[str, Any]]]]:
+        for file_range in file_ranges(source):
+            if file_range.identity:
+                check_unchanged(file_range.path, file_range.identity)
+            task = PagesTask(file_range, settings, columns, readers)
+            results = run_guarded(f"{__name__}:work", task, Limits(timeout, memory), file_range.path)
+            yield _new_counts(file_range, readers), results
+            if file_range.identity:
+                check_unchanged(file_range.path, file_range.identity)
+
+    yield from gather_tables(read_files())
 
 
 def file_ranges(source: Shard | list[Shard]) -> Iterator[FileRange]:
@@ -128,8 +138,9 @@ def file_ranges(source: Shard | list[Shard]) -> Iterator[FileRange]:
         for row in shard.table().to_pylist():
             path = row["path"]
             path = path if "://" in path or os.path.isabs(path) else str(shard.file(path))
-            place = (row.get("start") or 0, row.get("end"), row.get("copy") or 0, row.get("size"))
-            yield FileRange(path, row["name"], *place)
+            identity = FileIdentity(row["size"], row["digest"], row["stamp"]) if row.get("stamp") else None
+            place = (row.get("start") or 0, row.get("end"), row.get("size"))
+            yield FileRange(path, row["name"], *place, identity, row.get("dump"))
 
 
 def _new_counts(file_range: FileRange, readers: tuple[UserFunction, ...]) -> RangeCounts:
@@ -142,34 +153,45 @@ def _new_counts(file_range: FileRange, readers: tuple[UserFunction, ...]) -> Ran
     return RangeCounts(file_range.name, source_format.name, end - file_range.start, size)
 
 
-def gather_tables(range_counts: RangeCounts, results: Iterator[tuple[str, Any]]) -> Iterator[pa.Table | Output]:
-    """Gather rows into tables of a bounded size, pages and rejects each in their order, and yield the counts last."""
+def gather_tables(
+    files: Iterable[tuple[RangeCounts, Iterator[tuple[str, Any]]]],
+) -> Iterator[pa.Table | Output]:
+    """Gather the rows of files, or ranges of files, one after the other, and yield their counts last.
+
+    Tables have a bounded size and go over the ends of files, pages and rejects each in their order.
+    """
     schemas = {"part": PAGES, "rejects": REJECTS}
     rows: dict[str, list[dict]] = {name: [] for name in schemas}
     characters = 0
-    counts: Counter[str] = Counter()
+    totals: list[dict[str, Any]] = []
+    ranges: list[pa.Table] = []
 
     def flush(name: str) -> Iterator[pa.Table | Output]:
         table = pa.Table.from_pylist(rows[name], schemas[name])
         rows[name] = []
         yield table if name == "part" else Output(table, name=name)
 
-    for name, row in results:
-        counts[name if name in schemas else row] += 1
-        range_counts.count(name, row)
-        if name not in schemas:
-            continue
-        rows[name].append(row)
-        characters += len(row["text"]) if name == "part" else 0
-        if len(rows[name]) >= _MAX_TABLE_ROWS or characters >= _MAX_TABLE_CHARACTERS:
-            yield from flush(name)
-            characters = 0 if name == "part" else characters
+    for range_counts, results in files:
+        counts: Counter[str] = Counter()
+        for name, row in results:
+            counts[name if name in schemas else row] += 1
+            range_counts.count(name, row)
+            if name not in schemas:
+                continue
+            rows[name].append(row)
+            characters += len(row["text"]) if name == "part" else 0
+            if len(rows[name]) >= _MAX_TABLE_ROWS or characters >= _MAX_TABLE_CHARACTERS:
+                yield from flush(name)
+                characters = 0 if name == "part" else characters
+        types = {"part": "(pages)", "rejects": "(rejects)"}
+        totals += [
+            {"source": range_counts.source, "type": types.get(k, k), "records": counts[k]} for k in sorted(counts)
+        ]
+        ranges.append(range_counts.table())
     for name in schemas:
         yield from flush(name)
-    labels = {"part": "(pages)", "rejects": "(rejects)"}
-    totals = [{"source": range_counts.source, "type": labels.get(k, k), "records": counts[k]} for k in sorted(counts)]
     yield Output(pa.Table.from_pylist(totals, RECORDS), name="records")
-    yield Output(range_counts.table(), name="ranges")
+    yield Output(pa.concat_tables([RANGES.empty_table(), *ranges]), name="ranges")
 
 
 def work(
@@ -184,7 +206,7 @@ def work(
     killed = begin.killed_at()
     dump = None if killed and not killed.item else _find_dump(file_range, source_format)
     settings = replace(task.settings, dump=dump or task.settings.dump)
-    ids = RecordIds(file_range.copy)
+    ids = RecordIds()
     for number, event in _numbered_events(task, source_format, begin):
         if isinstance(event, Record) and event.type in ACCOMPANYING:
             if number >= first_item:
@@ -237,13 +259,7 @@ def _find_dump(file_range: FileRange, source_format: SourceFormat) -> str | None
             lower = {name.strip().lower(): value.strip() for name, value in fields.items()}
             if dump := lower.get("ispartof", "") or find_crawl_name(first.headers.get("warc-filename", "")):
                 return dump
-    return find_crawl_name(file_range.name)
-
-
-def find_crawl_name(text: str) -> str | None:
-    """The name of a Common Crawl dump in a text, such as CC-MAIN-2024-10, None if there is none."""
-    match = _CRAWL_NAME.search(text)
-    return match[0] if match else None
+    return find_crawl_name(file_range.name) or file_range.dump
 
 
 def _warm_up(settings: ExtractSettings) -> None:

@@ -19,15 +19,15 @@ class RecordIds:
 
     An id is 32 hex digits: xxh3-128 of the file's base name, the record's place in the file, and the id that the record
     has of its own. So ids are unique in a run whatever ids records have of their own, and those of a file are the same
-    in every run, whatever folder it is in and however it is split. `copy` is the number of the file among those of the
-    run that have its base name.
+    in every run, whatever folder it is in and however it is split or packed. Where a run has several files of that base
+    name, all but the first are called by the ends of their folders, too (`extract.sources.listing`): these are part of
+    their ids.
 
     A row of a table whose id is one of ours keeps it (a corpus that is read again), unless an earlier row of the shard
     has the same. If documents of several files share an id and are kept, the report says so.
     """
 
-    def __init__(self, copy: int = 0) -> None:
-        self._copy = copy
+    def __init__(self) -> None:
         self._kept_ids: set[str] = set()
 
     def assign(self, event: Event) -> str:
@@ -37,7 +37,8 @@ class RecordIds:
             self._kept_ids.add(own_id)
             return own_id
         inner_offset = 0 if isinstance(event, LostRange) else event.inner_offset
-        place = (posixpath.basename(event.source), self._copy, event.offset, inner_offset, _KINDS[type(event)], own_id)
+        folder, base_name = posixpath.split(event.source)
+        place = (base_name, folder or 0, event.offset, inner_offset, _KINDS[type(event)], own_id)
         return xxhash.xxh3_128_hexdigest("\0".join(map(str, place)).encode("utf-8", "replace"))
 
 

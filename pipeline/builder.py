@@ -4,7 +4,7 @@ import contextlib
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pyarrow as pa
 
@@ -19,7 +19,7 @@ from pipeline.base.user_code import UserFunction
 from pipeline.config.config_value import with_prefix
 from pipeline.config.recipe_file import Config
 from pipeline.config.values import Range
-from pipeline.runner.dag import InputFiles, Step, row_bytes, step
+from pipeline.runner.dag import InputFiles, Step, step
 
 # Input size per shuffle partition, in GiB of crawl, chosen so that a task needs about 1 GiB: 8 GiB of crawl are some
 # 240,000 documents of 0.5 kB of rows, 4 GiB are some 4 million passages of 45 bytes. Smaller partitions would cost
@@ -38,11 +38,22 @@ def locate_errors(prefix: str) -> Iterator[None]:
         raise UserError(with_prefix(prefix, str(error))) from error
 
 
-def input_files(paths: list[str], chunk_bytes: int | None = None, readers: tuple[UserFunction, ...] = ()) -> InputFiles:
-    """Return these files as input, larger ones in ranges of `chunk_bytes`. `readers` are the user's."""
-    rows = listing.list_chunks(paths, chunk_bytes, readers)
-    names = ("name", "size", "mtime_ns", "start", "end", "copy")
-    return InputFiles("files", tuple([row[name] for name in names] for row in rows), tuple(rows))
+def input_files(
+    paths: list[str],
+    chunk_bytes: int | None = None,
+    readers: tuple[UserFunction, ...] = (),
+    pack_bytes: int | None = None,
+    identity: str = "blocks",
+) -> InputFiles:
+    """Return these files as input: larger ones in ranges of `chunk_bytes`, small ones in packs of about `pack_bytes`.
+
+    `readers` are the user's. `identity` is the setting of `source`.
+    """
+    chunks = listing.list_chunks(paths, chunk_bytes, readers, identity == "full")
+    if pack_bytes is None:
+        pack_bytes = min(listing.PACK_BYTES, chunk_bytes or listing.PACK_BYTES)
+    rows = listing.pack_chunks(chunks, pack_bytes)
+    return InputFiles(listing.INPUT_FILES, tuple(map(listing.row_identity, rows)), tuple(rows))
 
 
 def partition_count(crawl: InputFiles | Step, gib: int, readers: tuple[UserFunction, ...] = ()) -> int:
@@ -50,8 +61,10 @@ def partition_count(crawl: InputFiles | Step, gib: int, readers: tuple[UserFunct
 
     It is a power of two, so that it changes seldom when the input grows: it is in the keys of all that shuffle.
     """
-    rows = crawl.rows if isinstance(crawl, InputFiles) else ()
-    size = sum(row_bytes(row) * (TEXT_DENSITY if listing.holds_text(row["name"], readers) else 1) for row in rows)
+    chunks = [file for row in crawl.rows for file in row["files"]] if isinstance(crawl, InputFiles) else []
+    size = sum(
+        listing.chunk_size(file) * (TEXT_DENSITY if listing.holds_text(file["name"], readers) else 1) for file in chunks
+    )
     return min(max(2, 1 << (-(-size // (gib << 30)) - 1).bit_length()), MAX_PARTITIONS)
 
 
@@ -155,7 +168,8 @@ class Builder:
         settings = self.settings("source", source)
         paths = files or tuple(path for pattern in settings.get("paths", ()) for path in self._matches(pattern))
         if paths:
-            self.crawl = input_files(list(paths), settings.get("chunk_bytes"), self.readers)
+            cut = {name: settings[name] for name in ("chunk_bytes", "pack_bytes", "identity") if name in settings}
+            self.crawl = input_files(list(paths), readers=self.readers, **cut)
             check_files(list(paths), self.readers, self.recipe["extract"].get("text_column", "text"))
         else:
             self.crawl = self.step(demo.crawl, texts_sha256=demo.content_digest())
@@ -199,12 +213,23 @@ class Builder:
         return owners[column]
 
 
-def source(*, paths: tuple[str, ...] = (), chunk_bytes: Annotated[int, Range(1 << 20)] = 1 << 26) -> None:
+def source(
+    *,
+    paths: tuple[str, ...] = (),
+    chunk_bytes: Annotated[int, Range(1 << 20)] = 1 << 26,
+    pack_bytes: Annotated[int, Range(0)] = 1 << 26,
+    identity: Literal["blocks", "full"] = "blocks",
+) -> None:
     """Name the input files.
 
     Args:
         paths: Files and globs; relative ones start at the recipe's folder. An empty list is the demo crawl.
-        chunk_bytes: Bytes of a range in which larger files are read; by default it grows with the size of the input.
+        chunk_bytes: Bytes of a range in which larger files are read; by default a quarter of the file, from 64 MiB to
+            1 GiB.
+        pack_bytes: Bytes of small files that are read as one shard, about; 0 makes each file a shard. By default 64
+            MiB, or `chunk_bytes` if that is less.
+        identity: What tells whether a file is the same as in an earlier run, beside its name and size: a digest of
+            blocks (its first and last MiB and three blocks between them), or of all its bytes (full).
     """
 
 

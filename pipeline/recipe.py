@@ -30,6 +30,7 @@ from pipeline import options
 from pipeline.builder import DOCUMENTS, PASSAGES, Builder
 from pipeline.config.recipe_file import Config
 from pipeline.index import dump
+from pipeline.index.identity import input_key
 from pipeline.index.pointer import Pointer
 from pipeline.plugins import bind as plugins
 from pipeline.plugins.stages import drop_same_keys, user_keys, user_sidecar
@@ -45,7 +46,7 @@ def build(recipe: Config, files: tuple[str, ...] | None = None, index: Pointer |
     b = Builder(recipe)
     b.readers = plugins.readers(recipe)
     crawl = b.source(files)
-    earlier = index.leaf(index.position(crawl.key)) if index else None
+    earlier = index.leaf(index.position(input_key(crawl))) if index else None
     source = crawl if isinstance(crawl, InputFiles) else partition(crawl)
     pages = extracted = b.step(extraction.pages, section="extract", source=source, readers=b.readers)
     if b.on("clean"):

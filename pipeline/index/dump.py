@@ -25,5 +25,6 @@ def index_steps(
 
 def label(crawl: InputFiles | Step) -> str:
     """Return the names of the files, for a dump whose documents name none."""
-    names = sorted({row["name"] for row in crawl.rows}) if isinstance(crawl, InputFiles) else ["demo"]
+    rows = crawl.rows if isinstance(crawl, InputFiles) else ()
+    names = sorted({file["name"] for row in rows for file in row["files"]}) or ["demo"]
     return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")

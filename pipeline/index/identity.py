@@ -3,12 +3,20 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.runner.dag import Step, digest
+from extract.sources.listing import INPUT_FILES, files_identity
+from pipeline.runner.dag import InputFiles, Step, digest
 
 
 def source_key(steps: Mapping[str, Step]) -> str:
-    """Return the key of the input."""
-    return steps["pages"].edges["source"].source.key
+    """Return the key of the input of a dump."""
+    return input_key(steps["pages"].edges["source"].source)
+
+
+def input_key(source: InputFiles | Step) -> str:
+    """Return the key of an input: of files, what is in them, not how they are cut into shards."""
+    if isinstance(source, InputFiles) and source.name == INPUT_FILES:
+        return digest({INPUT_FILES: files_identity(source.rows)})
+    return source.key
 
 
 def fingerprint(steps: Mapping[str, Step]) -> str:

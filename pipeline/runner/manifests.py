@@ -119,8 +119,9 @@ def shards_of(store: Store, source: Step | InputFiles) -> Sequence[Shard]:
 
 
 def input_shard(store: Store, source: InputFiles, index: int) -> Shard:
-    """Return a row of raw input as a shard."""
-    rows = {"part": pa.Table.from_pylist([source.rows[index]])}
+    """Return a row of raw input as a shard: a table of its `files`, where it has several, else of itself."""
+    row = source.rows[index]
+    rows = {"part": pa.Table.from_pylist(row.get("files") or [row])}
     return Shard(store, "", source.name, index, len(source.rows), None, rows)
 
 

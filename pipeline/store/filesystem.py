@@ -82,6 +82,16 @@ class Store:
         info = self.info(name)
         return info.size if info.type == fs.FileType.File else -1
 
+    def object_state(self, name: str) -> tuple[int, str]:
+        """Size and ETag of an object of an object store; (-1, "") where there is none."""
+        assert self._bucket is not None
+        return self._bucket.state(name)
+
+    def object_states(self, name: str) -> dict[str, tuple[int, str]]:
+        """Size and ETag of every object directly below folder `name`, by full name."""
+        assert self._bucket is not None
+        return self._bucket.states(name)
+
     def list(self, name: str = "") -> list[fs.FileInfo]:
         """Entries directly below folder `name`, sorted by name; empty when it does not exist."""
         if self._bucket:

@@ -60,6 +60,19 @@ class Bucket:
             return _file_info(name, -1)
         return fs.FileInfo(name, fs.FileType.File, size=meta["size"], mtime=meta["last_modified"].timestamp())
 
+    def state(self, name: str) -> tuple[int, str]:
+        """Size of an object, and its ETag (or time, where the store has none); (-1, "") where there is none."""
+        try:
+            return _state(self._run(name, "read", lambda: obstore.head(self._client, name)))
+        except DamagedObject:
+            return -1, ""
+
+    def states(self, folder: str) -> dict[str, tuple[int, str]]:
+        """The same of every object directly below a folder, by name, of one list."""
+        prefix = f"{folder}/" if folder else None
+        found = self._run(folder, "listed", lambda: obstore.list_with_delimiter(self._client, prefix))
+        return {meta["path"]: _state(meta) for meta in found["objects"]}
+
     def _listed_size(self, name: str) -> int | None:
         """Size by the listing that is in force, -1 for what is not in it; None without a listing."""
         for folder, sizes in self._listings.items():
@@ -226,6 +239,10 @@ class Bucket:
 
 def _file_info(path: str, size: int) -> fs.FileInfo:
     return fs.FileInfo(path, fs.FileType.File, size=size) if size >= 0 else fs.FileInfo(path, fs.FileType.NotFound)
+
+
+def _state(meta: Any) -> tuple[int, str]:
+    return meta["size"], (meta["e_tag"] or "").strip('"') or meta["last_modified"].isoformat()
 
 
 def _md5(path: Path) -> str:

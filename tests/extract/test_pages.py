@@ -206,7 +206,7 @@ def run_with_hostile_engine(path: Path, timeout=1.0, memory=500_000_000) -> dict
     actual: dict[str, list] = {"part": [], "rejects": [], "records": [], "ranges": []}
     results = run_guarded("tests.support.hostile:pages_work", task, Limits(timeout, memory))
     size = path.stat().st_size
-    for item in gather_tables(RangeCounts(path.name, "warc", size, size), results):
+    for item in gather_tables([(RangeCounts(path.name, "warc", size, size), results)]):
         name, table = (item.name, item.table) if isinstance(item, Output) else ("part", item)
         actual[name] += table.to_pylist()
     return actual

@@ -56,7 +56,7 @@ def test_real_records_have_ids_of_their_own(shared):
     )
     seen: set[str] = set()
     for row in list_chunks([str(p) for p in files], 1 << 20):
-        ids = RecordIds(row["copy"])
+        ids = RecordIds()
         file_range = FileRange(row["path"], row["name"], row["start"], row["end"])
         for event in read_events(file_range, find_format(row["name"]), DEFAULT_COLUMNS):
             identity = ids.assign(event)
