@@ -224,8 +224,8 @@ def source(
 
     Args:
         paths: Files and globs; relative ones start at the recipe's folder. An empty list is the demo crawl.
-        chunk_bytes: Bytes of a range in which larger files are read; by default a quarter of the file, from 64 MiB to
-            1 GiB.
+        chunk_bytes: Bytes of a range in which larger files are read; by default a quarter of the file, from 64 to 256
+            MiB.
         pack_bytes: Bytes of small files that are read as one shard, about; 0 makes each file a shard. By default 64
             MiB, or `chunk_bytes` if that is less.
         identity: What tells whether a file is the same as in an earlier run, beside its name and size: a digest of

@@ -17,7 +17,7 @@ from pipeline.base.errors import UserError
 from pipeline.base.user_code import UserFunction
 
 INPUT_FILES = "files"  # name of the input whose rows are those of `pack_chunks`
-MIN_CHUNK_BYTES, MAX_CHUNK_BYTES = 1 << 26, 1 << 30  # of the default size of a range
+MIN_CHUNK_BYTES, MAX_CHUNK_BYTES = 1 << 26, 1 << 28  # of the default size of a range
 DEFAULT_CHUNKS = 4  # ranges of a file, between these bounds
 PACK_BYTES = 1 << 26  # mean size of a pack of small files
 MAX_PACK_SIZES = 3  # a pack ends at the latest at so many mean sizes
@@ -37,7 +37,7 @@ def find_crawl_name(text: str) -> str | None:
 
 
 def default_chunk_bytes(size: int) -> int:
-    """The default size of a range of a file of `size` bytes: a quarter of it, from 64 MiB to 1 GiB.
+    """The default size of a range of a file of `size` bytes: a quarter of it, from 64 to 256 MiB.
 
     A file of Common Crawl (1 GB) then is four tasks, and a dump of 90,000 such files 360,000. Each range costs what it
     takes to find where it begins, and each shard costs requests of an object store in every shuffle.

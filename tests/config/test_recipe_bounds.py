@@ -147,15 +147,14 @@ def sparse(folder: Path, name: str, gib: float) -> str:
 @pytest.mark.parametrize(
     ("name", "gib", "pieces", "documents", "spans"),
     [
-        ("a.warc.gz", 1, 16, 2, 2),
-        ("a.warc.gz", 16, 256, 2, 4),
-        ("a.warc.gz", 16.1, 258, 4, 8),  # powers of two, which growing inputs seldom change
-        ("a.warc.gz", 31, 496, 4, 8),
-        ("a.warc.gz", 256, 4096, 32, 64),
-        ("a.warc.gz", 512, 4096, 64, 128),  # no more pieces, but larger ones
-        ("a.warc.gz", 5000, 5000, 1024, 2048),  # pieces of a GiB at most
-        ("a.jsonl", 4, 64, 4, 8),  # texts: more documents in a byte
-        ("a.warc.wet.gz", 4, 64, 4, 8),
+        ("a.warc.gz", 1, 4, 2, 2),
+        ("a.warc.gz", 16, 64, 2, 4),
+        ("a.warc.gz", 16.1, 65, 4, 8),
+        ("a.warc.gz", 256, 1024, 32, 64),
+        ("a.warc.gz", 512, 2048, 64, 128),
+        ("a.warc.gz", 5000, 20_000, 1024, 2048),  # pieces of 256 MiB at most, partitions are powers of two
+        ("a.jsonl", 4, 16, 4, 8),  # texts: more documents in a byte
+        ("a.warc.wet.gz", 4, 16, 4, 8),
     ],
 )
 def test_shards_and_partitions_by_the_bytes_of_the_crawl(tmp_path, name, gib, pieces, documents, spans):

@@ -188,7 +188,7 @@ def test_texts_walked_together_are_scored_as_each_alone(texts: list[bytes]) -> N
 
 
 # Labels and scores are those of these tables: whoever builds others raises the versions of both stages.
-TABLES_OF_VERSIONS = ("d81dc7bdde02163a8e2b23028ec18a6ac8d87bc645539bcc58ef4ae02736938e", {"identify": 1, "pages": 10})
+TABLES_OF_VERSIONS = ("d81dc7bdde02163a8e2b23028ec18a6ac8d87bc645539bcc58ef4ae02736938e", {"identify": 1, "pages": 11})
 
 
 def test_the_tables_are_those_of_the_versions_of_the_stages() -> None:
