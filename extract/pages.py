@@ -1,5 +1,6 @@
 """The stage that makes documents: it reads a shard of a source and gives every record a row, page or reject."""
 
+import functools
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -201,7 +202,8 @@ def work(
     file_range = task.range
     source_format = find_format(file_range.name, task.readers)
     if source_format.holds_html or source_format.user_function:
-        _warm_up(task.settings)
+        settings = task.settings
+        _warm_up(settings.engine, settings.favour, settings.format, settings.language, settings.prefilter_threshold)
     begin.reading(0)
     killed = begin.killed_at()
     dump = None if killed and not killed.item else _find_dump(file_range, source_format)
@@ -262,13 +264,14 @@ def _find_dump(file_range: FileRange, source_format: SourceFormat) -> str | None
     return find_crawl_name(file_range.name) or file_range.dump
 
 
-def _warm_up(settings: ExtractSettings) -> None:
+@functools.cache  # once in a process: packs have thousands of files
+def _warm_up(engine: str, favour: str, format: str, language: str, prefilter_threshold: float) -> None:
     """Load what the first page would wait for."""
-    engines.warm_up(settings.engine, settings.favour, settings.format == "markdown")
-    if settings.language != "any":
+    engines.warm_up(engine, favour, format == "markdown")
+    if language != "any":
         from extract.langid.prefilter import prefilter
 
-        prefilter("<p>" + "Ein Satz, der lang genug ist. " * 20, settings.language, settings.prefilter_threshold)
+        prefilter("<p>" + "Ein Satz, der lang genug ist. " * 20, language, prefilter_threshold)
 
 
 def check_engine(name: str) -> None:

@@ -38,9 +38,11 @@ def check_files(
 ) -> None:
     """Raise UserError, in one line with what to type, for files that no reader can read.
 
-    Damaged files pass, since a run reports what is lost of them. `text_name` is the column of the texts, `option` how a
-    user types its name `{}`.
+    Damaged files pass, since a run reports what is lost of them. Files that are called as WARCs are not opened: those
+    that cannot be are reported when files are identified. `text_name` is the column of the texts, `option` how a user
+    types its name `{}`.
     """
+    paths = [path for path in paths if not (_is_called_records(path) and find_format(path, readers).holds_records)]
 
     def problem(path: str) -> str:
         try:
@@ -69,6 +71,10 @@ def check_files(
         raise UserError(f"{place}{text}{more}{', ...' if len(wrong) > 1 + _NAMED else ''}")
 
 
+def _is_called_records(path: str) -> bool:
+    return path.lower().endswith(_RECORD_FILES)
+
+
 def _problem(file: BinaryIO, path: str, readers: tuple[UserFunction, ...], text_name: str, option: str) -> str:
     kind = find_format(path, readers)
     if kind.user_function:
@@ -80,7 +86,7 @@ def _problem(file: BinaryIO, path: str, readers: tuple[UserFunction, ...], text_
         return ""
     if kind.name == "json_lines":
         return check_json_lines(file, path, text_name, option)
-    if kind.name == "warc" and not path.lower().endswith(_RECORD_FILES) and not has_records(file):
+    if kind.name == "warc" and not _is_called_records(path) and not has_records(file):
         return _unknown_kind(path, readers)
     return ""
 
@@ -88,7 +94,7 @@ def _problem(file: BinaryIO, path: str, readers: tuple[UserFunction, ...], text_
 def _unknown_kind(path: str, readers: tuple[UserFunction, ...]) -> str:
     """Return what to do with a file whose name says that it is of no kind that is read, "" for others."""
     kind = find_format(path, readers)
-    if kind.name != "warc" or kind.user_function or path.lower().endswith(_RECORD_FILES):
+    if kind.name != "warc" or kind.user_function or _is_called_records(path):
         return ""
     fitting = [advice for suffixes, advice in _ADVICE if path.lower().endswith(suffixes)]
     return fitting[-1].format(path=shlex.quote(path)) if fitting else f"a file of an unknown kind; {_KINDS}"

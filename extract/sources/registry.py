@@ -209,6 +209,12 @@ def find_format(path: str, readers: tuple[UserFunction, ...] = ()) -> SourceForm
     a WARC. Raises UserError if a user's file cannot be loaded.
     """
     name = path.lower()
+    return next(declared for suffix, declared in _formats_by_suffix(readers) if name.endswith(suffix))
+
+
+@functools.cache
+def _formats_by_suffix(readers: tuple[UserFunction, ...]) -> tuple[tuple[str, SourceFormat], ...]:
+    """Suffixes with their formats, the longest first: the last one, which is empty, fits every name."""
     formats = (*map(load_reader, readers), *built_in_formats())
-    fitting = [(suffix, declared) for declared in formats for suffix in declared.suffixes if name.endswith(suffix)]
-    return max(fitting, key=lambda entry: len(entry[0]))[1]
+    suffixes = [(suffix, declared) for declared in formats for suffix in declared.suffixes]
+    return tuple(sorted(suffixes, key=lambda entry: -len(entry[0])))

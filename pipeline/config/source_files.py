@@ -51,7 +51,8 @@ def expand_pattern(pattern: str, location: str) -> tuple[str, ...]:
     if not paths:
         raise UserError(f"{location} {pattern}: no file is there; {_GIVE}")
     if "**" not in pattern:
-        _log_passed_over(pattern, [path for path in matches if path not in set(paths)])
+        taken = set(paths)
+        _log_passed_over(pattern, [path for path in matches if path not in taken])
     return tuple(file for path in paths for file in (_read_list(path, location) if is_list(path) else [path]))
 
 
