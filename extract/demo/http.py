@@ -4,14 +4,15 @@ Record order and headers follow Common Crawl's files: one warcinfo record, then 
 metadata for every capture, each in a gzip member of its own. Record ids are UUIDs of version 5, so they never change.
 """
 
-import gzip
 import io
 import uuid
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from extract.demo.codings import apply_codings, stored_gzip
 
 # Two crawls, named by ISO week as Common Crawl names its own, and when each of them began.
 DUMPS = (("DEMO-2026-36", datetime(2026, 8, 31, 4, 12, 7, tzinfo=UTC)),
@@ -85,32 +86,6 @@ def encode_text(text: str, send: str) -> bytes:
     return text.encode(codec, errors="xmlcharrefreplace")
 
 
-def apply_codings(content: bytes, encoding: str) -> bytes:
-    """Apply content codings and chunked transfer coding in the order of `encoding`."""
-    for coding in filter(None, encoding.split("+")):
-        content = _CODINGS[coding](content)
-    return content
-
-
-def _brotli(content: bytes) -> bytes:
-    import brotli
-
-    return brotli.compress(content, quality=5)
-
-
-def _chunked(content: bytes, size: int = 1371) -> bytes:
-    chunks = (content[at : at + size] for at in range(0, len(content), size))
-    return b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
-
-
-_CODINGS: dict[str, Callable[[bytes], bytes]] = {
-    "gzip": lambda content: gzip.compress(content, mtime=0),
-    "deflate": zlib.compress,
-    "br": _brotli,
-    "chunked": _chunked,
-}
-
-
 def _response_headers(page: Page, body: bytes, date: datetime) -> list[tuple[str, str]]:
     codings = page.encoding.split("+") if page.encoding else []
     headers = [("Date", date.strftime("%a, %d %b %Y %H:%M:%S GMT")), ("Server", "demo")]
@@ -129,9 +104,8 @@ class WarcWriter:
 
         self.name = name
         self.crawl, self.start = DUMPS[dump]
-        self.writer: Any = BufferWARCWriter(gzip=True)
-        self.count = 0
-        self.last_offset = 0  # where the last record begins
+        self.writer: Any = BufferWARCWriter(gzip=False)
+        self.members: list[bytes] = []
         self._write_warcinfo()
 
     def _record_headers(self, record_name: str, date: datetime) -> dict[str, str]:
@@ -139,9 +113,9 @@ class WarcWriter:
         return {"WARC-Record-ID": f"<urn:uuid:{name}>", "WARC-Date": date.strftime("%Y-%m-%dT%H:%M:%SZ")}
 
     def _write(self, record: Any) -> None:
-        self.last_offset = self.writer.out.tell()
+        begin = self.writer.out.tell()
         self.writer.write_record(record)
-        self.count += 1
+        self.members.append(stored_gzip(self.writer.get_contents()[begin:]))
 
     def _write_warcinfo(self) -> None:
         info = {"isPartOf": self.crawl, "description": "Demo crawl: invented pages on reserved names",
@@ -201,8 +175,8 @@ class WarcWriter:
 
     def close(self, cut: bool) -> bytes:
         """Bytes of the file; with `cut`, only three fifths of its last gzip member, as after a broken transfer."""
-        data: bytes = self.writer.get_contents()
-        return data[: self.last_offset + (len(data) - self.last_offset) * 3 // 5] if cut else data
+        *members, last = self.members
+        return b"".join([*members, last[: len(last) * 3 // 5] if cut else last])
 
 
 def _ip_address(host: str) -> str:
