@@ -16,7 +16,7 @@ options = --root $(call quoted,$(ROOT)) $(call given,SOURCE,--source) $(call giv
   $(if $(WORKERS),--workers $(call quoted,$(WORKERS))) $(if $(LOCAL),--local) $(if $(JSON_LOG),--json-log) $(if $(SET),--set $(call quoted,$(SET)))
 
 SECONDS ?= 600
-.PHONY: help corpus plan gc funnel costs test explore bench bench-driver bench-scale-dedup quality lock clean
+.PHONY: help corpus plan gc funnel costs test golden explore bench bench-driver bench-small-files bench-scale-dedup quality lock clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -50,6 +50,9 @@ test: .venv/ready-dev  ## lint, types and every test
 	$(python) -m pipeline warm
 	$(python) -m pytest $(PYTEST)
 
+golden: .venv/ready-dev  ## write tests/golden_digests.tsv anew; refused where rows changed and the version of the stage did not
+	@$(python) -m tests.support.golden
+
 explore: .venv/ready-dev  ## property tests with new examples for SECONDS=600; what fails becomes an explicit example
 	@$(python) -m pipeline warm
 	@end=$$(($$(date +%s) + $(SECONDS))); while [ $$(date +%s) -lt $$end ]; do \
@@ -80,6 +83,9 @@ bench-scale-dedup: .venv/ready-dev  ## near deduplication of 1, 4 and 16 million
 
 bench-driver: .venv/ready-dev  ## the driver alone: a million empty tasks on a store of 20 ms a call; calls, tasks a second, memory
 	@$(python) -m tests.bench.driver
+
+bench-small-files: .venv/ready-dev  ## 600 and 10,000 one-document files and the demo crawl: tasks, files, CPU a page
+	@$(python) -m tests.bench.small_files
 
 # bench-corpus, -signals, -dedup, -spans, -index, -contamination, -language, -extraction
 bench-%: .venv/ready-dev $(peers)
