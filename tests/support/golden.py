@@ -5,9 +5,9 @@
 A line is a table or a raw file of a step. A step whose rows are others under the same version, with the same settings,
 libraries and input rows, is one whose version must be raised; then nothing is written.
 
-Digests are of rows, in their order, not of bytes: releases of Arrow and Parquet have no say. Of a float, six digits
-count, since libraries of mathematics differ in the last ones. Not compared is what depends on the machine: what is
-learned (`LEARNED`: floats of these steps, and models). Nor are texts for people (`FOR_PEOPLE`), which repeat counts.
+Digests are of rows, in their order and by shards, not of bytes: releases of Arrow and Parquet have no say. Of a float,
+six digits count, since libraries of mathematics differ in the last ones. Not compared is what depends on the machine:
+what is learned (`LEARNED`: floats of these steps, and models). Nor are texts for people (`FOR_PEOPLE`).
 """
 
 import hashlib
@@ -93,6 +93,7 @@ def _digests(step: str, shards: list[Shard], outputs: Mapping[str, pa.Schema]) -
     for output in outputs:
         rows, hasher = 0, hashlib.sha256()
         for shard in shards:
+            hasher.update(b"shard\n")  # where shards end is part of what other steps read
             buckets = range(shard.outputs[output]["buckets"])
             for part in [replace(shard, bucket=bucket) for bucket in buckets] or [shard]:
                 table = part.table(name=output)
