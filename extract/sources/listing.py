@@ -6,6 +6,7 @@ the packs that they are in.
 
 import os
 import re
+import urllib.parse
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -86,7 +87,9 @@ def _distinct_names(full_paths: Sequence[str]) -> list[str]:
     taken: set[str] = set()
     names = []
     for path in full_paths:
-        parts = [part for part in path.split("/") if part]
+        uri = urllib.parse.urlsplit(path) if "://" in path else None
+        plain = urllib.parse.unquote(f"{uri.netloc}{uri.path}") if uri else path
+        parts = [part for part in plain.split("/") if part]
         ends = ("/".join(parts[i:]) for i in range(len(parts) - 1, -1, -1))
         name = next((end for end in ends if end not in taken), path)
         taken.add(name)

@@ -224,16 +224,44 @@ def _read_dictionary(stored: bytes) -> bytes:
 
 
 def buffer_lines(file: BinaryIO) -> BinaryIO:
-    """The file with `readline`, which pyarrow's files of an object store do not have."""
+    """The file with `readline`, which pyarrow's files of an object store do not have.
+
+    It stays open when what is returned is closed or dropped, since others read on in it.
+    """
     if isinstance(file, io.BufferedReader):
         return file
-    return cast(BinaryIO, io.BufferedReader(cast(io.RawIOBase, file), READ_BYTES))
+    raw = file if isinstance(file, _DecompressedFile) else _SharedFile(file)
+    return cast(BinaryIO, io.BufferedReader(raw, READ_BYTES))
 
 
 def open_decompressed(file: BinaryIO, codec: Codec | None) -> BinaryIO:
     """The decompressed bytes of a file as a file. Reading raises DecodeError where they are damaged."""
     file.seek(0)
     return buffer_lines(cast(BinaryIO, _DecompressedFile(file, codec)) if codec else file)
+
+
+class _SharedFile(io.RawIOBase):
+    """Reads another file and does not close it."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._file.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
 
 
 class _DecompressedFile(io.RawIOBase):

@@ -94,6 +94,13 @@ def test_names_tell_files_apart_and_do_not_depend_on_later_files(tmp_path, paths
         assert [actual[path] for path in full[:count]] == names[:count]
 
 
+def test_a_uri_and_a_path_of_the_same_file_have_the_same_name(tmp_path):
+    path = tmp_path / "a b%c.jsonl"
+    path.write_text("{}")
+    by_path, by_uri = (list_chunks([text])[0] for text in (str(path), f"file://{tmp_path}/a%20b%25c.jsonl"))
+    assert by_path["name"] == by_uri["name"] == "a b%c.jsonl" and by_path["digest"] == by_uri["digest"]
+
+
 @pytest.mark.parametrize(
     ("path", "dump"),
     [

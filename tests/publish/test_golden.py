@@ -84,7 +84,7 @@ def lines(**changes: dict) -> dict[tuple[str, str, str], Line]:
 )
 def test_what_must_have_a_new_version(changes, forgotten):
     found = golden.forgotten_versions(two_steps(), lines(), lines(**changes))
-    assert [text.split(":")[0] for text in found] == forgotten
+    assert [text.split(" (w):")[0] for text in found] == forgotten
     assert all("raise `version` of its stage and type make golden, or fix the change" in text for text in found)
 
 
@@ -98,7 +98,7 @@ def test_a_forgotten_version_is_not_written(tmp_path, monkeypatch, capsys):
     before = file.read_bytes()
     monkeypatch.setattr(golden, "compute_lines", lambda world, root: (two_steps(), lines(first={"digest": "cc"})))
     assert golden.main() == 1 and file.read_bytes() == before
-    assert "first: other rows of part under the same version 3" in capsys.readouterr().err
+    assert "first (w): other rows of part under the same version 3" in capsys.readouterr().err
     raised = lines(first={"digest": "cc", "version": 4})
     monkeypatch.setattr(golden, "compute_lines", lambda world, root: (two_steps(), raised))
     monkeypatch.setattr(golden, "write_lines", lambda lines: file.write_text(str(lines)))

@@ -114,6 +114,21 @@ def test_nothing_runs_when_contents_are_the_same(finished, change):
     assert run(finished / "root", bind(finished, change(finished))) == {}
 
 
+def test_nothing_runs_when_the_crawl_is_copied_to_s3(finished, s3):
+    store, names = Store(f"{s3}/copied"), sorted(path.name for path in finished.glob("crawl/*.jsonl"))
+    for name in names:
+        store.write(name, (finished / "crawl" / name).read_bytes())
+    paths = tuple(f"{s3}/copied/{name}" for name in names)
+    build = load_recipe(str(finished / "my.toml"), paths, {})
+    assert run(finished / "root", build) == {}
+    fresh = run(finished / "fresh", build)
+    assert fresh["pages"] == 1
+    assert ledger(finished / "fresh", build) == ledger(finished / "root", build)
+    store.write(names[2], b'{"text": "other"}\n')
+    with pytest.raises(UserError, match=rf"copied/{names[2]}: has changed since the run began"):
+        run(finished / "third", build)
+
+
 @pytest.mark.parametrize("place", [0, -3])
 def test_a_changed_byte_is_another_file(finished, place):
     path = finished / "crawl" / "2.jsonl"

@@ -155,10 +155,10 @@ def forgotten_versions(
         ]
         if declared[0] == declared[1]:
             outputs = sorted(place[2] for place in before | after if before.get(place) != after.get(place))
-            version = next(iter(after.values())).version
+            line = next(iter(after.values()))
             found.append(
-                f"{step}: other rows of {', '.join(outputs)} under the same version {version}; raise `version` of its "
-                "stage and type make golden, or fix the change"
+                f"{step} ({line.world}): other rows of {', '.join(outputs)} under the same version {line.version}; "
+                "raise `version` of its stage and type make golden, or fix the change"
             )
     return sorted(found)
 
