@@ -126,9 +126,9 @@ def test_nothing_runs_when_the_crawl_is_copied_to_s3(finished, s3):
         assert fresh.submit(run, finished / "fresh", build).result()["pages"] == 1
     assert ledger(finished / "fresh", build) == ledger(finished / "root", build)
     store.write(names[2], b'{"text": "other"}\n')
-    with pytest.raises(UserError, match=rf"copied/{names[2]}: has changed since the run began"):
-        with ThreadPoolExecutor(1) as fresh:
-            fresh.submit(run, finished / "third", build).result()
+    message = rf"copied/{names[2]}: has changed since the run began"
+    with ThreadPoolExecutor(1) as fresh, pytest.raises(UserError, match=message):
+        fresh.submit(run, finished / "third", build).result()
 
 
 @pytest.mark.parametrize("place", [0, -3])
