@@ -62,12 +62,17 @@ def _schema(outputs: Iterable[str]) -> pa.Schema:
 
 
 def _row(key: bytes, digest: bytes, marker: dict) -> dict[str, Any]:
-    row = {"key": key, "digest": digest, "files": json.dumps(marker["files"]) if marker["files"] else None}
+    row = {"key": key, "digest": digest, "files": _json(marker["files"])}
     for name, output in marker["outputs"].items():
         row |= {f"{name}.{field}": output[field] for field in _NUMBERS}
         row[f"{name}.xxh3"] = bytes.fromhex(output["xxh3"])
-        row[f"{name}.reasons"] = json.dumps(output["reasons"]) if output["reasons"] else None
+        row[f"{name}.reasons"] = _json(output["reasons"])
     return row
+
+
+def _json(value: Mapping[str, Any]) -> str | None:
+    """Return JSON with sorted keys, null for an empty mapping: a worker has its marker in another order than a file."""
+    return json.dumps(value, sort_keys=True) if value else None
 
 
 @dataclass(frozen=True)

@@ -142,6 +142,18 @@ def test_the_table_is_as_it_was_written(tmp_path):
         shards[len(markers)]
 
 
+def test_the_table_does_not_depend_on_whether_a_marker_came_from_a_worker_or_from_its_file(tmp_path):
+    files = {"shingles.bin": {"bytes": 3, "xxh3": "ab" * 16}, "documents.bin": {"bytes": 5, "xxh3": "cd" * 16}}
+    output = {"rows": 3, "bytes": 9, "buckets": 0, "xxh3": "ef" * 16, "reasons": {"short": 2, "long": 1}}
+    marker = {"outputs": {"part": output}, "files": files}
+    Store(tmp_path).write_json("marker.json", marker)
+    from_file = Store(tmp_path).read_json("marker.json")
+    assert list(from_file["files"]) != list(files)
+    write_table(tmp_path / "worker.parquet", ["part"], iter([(b"k" * 12, b"d" * 16, marker)]))
+    write_table(tmp_path / "file.parquet", ["part"], iter([(b"k" * 12, b"d" * 16, from_file)]))
+    assert (tmp_path / "worker.parquet").read_bytes() == (tmp_path / "file.parquet").read_bytes()
+
+
 def test_shards_of_a_step_are_in_the_order_of_its_input(tmp_path):
     bound = steps(many(12))
     execute(bound["book"], Store(tmp_path), InProcess)
