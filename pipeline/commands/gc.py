@@ -125,7 +125,7 @@ def find_unused(store: Store, forgotten: Collection[RunRecord] = (), published: 
 
 
 def _is_of_keys(name: str) -> bool:
-    return name.startswith(("manifests/", "shards/")) and bool(re.search(r"/[0-9a-f]{24}\.", name))
+    return name.startswith(("manifests/", "shards/")) and bool(re.search(rf"/[0-9a-f]{{{2 * KEY_BYTES}}}\.", name))
 
 
 def _unused_old_folder(folder: str, sizes: dict[str, int], needed: set[str], published: bool) -> list[Unused]:

@@ -8,8 +8,16 @@ from itertools import islice
 
 import numpy as np
 
-from pipeline.base.errors import CorruptFile, DamagedObject
-from pipeline.runner.manifests import costs_of, load_manifest, manifests_in, marker_name, read_costs
+from pipeline.base.errors import CorruptFile
+from pipeline.runner.manifests import (
+    costs_of,
+    load_manifest,
+    manifests_in,
+    marker_name,
+    read_costs,
+    read_marker,
+    table_of,
+)
 from pipeline.store.filesystem import Store
 from pipeline.store.shard import KEY_BYTES, listed_files
 from pipeline.store.shard_table import ShardTable
@@ -50,16 +58,17 @@ class KnownShards:
     def _read(self, wanted: np.ndarray) -> Iterator[tuple[bytes, dict]]:
         number = 0
         while len(wanted) and (table := self._table(number)) is not None:
-            found, rows = table.locate(wanted)
-            for key, row in zip(wanted[found].tolist(), rows.tolist(), strict=True):
+            is_listed, rows = table.locate(wanted)
+            for key, row in zip(wanted[is_listed].tolist(), rows.tolist(), strict=True):
                 yield key.ljust(KEY_BYTES, b"\0"), table.marker(row)  # NumPy strips zeros
-            wanted, number = wanted[~found], number + 1
+            wanted, number = wanted[~is_listed], number + 1
         if not len(wanted):
             return
         keys = (key.ljust(KEY_BYTES, b"\0") for key in wanted.tolist())
         with ThreadPoolExecutor(CONCURRENT_READS) as pool:
             while some := list(islice(keys, 8 * CONCURRENT_READS)):
-                for key, marker in zip(some, pool.map(self._read_marker, some), strict=True):
+                markers = pool.map(lambda key: read_marker(self._store, self._folder, key.hex()), some)
+                for key, marker in zip(some, markers, strict=True):
                     if marker is not None:
                         yield key, marker
 
@@ -77,12 +86,6 @@ class KnownShards:
                 continue  # the markers are there
         return self._tables[number]
 
-    def _read_marker(self, key: bytes) -> dict | None:
-        try:
-            return self._store.read_json(marker_name(self._folder, key.hex()))
-        except (CorruptFile, FileNotFoundError, DamagedObject):
-            return None  # a power failure has cut it, or `gc` has removed it, say: the shard is computed again
-
 
 class _KnownTable:
     """The shards of a manifest, to be found by their keys."""
@@ -98,8 +101,8 @@ class _KnownTable:
     def locate(self, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return which keys are there, a mask, and the rows of these."""
         position = np.searchsorted(self._keys, wanted).clip(max=max(0, len(self._keys) - 1))
-        found = self._keys[position] == wanted if len(self._keys) else np.zeros(len(wanted), bool)
-        return found, self._order[position[found]]
+        is_listed = self._keys[position] == wanted if len(self._keys) else np.zeros(len(wanted), bool)
+        return is_listed, self._order[position[is_listed]]
 
     def marker(self, row: int) -> dict:
         _, marker = self._table.shard(row)
@@ -162,4 +165,4 @@ def _lists(store: Store, manifest: str, key: bytes) -> bool:
 
 def _forget_manifest(store: Store, name: str) -> None:
     store.delete_file(name)
-    store.delete_file(name.replace(".json", ".parquet"))
+    store.delete_file(table_of(name))

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import fs
 
-from pipeline.base.errors import CorruptFile
+from pipeline.base.errors import CorruptFile, DamagedObject
 from pipeline.runner.dag import InputFiles, Step, ancestors
 from pipeline.store.filesystem import Store
 from pipeline.store.shard import Shard, listed_files
@@ -51,23 +51,31 @@ class Manifest:
     table: TableRef
 
 
-def folder_of(step: Step) -> str:
-    """Return the folder of a step's shards, relative to the root. Other runs may have shards there, too."""
-    return step.folder
-
-
 def marker_name(folder: str, key: str) -> str:
     """Return the name of the marker that the shard with this content key is finished."""
     return f"{folder}/shards/{key}.json"
+
+
+def read_marker(store: Store, folder: str, key: str) -> dict[str, Any] | None:
+    """Return the marker of a finished shard; None where there is none (`gc` may have removed it) or where it is cut."""
+    try:
+        return store.read_json(marker_name(folder, key))
+    except (CorruptFile, FileNotFoundError, DamagedObject):
+        return None
 
 
 def manifest_name(step: Step) -> str:
     return f"{step.folder}/manifests/{step.key}.json"
 
 
+def table_of(manifest: str) -> str:
+    """Return the name of the table of the step with this manifest."""
+    return f"{manifest.removesuffix('.json')}.parquet"
+
+
 def costs_of(manifest: str) -> str:
     """Return the name of the costs of the step with this manifest."""
-    return manifest.replace("/manifests/", "/costs/").replace(".json", ".parquet")
+    return table_of(manifest).replace("/manifests/", "/costs/")
 
 
 def load_manifest(store: Store, name: str) -> Manifest:
@@ -76,7 +84,7 @@ def load_manifest(store: Store, name: str) -> Manifest:
     if "table" not in content:
         raise CorruptFile(name, store.uri(name), "it is no manifest of this release")
     folder = name.rpartition("/manifests/")[0]
-    table = TableRef(store, folder, f"{name.removesuffix('.json')}.parquet", **content.pop("table"))
+    table = TableRef(store, folder, table_of(name), **content.pop("table"))
     return Manifest(**content, table=table)
 
 
@@ -146,7 +154,7 @@ def write_manifest(
     the run that finished it.
     """
     name, totals = manifest_name(step), _Totals(step.stage.outputs)
-    with store.writing(name.replace(".json", ".parquet"), scratch=scratch) as path:
+    with store.writing(table_of(name), scratch=scratch) as path:
         table = write_table(path, step.stage.outputs, totals.added(shards))
     columns = [pa.array(np.asarray(totals.costs[field.name]), field.type, safe=False) for field in COSTS]
     run = {"wall_seconds": seconds, "input_bytes": input_bytes(step)}

@@ -8,8 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.base.errors import CorruptFile
-from pipeline.runner.manifests import marker_name
+from pipeline.runner.manifests import marker_name, read_marker
 from pipeline.store.filesystem import Store
 from pipeline.store.shard import listed_files
 from pipeline.store.writer import ShardWriter
@@ -67,14 +66,10 @@ def run_task(task: Task) -> dict[str, Any]:
 
 def _finished_elsewhere(task: Task) -> dict[str, Any] | None:
     """Return the marker of a shard that another run has finished; None where none has, or a file is missing or cut."""
-    name = marker_name(task.folder, task.key)
-    if not task.store.exists(name):
+    if not task.store.exists(marker_name(task.folder, task.key)):
         return None
-    try:
-        marker = task.store.read_json(name)
-    except CorruptFile:
-        return None
-    files = listed_files(marker, task.key)
+    marker = read_marker(task.store, task.folder, task.key)
+    files = listed_files(marker, task.key) if marker else ()
     return marker if all(task.store.size(f"{task.folder}/{name}") == size for name, size, _ in files) else None
 
 

@@ -12,7 +12,6 @@ import pytest
 
 from pipeline.build import load_recipe
 from pipeline.kernels.disk_cache import cache_root
-from pipeline.runner.manifests import folder_of
 from tests.support.captures import http_response, warc_record
 from tests.support.paths import CHECKOUT
 
@@ -136,10 +135,9 @@ def test_steps_have_the_keys_that_they_have_in_the_checkout(package):
     """So a run of the one continues with what a run of the other has finished."""
     code = """
 from corpus_pipeline._internal.pipeline.build import load_recipe
-from corpus_pipeline._internal.pipeline.runner.manifests import folder_of
-print(*map(folder_of, load_recipe("de").steps.values()))
+print(*[step.folder for step in load_recipe("de").steps.values()])
 """
-    assert package.run_python(code).split() == [folder_of(step) for step in load_recipe("de").steps.values()]
+    assert package.run_python(code).split() == [step.folder for step in load_recipe("de").steps.values()]
 
 
 def test_nothing_is_cached_inside_the_package(package, tmp_path):

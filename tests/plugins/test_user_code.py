@@ -12,7 +12,7 @@ import pytest
 from pipeline.base.errors import UserError
 from pipeline.build import load_recipe
 from pipeline.publish.explain import explain_page
-from pipeline.runner.manifests import folder_of, shards_of
+from pipeline.runner.manifests import shards_of
 from pipeline.runner.scheduler import InProcess, execute
 from pipeline.store.filesystem import Store
 from tests.support.paths import CHECKOUT
@@ -169,4 +169,4 @@ def test_a_sidecar_has_the_order_of_the_pages(folder):
     execute(build.corpus, store, InProcess)
     pages, own = (shards_of(store, build.steps[name]) for name in ("pages", "exclamation_ratio"))
     assert [s.table(["id"])["id"] for s in pages] == [s.table(["id"])["id"] for s in own]
-    assert folder_of(build.steps["exclamation_ratio"]).startswith("exclamation_ratio/")
+    assert build.steps["exclamation_ratio"].folder.startswith("exclamation_ratio/")

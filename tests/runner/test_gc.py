@@ -9,7 +9,6 @@ import pytest
 
 from pipeline.__main__ import main
 from pipeline.commands.gc import find_unused
-from pipeline.runner.manifests import folder_of
 from pipeline.runner.run_records import record_run, recorded_runs
 from pipeline.runner.scheduler import InProcess, execute
 from pipeline.store.filesystem import Store
@@ -33,7 +32,7 @@ def root(tmp_path) -> Path:
 
 
 def goal_folder(limit: int) -> str:
-    return folder_of(toy.goal(limit=limit))
+    return toy.goal(limit=limit).folder
 
 
 def names_of_runs(root: Path) -> list[str]:

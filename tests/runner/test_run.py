@@ -12,7 +12,7 @@ import pytest
 from pipeline.base.errors import RunFailed
 from pipeline.commands.gc import find_unused, remove_unused
 from pipeline.runner.dag import ancestors
-from pipeline.runner.manifests import folder_of, manifest_name, read_manifest, shards_of
+from pipeline.runner.manifests import manifest_name, read_manifest, shards_of
 from pipeline.runner.planning import plan
 from pipeline.runner.run_records import record_run, recorded_runs
 from pipeline.runner.scheduler import InProcess, execute
@@ -138,7 +138,7 @@ def test_a_finished_goal_needs_none_of_its_ancestors(tmp_path):
     store, goal = Store(tmp_path), toy.goal()
     execute(goal, store, InProcess)
     for step in ancestors(goal)[:-1]:
-        store.delete(folder_of(step))
+        store.delete(step.folder)
     execute(goal, store, _must_not_start)
     assert {line.step: line.state for line in plan(goal, store)} == {
         "numbers": "spare",
@@ -220,7 +220,7 @@ def test_gc_removes_what_no_recorded_run_needs(tmp_path):
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "mine.txt").write_text("not made by the pipeline")
     (unused,) = find_unused(store)
-    assert unused.folder == folder_of(toy.goal(limit=0))
+    assert unused.folder == toy.goal(limit=0).folder
     lock = store.lock(f"{unused.folder}/locks/{toy.goal(limit=0).key}")
     assert not remove_unused(store, unused, recorded_runs(store))  # a run is at it
     lock.close()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from dedup.common.partitions import concat_shards
 from pipeline.base.errors import UserError
-from pipeline.runner.manifests import folder_of, read_manifest, shards_of
+from pipeline.runner.manifests import read_manifest, shards_of
 from pipeline.runner.scheduler import InProcess, execute
 from pipeline.store.filesystem import Store
 from pipeline.store.join import join_sidecars
@@ -51,7 +51,7 @@ def test_a_run_on_s3_killed_is_continued(s3, caplog):
     ]
     process = subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.DEVNULL)
     store = Store(f"{s3}/killed")
-    while process.poll() is None and len(store.list(f"{folder_of(first())}/shards")) < 2:
+    while process.poll() is None and len(store.list(f"{first().folder}/shards")) < 2:
         time.sleep(0.02)
     process.kill()
     process.wait()
