@@ -5,23 +5,14 @@ import hashlib
 import json
 import os
 import tempfile
+from abc import ABC, abstractmethod
 from array import array
-from typing import Protocol
 
-from pipeline.runner.dag import InputFiles
-from pipeline.runner.manifests import Manifest, input_shard
+from pipeline.runner.dag import InputFiles, Step
+from pipeline.runner.manifests import Manifest, input_shard, load_manifest, manifest_name
 from pipeline.store.filesystem import Store
 from pipeline.store.shard import DIGEST_BYTES, Shard
 from pipeline.store.shard_table import ShardTable
-
-
-class Contents(Protocol):
-    """The shards of an input, all of which are there unless it is a step that is being run (`step_run.StepRun`)."""
-
-    def __len__(self) -> int: ...
-    def digest(self, index: int) -> bytes: ...
-    def total(self) -> bytes: ...
-    def shard(self, index: int) -> Shard: ...
 
 
 def total_digest(digests: bytes | bytearray) -> bytes:
@@ -29,26 +20,43 @@ def total_digest(digests: bytes | bytearray) -> bytes:
     return hashlib.sha256(digests).digest()[:DIGEST_BYTES]
 
 
-class RawInput:
+class Contents(ABC):
+    """The shards of an input, all of which are there unless it is a step that is being run (`step_run.StepRun`)."""
+
+    @property
+    @abstractmethod
+    def digests(self) -> bytes | bytearray:
+        """Digests of all shards, DIGEST_BYTES each."""
+
+    @abstractmethod
+    def shard(self, index: int) -> Shard: ...
+
+    def __len__(self) -> int:
+        return len(self.digests) // DIGEST_BYTES
+
+    def digest(self, index: int) -> bytes:
+        return bytes(self.digests[DIGEST_BYTES * index : DIGEST_BYTES * (index + 1)])
+
+    def total(self) -> bytes:
+        """Return the digest of all shards together."""
+        return total_digest(self.digests)
+
+
+class RawInput(Contents):
     """The rows of input files."""
 
     def __init__(self, store: Store, files: InputFiles):
         self._store, self._files = store, files
 
-    def __len__(self) -> int:
-        return len(self._files.rows)
-
-    def digest(self, index: int) -> bytes:
-        return self._files.digests[DIGEST_BYTES * index : DIGEST_BYTES * (index + 1)]
-
-    def total(self) -> bytes:
-        return total_digest(self._files.digests)
+    @property
+    def digests(self) -> bytes:
+        return self._files.digests
 
     def shard(self, index: int) -> Shard:
         return input_shard(self._store, self._files, index)
 
 
-class FinishedStep:
+class FinishedStep(Contents):
     """The shards of a finished step."""
 
     def __init__(self, manifest: Manifest):
@@ -56,9 +64,6 @@ class FinishedStep:
 
     def __len__(self) -> int:
         return self.manifest.shards
-
-    def digest(self, index: int) -> bytes:
-        return self._digests[DIGEST_BYTES * index : DIGEST_BYTES * (index + 1)]
 
     def total(self) -> bytes:
         return bytes.fromhex(self.manifest.digest)
@@ -73,8 +78,15 @@ class FinishedStep:
         return ShardTable(self.manifest.table)
 
     @functools.cached_property
-    def _digests(self) -> bytes:
+    def digests(self) -> bytes:
         return self._table.column("digest")
+
+
+def contents_of(store: Store, source: Step | InputFiles) -> Contents:
+    """Return the shards of input files, or of a finished step. Raises CorruptFile where its manifest is damaged."""
+    if isinstance(source, InputFiles):
+        return RawInput(store, source)
+    return FinishedStep(load_manifest(store, manifest_name(source)))
 
 
 class MarkerFile:

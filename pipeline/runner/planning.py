@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from pipeline.base.errors import CorruptFile
 from pipeline.base.format import counted
-from pipeline.runner.contents import total_digest
+from pipeline.runner.contents import contents_of, total_digest
 from pipeline.runner.dag import InputFiles, Step, ancestors, differences
 from pipeline.runner.known_shards import KnownShards
 from pipeline.runner.manifests import (
@@ -21,8 +21,7 @@ from pipeline.runner.manifests import (
     read_manifest,
 )
 from pipeline.store.filesystem import Store
-from pipeline.store.shard import DIGEST_BYTES
-from pipeline.store.shard_table import ShardTable, content_digest
+from pipeline.store.shard_table import content_digest
 
 SHOWN_FILES = 3  # of those that are missing, truncated or new, in a reason
 IDENTITY_PARTS = ("name", "version", "libraries", "params", "tasks")  # beside inputs, which have lines of their own
@@ -141,12 +140,8 @@ def _source_forecast(
 ) -> _Forecast | None:
     if source.key in forecasts:
         return forecasts[source.key]
-    if isinstance(source, InputFiles):
-        column = source.digests
-    else:
-        column = ShardTable(load_manifest(store, manifest_name(source)).table).column("digest")
-    digests: list[bytes | None] = [column[i : i + DIGEST_BYTES] for i in range(0, len(column), DIGEST_BYTES)]
-    forecasts[source.key] = _Forecast(digests)
+    contents = contents_of(store, source)
+    forecasts[source.key] = _Forecast([contents.digest(index) for index in range(len(contents))])
     return forecasts[source.key]
 
 

@@ -15,10 +15,10 @@ from typing import Any, Protocol
 from pipeline.base.errors import CorruptFile, RunFailed, UserError
 from pipeline.base.format import counted
 from pipeline.base.logs import task_context
-from pipeline.runner.dag import Edge, Step, ancestors
+from pipeline.runner.dag import Edge, Step
 from pipeline.runner.failures import describe_failure, first_line
 from pipeline.runner.known_shards import forget_shard
-from pipeline.runner.manifests import manifest_name, missing_steps, output_folder, read_manifest
+from pipeline.runner.manifests import missing_steps, output_folder, read_manifest
 from pipeline.runner.step_run import StepRun
 from pipeline.runner.task import Task, run_task
 from pipeline.store.filesystem import Store
@@ -252,8 +252,7 @@ class Scheduler:
             else:
                 if running.begun is None:
                     log.info(running.begin(), extra=_about(step.name))
-                made_from = {ancestor.name: manifest_name(ancestor) for ancestor in ancestors(step)}
-                log.info(running.publish(made_from), extra=_about(step.name))
+                log.info(running.publish(), extra=_about(step.name))
         except CorruptFile as error:
             self._give_up(step, error)
         finally:

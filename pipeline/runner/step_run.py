@@ -9,10 +9,10 @@ from typing import Any
 
 from pipeline.base.errors import CorruptFile
 from pipeline.base.format import counted
-from pipeline.runner.contents import Contents, FinishedStep, MarkerFile, RawInput, total_digest
-from pipeline.runner.dag import Edge, InputFiles, Step
+from pipeline.runner.contents import Contents, FinishedStep, MarkerFile, contents_of
+from pipeline.runner.dag import Edge, Step, ancestors
 from pipeline.runner.known_shards import KnownShards
-from pipeline.runner.manifests import load_manifest, manifest_name, write_manifest, write_published_manifest
+from pipeline.runner.manifests import manifest_name, write_manifest, write_published_manifest
 from pipeline.runner.task import Task
 from pipeline.store.filesystem import Store
 from pipeline.store.shard import DIGEST_BYTES, KEY_BYTES, NO_INDEX, Shard, listed_files
@@ -21,7 +21,7 @@ from pipeline.store.shard_table import ShardList, content_digest
 WAITING, READY, RUNNING, DONE, LOST = range(5)  # states of a shard; LOST: failed for good, or reads one that has
 
 
-class StepRun:
+class StepRun(Contents):
     """A step whose shards are being computed.
 
     Shard i starts as soon as shard i of each aligned input is finished, so one slow shard does not hold up the rest.
@@ -43,7 +43,7 @@ class StepRun:
     ):
         self.step, self.lock, self.scratch, self._store = step, lock, lock_name, store
         self._inputs: dict[str, tuple[Edge, Contents]] = {
-            place: (edge, running[edge.source.key] if edge.source.key in running else _contents(store, edge.source))
+            place: (edge, running[edge.source.key] if edge.source.key in running else contents_of(store, edge.source))
             for place, edge in step.edges.items()
         }
         # those that are still being run: only shards of aligned inputs can be
@@ -53,7 +53,7 @@ class StepRun:
         }
         count = self._count = self._count_shards()
         self._states, self._first_ready, self._open = bytearray(count), 0, count
-        self._keys, self._digests = bytearray(count * KEY_BYTES), bytearray(count * DIGEST_BYTES)
+        self._keys, self._all_digests = bytearray(count * KEY_BYTES), bytearray(count * DIGEST_BYTES)
         self._markers = MarkerFile(count)
         self.ready_count = self.lost_count = self.reused = 0
         self.failures: list[str] = []
@@ -76,11 +76,9 @@ class StepRun:
     def __len__(self) -> int:
         return self._count
 
-    def digest(self, index: int) -> bytes:
-        return bytes(self._digests[DIGEST_BYTES * index : DIGEST_BYTES * (index + 1)])
-
-    def total(self) -> bytes:
-        return total_digest(self._digests)
+    @property
+    def digests(self) -> bytearray:
+        return self._all_digests
 
     def shard(self, index: int) -> Shard:
         marker, key = self._markers.read(index), self._key(index).hex()
@@ -152,7 +150,7 @@ class StepRun:
         """Note that a shard is finished."""
         self._states[index] = DONE
         self._open -= 1
-        self._digests[DIGEST_BYTES * index : DIGEST_BYTES * (index + 1)] = content_digest(marker)
+        self._all_digests[DIGEST_BYTES * index : DIGEST_BYTES * (index + 1)] = content_digest(marker)
         self._markers.write(index, marker)
 
     def lose(self, index: int) -> None:
@@ -207,15 +205,13 @@ class StepRun:
             return ShardList(shards.manifest.table, index if edge.mode == "partition" else None)
         return [shards.shard(i) for i in range(len(shards))]
 
-    def publish(self, steps: dict[str, str]) -> str:
-        """Write the manifest, last of all, and return a line about it. Every shard must be finished.
-
-        `steps` are the manifests of all steps that this one depends on, by name: what a published folder was made from.
-        """
+    def publish(self) -> str:
+        """Write the manifest, last of all, and return a line about it. Every shard must be finished."""
         seconds = round(time.monotonic() - (self.begun or time.monotonic()), 3)
         self._check_objects()
         if self.step.stage.published:
             key, marker = self._key(0).hex(), self._markers.read(0)
+            steps = {ancestor.name: manifest_name(ancestor) for ancestor in ancestors(self.step)}
             write_published_manifest(self._store, self.step, key, marker, steps, self.scratch)
         rows = write_manifest(self._store, self.step, self._finished(), self.total(), seconds, self.scratch)
         return f"{self.step.name}: done, {rows.get('part', 0):,} rows, {seconds:.1f} s"
@@ -235,12 +231,6 @@ class StepRun:
                 if stored != size:
                     name = f"{self.step.folder}/{name}"
                     raise CorruptFile(name, self._store.uri(name), f"{stored:,} bytes of it are stored")
-
-
-def _contents(store: Store, source: Step | InputFiles) -> Contents:
-    if isinstance(source, InputFiles):
-        return RawInput(store, source)
-    return FinishedStep(load_manifest(store, manifest_name(source)))
 
 
 def _is_used_elsewhere(store: Store, folder: str, lock_name: str, sizes: dict[str, int]) -> bool:
