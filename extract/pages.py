@@ -202,8 +202,7 @@ def work(
     file_range = task.range
     source_format = find_format(file_range.name, task.readers)
     if source_format.holds_html or source_format.user_function:
-        settings = task.settings
-        _warm_up(settings.engine, settings.favour, settings.format, settings.language, settings.prefilter_threshold)
+        _warm_up(task.settings)
     begin.reading(0)
     killed = begin.killed_at()
     dump = None if killed and not killed.item else _find_dump(file_range, source_format)
@@ -265,13 +264,13 @@ def _find_dump(file_range: FileRange, source_format: SourceFormat) -> str | None
 
 
 @functools.cache  # once in a process: packs have thousands of files
-def _warm_up(engine: str, favour: str, format: str, language: str, prefilter_threshold: float) -> None:
+def _warm_up(settings: ExtractSettings) -> None:
     """Load what the first page would wait for."""
-    engines.warm_up(engine, favour, format == "markdown")
-    if language != "any":
+    engines.warm_up(settings.engine, settings.favour, settings.format == "markdown")
+    if settings.language != "any":
         from extract.langid.prefilter import prefilter
 
-        prefilter("<p>" + "Ein Satz, der lang genug ist. " * 20, language, prefilter_threshold)
+        prefilter("<p>" + "Ein Satz, der lang genug ist. " * 20, settings.language, settings.prefilter_threshold)
 
 
 def check_engine(name: str) -> None:

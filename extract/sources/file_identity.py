@@ -159,7 +159,7 @@ def _settled_digest(path: str, state: FileState, full: bool) -> str:
     """Return the digest of a file. Raises UserError if it is written at the same time."""
     with open_source(path) as file:
         digest = content_digest(file, state.size, full)
-        if file_size(file) == state.size and (file_state(path) == state if "://" not in path else True):
+        if file_size(file) == state.size and ("://" in path or file_state(path) == state):
             return digest
     raise UserError(f"{path}: is being written; run again when it is complete")
 

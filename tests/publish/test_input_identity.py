@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,26 +20,14 @@ from pipeline.index.compaction import commit_run
 from pipeline.index.pointer import load_pointer, open_index
 from pipeline.runner.manifests import shards_of
 from pipeline.runner.scheduler import InProcess, execute
-from pipeline.runner.task import Task
 from pipeline.store.filesystem import Store
 from pipeline.store.shard import Shard
 from pipeline.store.writer import Output
 from tests.support.captures import http_response, warc_record
+from tests.support.growing import Counting
 from tests.support.index_world import random_text
 
 RECIPE = 'language = "any"\n[rules]\npresets = []\n[alarms]\nallow_empty = true\n'
-
-
-class Counting(InProcess):
-    """Runs tasks and counts them by step."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tasks: Counter[str] = Counter()
-
-    def submit(self, task: Task) -> None:
-        self.tasks[task.step] += 1
-        super().submit(task)
 
 
 def write_crawl(folder: Path, count: int = 6) -> None:
