@@ -4,14 +4,15 @@ The cost is one pass of xxh3 over each file that a process opens first: some 10 
 decoding the same Parquet file takes about a hundred times as long.
 """
 
+import contextlib
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
 import pyarrow as pa
 import xxhash
 
-from pipeline.base.errors import CorruptFile, DamagedObject
+from pipeline.base.errors import CorruptFile, DamagedObject, StorageError
 from pipeline.store.filesystem import Store
 
 HASH_BLOCK_BYTES = 1 << 20
@@ -27,6 +28,19 @@ def hash_file(file: BinaryIO | pa.NativeFile) -> str:
     while block := file.read(HASH_BLOCK_BYTES):
         hasher.update(block)
     return hasher.hexdigest()
+
+
+@contextlib.contextmanager
+def unreadable_is_corrupt(store: Store, name: str) -> Iterator[None]:
+    """Raise CorruptFile, which names the file, where the block cannot read it; a failing store is another error."""
+    try:
+        yield
+    except (ValueError, OSError) as error:  # Arrow's errors are ValueErrors
+        if isinstance(error, StorageError) and not isinstance(error, DamagedObject):
+            raise
+        store.forget(name)
+        problem = "it is missing or cut" if isinstance(error, DamagedObject) else str(error).splitlines()[0]
+        raise CorruptFile(name, store.uri(name), problem) from error
 
 
 def open_verified(store: Store, name: str, entry: Mapping[str, Any]) -> pa.NativeFile:

@@ -54,24 +54,24 @@ class Bucket:
         size = self._listed_size(name)
         if size is not None:
             return _file_info(name, size)
-        try:
-            meta = self._run(name, "read", lambda: obstore.head(self._client, name))
-        except DamagedObject:
-            return _file_info(name, -1)
-        return fs.FileInfo(name, fs.FileType.File, size=meta["size"], mtime=meta["last_modified"].timestamp())
+        meta = self._head(name)
+        return _stored_file(meta) if meta else _file_info(name, -1)
 
     def state(self, name: str) -> tuple[int, str]:
         """Size of an object, and its ETag (or time, where the store has none); (-1, "") where there is none."""
+        meta = self._head(name)
+        return _state(meta) if meta else (-1, "")
+
+    def _head(self, name: str) -> Any:
+        """What the store says of an object; None where there is none."""
         try:
-            return _state(self._run(name, "read", lambda: obstore.head(self._client, name)))
+            return self._run(name, "read", lambda: obstore.head(self._client, name))
         except DamagedObject:
-            return -1, ""
+            return None
 
     def states(self, folder: str) -> dict[str, tuple[int, str]]:
         """The same of every object directly below a folder, by name, of one list."""
-        prefix = f"{folder}/" if folder else None
-        found = self._run(folder, "listed", lambda: obstore.list_with_delimiter(self._client, prefix))
-        return {meta["path"]: _state(meta) for meta in found["objects"]}
+        return {meta["path"]: _state(meta) for meta in self._list_level(folder)["objects"]}
 
     def _listed_size(self, name: str) -> int | None:
         """Size by the listing that is in force, -1 for what is not in it; None without a listing."""
@@ -94,18 +94,19 @@ class Bucket:
 
     def sizes(self, folder: str) -> dict[str, int]:
         """Bytes of every object below a folder, by their names relative to it."""
-        found = self._run(folder, "listed", lambda: obstore.list(self._client, f"{folder}/").collect())
-        return {meta["path"].removeprefix(f"{folder}/"): meta["size"] for meta in found}
+        objects = self._run(folder, "listed", lambda: obstore.list(self._client, f"{folder}/").collect())
+        return {meta["path"].removeprefix(f"{folder}/"): meta["size"] for meta in objects}
 
     def list(self, folder: str) -> list[fs.FileInfo]:
         """Objects and folders directly below a folder."""
+        level = self._list_level(folder)
+        folders = [fs.FileInfo(path.rstrip("/"), fs.FileType.Directory) for path in level["common_prefixes"]]
+        return [*map(_stored_file, level["objects"]), *folders]
+
+    def _list_level(self, folder: str) -> Any:
+        """One list of what is directly below a folder: its objects, and the prefixes of further folders."""
         prefix = f"{folder}/" if folder else None
-        found = self._run(folder, "listed", lambda: obstore.list_with_delimiter(self._client, prefix))
-        files = [
-            fs.FileInfo(meta["path"], fs.FileType.File, size=meta["size"], mtime=meta["last_modified"].timestamp())
-            for meta in found["objects"]
-        ]
-        return files + [fs.FileInfo(path.rstrip("/"), fs.FileType.Directory) for path in found["common_prefixes"]]
+        return self._run(folder, "listed", lambda: obstore.list_with_delimiter(self._client, prefix))
 
     def open(self, name: str, size: int | None = None) -> pa.NativeFile:
         """An object to read at any place. Without a known `size`, its last bytes are read first.
@@ -239,6 +240,10 @@ class Bucket:
 
 def _file_info(path: str, size: int) -> fs.FileInfo:
     return fs.FileInfo(path, fs.FileType.File, size=size) if size >= 0 else fs.FileInfo(path, fs.FileType.NotFound)
+
+
+def _stored_file(meta: Any) -> fs.FileInfo:
+    return fs.FileInfo(meta["path"], fs.FileType.File, size=meta["size"], mtime=meta["last_modified"].timestamp())
 
 
 def _state(meta: Any) -> tuple[int, str]:

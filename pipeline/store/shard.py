@@ -10,9 +10,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.base.errors import CorruptFile, DamagedObject, StorageError
 from pipeline.store import shuffle
-from pipeline.store.checksums import open_verified
+from pipeline.store.checksums import open_verified, unreadable_is_corrupt
 from pipeline.store.filesystem import Store
 
 
@@ -116,16 +115,9 @@ class Shard:
         assert self.store is not None
         entry, file_name_ = self.outputs[name], self.shard(name)
         size, buckets = entry["bytes"], entry["buckets"]
-        try:
-            with self.store.open(file_name_, size) as file:
-                self.heads[name] = self.heads.get(name) or shuffle.read_schema(file, size, buckets)
-                return shuffle.read_bucket(file, size, buckets, self.bucket, columns, self.heads[name])
-        except (ValueError, OSError) as error:  # Arrow's errors are ValueErrors
-            if isinstance(error, StorageError) and not isinstance(error, DamagedObject):
-                raise
-            self.store.forget(file_name_)
-            problem = "it is missing or cut" if isinstance(error, DamagedObject) else str(error).splitlines()[0]
-            raise CorruptFile(file_name_, self.store.uri(file_name_), problem) from error
+        with unreadable_is_corrupt(self.store, file_name_), self.store.open(file_name_, size) as file:
+            self.heads[name] = self.heads.get(name) or shuffle.read_schema(file, size, buckets)
+            return shuffle.read_bucket(file, size, buckets, self.bucket, columns, self.heads[name])
 
     def _open_verified(self, name: str) -> pa.NativeFile:
         assert self.store is not None

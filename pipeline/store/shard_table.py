@@ -22,7 +22,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xxhash
 
-from pipeline.base.errors import CorruptFile, DamagedObject, StorageError
+from pipeline.base.errors import CorruptFile, DamagedObject
+from pipeline.store.checksums import unreadable_is_corrupt
 from pipeline.store.filesystem import Store
 from pipeline.store.shard import DIGEST_BYTES, KEY_BYTES, Shard
 
@@ -142,17 +143,10 @@ class ShardTable:
 
     def _read(self, groups: Iterable[int], columns: list[str] | None) -> pa.Table:
         ref = self.ref
-        try:
-            with ref.store.open(ref.name, ref.bytes) as file:
-                parquet = pq.ParquetFile(
-                    file, metadata=self._metadata, page_checksum_verification=True, pre_buffer=True
-                )
-                return parquet.read_row_groups(list(groups), columns, use_threads=False)
-        except (ValueError, OSError) as error:  # Arrow's errors are ValueErrors
-            if isinstance(error, StorageError) and not isinstance(error, DamagedObject):
-                raise
-            ref.store.forget(ref.name)
-            raise CorruptFile(ref.name, ref.store.uri(ref.name), str(error).splitlines()[0]) from error
+        options: Any = {"page_checksum_verification": True, "pre_buffer": True}
+        with unreadable_is_corrupt(ref.store, ref.name), ref.store.open(ref.name, ref.bytes) as file:
+            parquet = pq.ParquetFile(file, metadata=self._metadata, **options)
+            return parquet.read_row_groups(list(groups), columns, use_threads=False)
 
 
 class ShardList(Sequence[Shard]):
