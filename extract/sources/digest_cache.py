@@ -49,7 +49,7 @@ class DigestCache:
 
     def find(self, paths: Sequence[str], full: bool) -> dict[str, CachedDigest]:
         """Return what is known of files, by path. `full`: digests of all bytes."""
-        found: dict[str, CachedDigest] = {}
+        known: dict[str, CachedDigest] = {}
 
         def look_up(database: sqlite3.Connection) -> None:
             for first in range(0, len(paths), _AT_ONCE):
@@ -58,11 +58,11 @@ class DigestCache:
                 for *fields, checksum in database.execute(query, [full, *some]):
                     row = CachedDigest(fields[0], bool(fields[1]), *fields[2:])
                     if row.checksum() == checksum:
-                        found[row.path] = row
+                        known[row.path] = row
 
         if self._file.exists():
             self._use(look_up)
-        return found
+        return known
 
     def add(self, rows: Iterable[CachedDigest]) -> None:
         """Remember digests, in place of what was known of the same files."""
